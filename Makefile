@@ -1,0 +1,67 @@
+# Two commands for a newcomer: `make demo` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUN_READY := $(VENV)/.ready-to-run
+DEV_READY := $(VENV)/.ready-to-develop
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types floors migrations unit browser chaos bench screenshots lock clean
+
+help: ## Say what each command does
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+demo: $(RUN_READY) ## Run the main job on SQLite (ARGS=--once: without a browser, then exit)
+	@$(BIN)/heliostat demo $(ARGS)
+
+test: lint types floors migrations unit ## Check and test everything (under 5 minutes)
+
+lint: $(DEV_READY) ## Style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(DEV_READY) ## Types
+	$(BIN)/mypy
+
+floors: $(DEV_READY) ## Imports go down the floors only
+	$(BIN)/lint-imports --no-cache
+
+migrations: $(DEV_READY) ## No model without its migration
+	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m django makemigrations --check --dry-run
+
+unit: $(DEV_READY) ## The tests alone (ARGS="-k name" for some of them)
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not chaos" $(ARGS)
+
+chaos: $(DEV_READY) ## Kill workers and databases at random, and count what was lost
+	$(BIN)/pytest -m chaos -s $(ARGS)
+
+bench: $(DEV_READY) ## Print the table of figures
+	$(BIN)/python -m benchmarks $(ARGS)
+
+screenshots: $(DEV_READY) ## Take the pictures of docs/ anew, from the browser tests (all of them: build/screenshots)
+	HELIOSTAT_SCREENSHOTS=build/screenshots $(BIN)/pytest -m browser $(ARGS)
+	for picture in docs/images/*.png; do cp build/screenshots/$$(basename $$picture) $$picture; done
+
+lock: $(DEV_READY) ## Write the locked development dependencies anew
+	$(PIP) install "uv>=0.5"
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url \
+	    --extra tom --extra postgres --extra api --group dev pyproject.toml -o requirements-dev.txt
+
+clean: ## Remove what the commands made
+	rm -rf $(VENV) demo build dist
+
+$(VENV)/bin/python:
+	@echo "Setting up $(VENV) (once) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+$(RUN_READY): pyproject.toml | $(VENV)/bin/python
+	@echo "Installing Heliostat (once) ..."
+	@$(PIP) install --constraint requirements-dev.txt --editable '.[tom]'
+	@touch $@
+
+$(DEV_READY): pyproject.toml requirements-dev.txt | $(VENV)/bin/python
+	@echo "Installing what the tests need (once) ..."
+	@$(PIP) install --requirement requirements-dev.txt
+	@$(PIP) install --no-deps --editable .
+	@touch $@ $(RUN_READY)

@@ -1,0 +1,35 @@
+"""Something happened; who asked to know; tell them, surely."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0.dev0"
+__all__ = ["Event", "acting_as", "batch", "bulk", "emit", "on", "quiet"]
+
+if TYPE_CHECKING:
+    from heliostat import bulk
+    from heliostat.events.batch import batch
+    from heliostat.events.context import acting_as, quiet
+    from heliostat.events.emit import emit
+    from heliostat.events.event import Event
+    from heliostat.hooks.decorator import on
+
+# Imported when first used: `import heliostat` must work before Django's apps are loaded.
+_ROOMS = {
+    "Event": "heliostat.events.event",
+    "acting_as": "heliostat.events.context",
+    "batch": "heliostat.events.batch",
+    "emit": "heliostat.events.emit",
+    "on": "heliostat.hooks.decorator",
+    "quiet": "heliostat.events.context",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "bulk":
+        return import_module("heliostat.bulk")
+    if name in _ROOMS:
+        return getattr(import_module(_ROOMS[name]), name)
+    raise AttributeError(f"module 'heliostat' has no attribute {name!r}")

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from django.contrib import admin
+
+from heliostat.alerts.models import BrokerQuery
+
+
+@admin.register(BrokerQuery)
+class BrokerQueryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("name", "broker", "user", "created", "last_run")
+    list_filter = ("broker", "created")
+    list_select_related = ("user",)
+    search_fields = ("name", "user__username")
+    raw_id_fields = ("user",)
+    readonly_fields = ("last_run",)

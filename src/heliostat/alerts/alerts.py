@@ -1,0 +1,77 @@
+"""What a broker module is made of: inherit from `GenericQueryForm` and `GenericBroker`, give `GenericAlert`s."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from django import forms
+from django.core.serializers.json import DjangoJSONEncoder
+
+from heliostat.alerts.parameters import QueryParameters
+from heliostat.exceptions import HeliostatError
+from heliostat.targets.models import Target
+
+__all__ = ["BrokerError", "GenericAlert", "GenericBroker", "GenericQueryForm", "QueryParameters"]
+
+
+class BrokerError(HeliostatError):
+    """The broker could not be asked, or its answer not be used; the message is for people."""
+
+
+class GenericQueryForm(forms.Form):
+    """Asks for the name of the query. What a subclass declares beside it is passed to the broker."""
+
+    query_name = forms.CharField(label="Name of the query", max_length=100)
+    broker = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    own_fields = ("query_name", "broker")
+
+    def parameters(self) -> dict[str, Any]:
+        """What the broker is asked for, under the names that the form gives it, as it is stored."""
+        asked = {name: value for name, value in self.cleaned_data.items() if name not in self.own_fields}
+        stored: dict[str, Any] = json.loads(json.dumps(asked, cls=DjangoJSONEncoder))
+        return stored
+
+
+@dataclass(kw_only=False)
+class GenericAlert:
+    """An alert in the form that all brokers share. `raw` is what the broker sent, filled in by Heliostat."""
+
+    timestamp: Any
+    id: Any
+    name: str
+    ra: float | None = None
+    dec: float | None = None
+    mag: float | None = None
+    score: float | None = None
+    url: str = ""
+    classification: str = ""
+    aliases: tuple[str, ...] = ()
+    raw: Any = field(default=None, repr=False)
+
+    def to_target(self) -> Target:
+        """A target like this alert, not saved yet."""
+        return Target(name=self.name, type=Target.Type.SIDEREAL, ra=self.ra, dec=self.dec)
+
+
+class GenericBroker(ABC):
+    """A remote broker. The methods may be class methods; a broker is made anew for each query."""
+
+    name: ClassVar[str]
+    form: ClassVar[type[GenericQueryForm]] = GenericQueryForm
+
+    @abstractmethod
+    def fetch_alerts(self, parameters: QueryParameters) -> Iterable[Any]:
+        """The broker's alerts as it sends them, perhaps without end: only the first are taken."""
+
+    @abstractmethod
+    def to_generic_alert(self, alert: Any) -> GenericAlert:
+        """Translate one of the broker's alerts."""
+
+    def to_target(self, alert: GenericAlert) -> Target:
+        """The target to make of an alert, not saved. `alert.raw` is what the broker sent."""
+        return alert.to_target()

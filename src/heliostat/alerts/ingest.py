@@ -1,0 +1,73 @@
+"""Making targets of alerts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import IntegrityError
+
+from heliostat import batch, emit
+from heliostat.alerts.alerts import BrokerError, GenericAlert
+from heliostat.alerts.registry import get_broker
+from heliostat.targets.models import Target
+from heliostat.targets.search import find_named, find_same
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What came of an alert: a new target, or the one that was there already, and by what it was recognised."""
+
+    target: Target
+    duplicate_by: str = ""
+
+
+def ingest(alert: GenericAlert, broker_name: str, owner: Any = None) -> Ingested:
+    """Make a target of an alert, unless there is one of this name, alias or place.
+
+    Raises `BrokerError` if the broker module fails, and `Refused` if somebody who was told refused.
+    """
+    target = _target_of(alert, broker_name)
+    names = [name for name in dict.fromkeys(alert.aliases) if name != target.name]
+    if duplicate := find_same(target, names):
+        return Ingested(duplicate.target, duplicate.reason)
+    target.owner = target.owner or owner
+    try:
+        with batch():
+            target.save()
+            for name in names:
+                target.aliases.create(name=name)
+            for key, value in _facts(alert, broker_name).items():
+                target.extras.create(key=key, value=value)
+            emit("ingested", target, payload={"target": target.pk, "broker": broker_name, "alert": alert.id})
+    except IntegrityError:
+        duplicate = find_named([target.name, *names])
+        if duplicate is None:
+            raise BrokerError("It could not be saved: one of its names is taken.") from None
+        return Ingested(duplicate.target, duplicate.reason)  # somebody made it at the same moment
+    return Ingested(target)
+
+
+def _target_of(alert: GenericAlert, broker_name: str) -> Target:
+    try:
+        target = get_broker(broker_name)().to_target(alert)
+    except BrokerError:
+        raise
+    except Exception as error:  # whatever a broker's code raises
+        raise BrokerError(f"{broker_name} cannot make a target of {alert.name}: {error}") from error
+    if not isinstance(target, Target):
+        raise BrokerError(f"{broker_name} made no target of {alert.name}: to_target() must return one.")
+    return target
+
+
+def _facts(alert: GenericAlert, broker_name: str) -> dict[str, str]:
+    """What a target keeps of the alert that it was made of."""
+    facts = {
+        "broker": broker_name,
+        "alert_id": str(alert.id),
+        "alert_timestamp": str(alert.timestamp),
+        "alert_url": alert.url,
+        "classification": alert.classification,
+        "magnitude": "" if alert.mag is None else f"{alert.mag:g}",
+    }
+    return {key: value for key, value in facts.items() if value}

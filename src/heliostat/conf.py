@@ -1,0 +1,209 @@
+"""Every setting of Heliostat: name, type, default and meaning in one table.
+
+`conf.max_depth` reads `HELIOSTAT_MAX_DEPTH` from Django's settings, or gives the default. Values are
+checked when the project starts (system checks `heliostat.E001` and `heliostat.W001`), not when first used.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from ipaddress import ip_network
+from typing import Any, Generic, TypeVar, overload
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning
+from django.core.signals import setting_changed
+
+T = TypeVar("T")
+PREFIX = "HELIOSTAT_"
+
+
+class Setting(Generic[T]):
+    """One setting: read from Django's settings on first use, then kept until a test changes it."""
+
+    def __init__(self, default: T, meaning: str, problem: Callable[[Any], str | None], name: str = "") -> None:
+        self.default = default
+        self.meaning = meaning
+        self.problem = problem
+        self.name = name
+
+    def __set_name__(self, owner: type[Conf], attribute: str) -> None:
+        self.attribute = attribute
+        self.name = self.name or PREFIX + attribute.upper()
+
+    @overload
+    def __get__(self, instance: None, owner: type[Conf]) -> Setting[T]: ...
+    @overload
+    def __get__(self, instance: Conf, owner: type[Conf]) -> T: ...
+    def __get__(self, instance: Conf | None, owner: type[Conf]) -> Setting[T] | T:
+        if instance is None:
+            return self
+        # A non-data descriptor: the value in the instance's __dict__ is found first from now on.
+        value: T = getattr(settings, self.name, self.default)
+        instance.__dict__[self.attribute] = value
+        return value
+
+
+def _number(minimum: float, kind: type = float) -> Callable[[Any], str | None]:
+    accepted = (int,) if kind is int else (int, float)
+
+    def problem(value: Any) -> str | None:
+        if isinstance(value, bool) or not isinstance(value, accepted):
+            return f"must be {'a whole number' if kind is int else 'a number'}, not {value!r}"
+        return None if value >= minimum else f"must be at least {minimum}, not {value!r}"
+
+    return problem
+
+
+def _strings(value: Any) -> str | None:
+    if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
+        return None
+    return f"must be a list of strings, not {value!r}"
+
+
+def _networks(value: Any) -> str | None:
+    if complaint := _strings(value):
+        return complaint
+    for item in value:
+        try:
+            ip_network(item)
+        except ValueError as error:
+            return f"holds {item!r}, which is no network ({error}); write for example '127.0.0.0/8'"
+    return None
+
+
+def _mapping(value: Any) -> str | None:
+    return None if isinstance(value, dict) else f"must be a dict, not {value!r}"
+
+
+def _flag(value: Any) -> str | None:
+    return None if isinstance(value, bool) else f"must be True or False, not {value!r}"
+
+
+def _anything(_: Any) -> str | None:
+    return None
+
+
+def _text(value: Any) -> str | None:
+    return None if isinstance(value, str) else f"must be a string, not {value!r}"
+
+
+class Conf:
+    """The settings, as attributes. Times are in seconds, sizes in bytes."""
+
+    max_depth = Setting(5, "How often subscribers that change objects may set each other off.", _number(0, int))
+    silent = Setting[list[str]](
+        ["sessions.*", "admin.logentry.*", "contenttypes.*", "heliostat_outbox.*", "heliostat_webhooks.*"],
+        "Event types that are never told to anybody (patterns).",
+        _strings,
+    )
+    expose = Setting[dict[str, list[str]]](
+        {},
+        "Fields that hold secrets by their name, and may be told all the same: {'app.model': ['field']}.",
+        _mapping,
+    )
+    signals = Setting[list[str]]([], "Paths of custom signals that become events.", _strings)
+
+    max_attempts = Setting(12, "Attempts at a callback before it is given up.", _number(1, int))
+    retry_first = Setting(5.0, "Wait after the first failed attempt.", _number(0))
+    retry_factor = Setting(3.0, "Each further wait is this many times longer.", _number(1))
+    retry_longest = Setting(12 * 3600.0, "No wait is longer than this.", _number(0))
+    lease = Setting(
+        60.0,
+        "A worker that is silent for so long is taken for dead; its callbacks go to another.",
+        _number(1),
+    )
+    poll = Setting(1.0, "How often a worker looks for due callbacks when nobody wakes it.", _number(0.01))
+    batch_size = Setting(200, "Callbacks that a worker claims at once.", _number(1, int))
+    concurrency = Setting(200, "Requests that a worker has in flight at once.", _number(1, int))
+    concurrency_per_subscriber = Setting(50, "The same, to one subscriber.", _number(1, int))
+    code_threads = Setting(4, "Threads of a worker that run durable Python subscribers.", _number(1, int))
+
+    connect_timeout = Setting(5.0, "Time for a connection to a receiver, TLS included.", _number(0.1))
+    request_timeout = Setting(15.0, "Time for a whole request and its answer.", _number(0.1))
+    response_limit = Setting(64 * 1024, "Bytes of an answer that are read.", _number(0, int))
+    response_excerpt = Setting(1024, "Bytes of an answer that are kept with the attempt.", _number(0, int))
+    allow_networks = Setting[list[str]](
+        [],
+        "Private networks that web hooks may reach, for example ['127.0.0.0/8'] for development.",
+        _networks,
+    )
+    hooks_refresh = Setting(
+        0.5,
+        "How often a process looks for changed hooks; 0 means never (its own are always seen).",
+        _number(0),
+    )
+    encryption_keys = Setting[list[str]](
+        [], "Keys that encrypt the secrets of hooks, newest first; empty: made from SECRET_KEY.", _strings
+    )
+    hooks_shut_down = Setting(
+        False,
+        "True: what happens is told to no web hook; what was promised before is still sent.",
+        _flag,
+        name="DJANGO_HTTP_HOOKS_SHUT_DOWN",
+    )
+    hooks_raise_exceptions = Setting(
+        False,
+        "True: an exception while a payload is made undoes the change, instead of being logged.",
+        _flag,
+        name="DJANGO_HTTP_HOOKS_RAISE_EXCEPTIONS",
+    )
+    hooks_reload = Setting[Any](
+        None,
+        "Accepted and not needed: changed hooks count at once.",
+        _anything,
+        name="DJANGO_HTTP_HOOKS_RELOAD",
+    )
+    site_url = Setting("http://127.0.0.1:8000", "Address of this site, for links in messages.", _text)
+
+    @classmethod
+    def table(cls) -> Iterator[Setting[Any]]:
+        """All settings, in the order in which they are declared."""
+        return (value for value in vars(cls).values() if isinstance(value, Setting))
+
+    @contextmanager
+    def override(self, **values: Any) -> Iterator[None]:
+        """What a command line says goes before the settings, in this process, until the command ends."""
+        before = dict(self.__dict__)
+        self.__dict__.update(values)
+        try:
+            yield
+        finally:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+
+    def forget(self, **_: object) -> None:
+        """Read everything anew (a test changed a setting)."""
+        self.__dict__.clear()
+
+
+conf = Conf()
+setting_changed.connect(conf.forget)
+
+
+def check_settings(**_: object) -> list[CheckMessage]:
+    """System check: each `HELIOSTAT_` setting exists, and each setting has a value that can work."""
+    known = {setting.name: setting for setting in Conf.table()}
+    messages: list[CheckMessage] = []
+    for name in sorted({name for name in dir(settings) if name.startswith(PREFIX) or name in known}):
+        if name not in known:
+            messages.append(_unknown(name, known))
+        elif complaint := known[name].problem(getattr(settings, name)):
+            messages.append(Error(f"{name} {complaint}.", hint=known[name].meaning, id="heliostat.E001"))
+    return messages
+
+
+def _unknown(name: str, known: dict[str, Setting[Any]]) -> CheckMessage:
+    return Warning(
+        f"There is no setting {name}.{did_you_mean(name, known)}",
+        hint="Remove it, or correct its name; docs/reference lists all settings.",
+        id="heliostat.W001",
+    )
+
+
+def did_you_mean(word: str, candidates: object) -> str:
+    """' Did you mean …?' with the closest candidates, or nothing."""
+    close = difflib.get_close_matches(word, list(candidates), n=2, cutoff=0.6)  # type: ignore[call-overload]
+    return f" Did you mean {' or '.join(close)}?" if close else ""

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from django.contrib import admin
+from django.forms import ModelForm
+from django.http import HttpRequest
+
+from heliostat import emit
+from heliostat.dataproducts.models import DataProduct
+
+
+@admin.register(DataProduct)
+class DataProductAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("__str__", "target", "data_product_type", "product_id", "created")
+    list_filter = ("data_product_type", "created")
+    list_select_related = ("target",)
+    search_fields = ("target__name", "product_id", "data")
+    raw_id_fields = ("target", "observation_record")
+
+    def save_model(self, request: HttpRequest, obj: DataProduct, form: ModelForm[DataProduct], change: bool) -> None:
+        """A file that is added here was uploaded too."""
+        super().save_model(request, obj, form, change)
+        if "data" in form.changed_data:
+            emit("uploaded", obj)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any
+
+from django.db import models, transaction
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
+from django.urls import reverse
+
+from heliostat.observations.models import ObservationRecord
+from heliostat.targets.models import Target
+
+
+def place_of(product: DataProduct, filename: str) -> str:
+    """Where a file is kept: under its target. The storage makes the name safe, and unique."""
+    return f"dataproducts/{product.target_id}/{PurePath(filename).name}"
+
+
+class DataProduct(models.Model):
+    """A file about a target: uploaded, or retrieved from the facility that observed it."""
+
+    class Type(models.TextChoices):
+        PHOTOMETRY = "photometry", "Photometry"
+        SPECTROSCOPY = "spectroscopy", "Spectroscopy"
+        FITS_FILE = "fits_file", "FITS file"
+        IMAGE_FILE = "image_file", "Image"
+
+    target = models.ForeignKey(Target, models.CASCADE, related_name="data_products")
+    observation_record = models.ForeignKey(
+        ObservationRecord, models.SET_NULL, null=True, blank=True, related_name="data_products"
+    )
+    product_id = models.CharField(max_length=255, blank=True, default="", help_text="The facility's id.")
+    data = models.FileField(upload_to=place_of, max_length=400)
+    data_product_type = models.CharField("type", max_length=50, choices=Type, blank=True, default="")
+    created = models.DateTimeField(auto_now_add=True)
+    modified = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("-created", "-id")
+        indexes = [models.Index(fields=["-created"], name="heliostat_product_created")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["observation_record", "product_id"],
+                condition=~models.Q(product_id=""),
+                name="heliostat_product_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.filename or self.product_id
+
+    def get_absolute_url(self) -> str:
+        return reverse("dataproducts:detail", args=[self.pk])
+
+    @property
+    def filename(self) -> str:
+        return PurePath(self.data.name or "").name
+
+
+@receiver(post_delete, sender=DataProduct, dispatch_uid="heliostat.dataproducts.delete_file")
+def delete_file(instance: DataProduct, using: str, **_: Any) -> None:
+    """A product's file goes with it, once that is committed."""
+    if instance.data.name:
+        storage, name = instance.data.storage, instance.data.name
+        transaction.on_commit(lambda: storage.delete(name), using=using, robust=True)

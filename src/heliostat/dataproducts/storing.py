@@ -1,0 +1,101 @@
+"""Saving products: file and row together, or neither."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeAlias
+
+from django.core.files.base import ContentFile, File
+
+from heliostat import batch, emit
+from heliostat.dataproducts.models import DataProduct
+from heliostat.exceptions import HeliostatError
+from heliostat.observations.facility import FacilityFile, get_facility
+from heliostat.observations.models import ObservationRecord
+
+Pairs: TypeAlias = "list[tuple[DataProduct, File[bytes]]]"
+
+
+class RetrievalError(HeliostatError):
+    """A facility did not hand out all files of an observation; what it gave has been saved."""
+
+
+def upload(product: DataProduct, file: File[bytes]) -> None:
+    """Save an uploaded file as a product, and tell that it was uploaded."""
+    pairs: Pairs = [(product, file)]
+    with _files_of(pairs), batch():
+        _save(pairs, "uploaded")
+
+
+def retrieve(observation: ObservationRecord) -> list[DataProduct]:
+    """Save what the facility has of an observation and we have not. Asking again does no harm.
+
+    Raises `UnknownFacility`, or `RetrievalError` if not everything came; then the rest comes next time.
+    """
+    files, problem = _fetch(observation)
+    products = _save_new(observation, files)
+    if problem is not None:
+        message = f"{observation.facility} gave {len(files)} files, then failed: {problem or type(problem).__name__}"
+        raise RetrievalError(message) from problem
+    return products
+
+
+def _fetch(observation: ObservationRecord) -> tuple[list[FacilityFile], Exception | None]:
+    """Everything is in memory before anything is saved: a failed download leaves no empty product behind."""
+    facility = get_facility(observation.facility)
+    files: list[FacilityFile] = []
+    try:
+        for file in facility.data_products(observation):
+            if not file.content:
+                raise RetrievalError(f"{file.filename} is empty.")
+            files.append(file)
+    except Exception as error:  # whatever a facility's code raises
+        return files, error
+    return files, None
+
+
+def _save_new(observation: ObservationRecord, files: Sequence[FacilityFile]) -> list[DataProduct]:
+    pairs: Pairs = []
+    with _files_of(pairs), batch():
+        # Two that retrieve at the same time take turns.
+        ObservationRecord.objects.select_for_update().only("pk").get(pk=observation.pk)
+        there = set(observation.data_products.values_list("product_id", flat=True))
+        pairs += [(_product(observation, file), _content(file)) for file in files if file.product_id not in there]
+        _save(pairs, "retrieved")
+        ids = [product.pk for product, _file in pairs]
+        if ids:
+            emit("data_retrieved", observation, payload={"observation": observation.pk, "data_products": ids})
+    return [product for product, _file in pairs]
+
+
+def _product(observation: ObservationRecord, file: FacilityFile) -> DataProduct:
+    return DataProduct(
+        target=observation.target,
+        observation_record=observation,
+        product_id=file.product_id,
+        data_product_type=file.data_product_type,
+    )
+
+
+def _content(file: FacilityFile) -> File[bytes]:
+    return ContentFile(file.content, name=file.filename)
+
+
+def _save(pairs: Pairs, action: str) -> None:
+    for product, file in pairs:
+        product.data.save(file.name or "data", file, save=False)
+        product.save()
+        emit(action, product)
+
+
+@contextmanager
+def _files_of(pairs: Pairs) -> Iterator[None]:
+    """If the block fails, its rows are rolled back, and here their files are removed."""
+    try:
+        yield
+    except BaseException:
+        for product, file in pairs:
+            if product.data.name not in (None, "", file.name):
+                product.data.storage.delete(str(product.data.name))
+        raise

@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from heliostat.dataproducts import views
+
+app_name = "dataproducts"
+urlpatterns = [
+    path("", views.product_list, name="list"),
+    path("upload/", views.upload_product, name="upload"),
+    path("<int:pk>/", views.product_detail, name="detail"),
+    path("<int:pk>/download/", views.download, name="download"),
+]

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from heliostat.console.pagination import page_of
+from heliostat.dataproducts.forms import UploadForm
+from heliostat.dataproducts.models import DataProduct
+from heliostat.dataproducts.storing import upload
+from heliostat.exceptions import Refused
+from heliostat.observations.models import ObservationRecord
+from heliostat.targets.models import Target
+
+
+@require_safe
+@login_required
+def product_list(request: HttpRequest) -> HttpResponse:
+    products = DataProduct.objects.select_related("target", "observation_record__target")
+    return render(request, "dataproducts/list.html", {"page": page_of(request, products)})
+
+
+@require_safe
+@login_required
+def product_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    products = DataProduct.objects.select_related("target", "observation_record__target")
+    return render(request, "dataproducts/detail.html", {"product": get_object_or_404(products, pk=pk)})
+
+
+@require_safe
+@login_required
+def download(_request: HttpRequest, pk: int) -> FileResponse:
+    """The file, always as an attachment: nothing that was uploaded is ever shown as a page of this site."""
+    product = get_object_or_404(DataProduct, pk=pk)
+    try:
+        file = product.data.open("rb")
+    except (OSError, ValueError):
+        raise Http404("The file of this product is gone.") from None
+    response = FileResponse(
+        file, as_attachment=True, filename=product.filename, content_type="application/octet-stream"
+    )
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def upload_product(request: HttpRequest) -> HttpResponse:
+    """Upload a file to `?target=` or `?observation=`."""
+    product = _new_product(request)
+    form = UploadForm(request.POST or None, request.FILES or None, instance=product)
+    if request.method == "POST" and form.is_valid():
+        try:
+            upload(product, form.cleaned_data["file"])
+        except Refused as refused:
+            form.add_error(None, str(refused))
+        else:
+            messages.success(request, f"{product} was uploaded.")
+            return redirect(product)
+    owner = product.observation_record or product.target
+    context = {
+        "form": form,
+        "title": f"Upload to {owner}",
+        "action": "Upload",
+        "back": owner.get_absolute_url(),
+    }
+    return render(request, "heliostat_console/form_page.html", context)
+
+
+def _new_product(request: HttpRequest) -> DataProduct:
+    target, observation = request.GET.get("target", ""), request.GET.get("observation", "")
+    if observation.isdecimal():
+        record = get_object_or_404(ObservationRecord.objects.select_related("target"), pk=observation)
+        return DataProduct(target=record.target, observation_record=record)
+    if target.isdecimal():
+        return DataProduct(target=get_object_or_404(Target, pk=target))
+    raise Http404

@@ -1,0 +1,51 @@
+"""Where HTTP callbacks go: whoever owns the subscribers says so when it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """What a request needs beside its body. `keys` sign it; several while a secret is being rotated.
+
+    Raises `ValueError` where a header would break out of its line.
+    """
+
+    url: str
+    method: str = "POST"
+    header_lines: tuple[str, ...] = ()
+    content_type: str = "application/json"
+    keys: tuple[bytes, ...] = ()
+
+    def __post_init__(self) -> None:
+        if any("\r" in line or "\n" in line for line in (*self.header_lines, self.content_type)):
+            raise ValueError("a header holds a line break")
+
+
+@dataclass(frozen=True, slots=True)
+class NoDestination:
+    """Nobody is there any more (deleted, disabled); `reason` goes into the callback's details."""
+
+    reason: str
+
+
+Resolver = Callable[[Iterable[str]], Mapping[str, Destination | NoDestination]]
+
+_resolvers: dict[str, Resolver] = {}
+_gone: dict[str, Callable[[str], None]] = {}
+
+
+def resolve_with(kind: str, resolver: Resolver, gone: Callable[[str], None]) -> None:
+    """Ask `resolver` for the destinations of subscribers of this kind; tell `gone` who answered 410 Gone."""
+    _resolvers[kind] = resolver
+    _gone[kind] = gone
+
+
+def destinations(kind: str, subscribers: Iterable[str]) -> Mapping[str, Destination | NoDestination]:
+    return _resolvers[kind](subscribers)
+
+
+def report_gone(kind: str, subscriber: str) -> None:
+    _gone[kind](subscriber)

@@ -1,0 +1,175 @@
+"""HTTP by pycurl's multi interface: one loop on one thread, however many requests are in flight."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import threading
+import time
+from collections import deque
+from typing import Any
+
+import pycurl
+
+from heliostat.conf import conf
+from heliostat.delivery.destinations import destinations
+from heliostat.delivery.request import Exchange
+from heliostat.delivery.transport import Deliver, Job, kind_of
+from heliostat.exceptions import HeliostatError
+
+IDLE_WAIT = 1.0  # seconds; libcurl says when it wants to be called earlier
+
+
+class HttpTransport:
+    """Sends jobs over kept connections, signed, guarded, bounded in time and size."""
+
+    def __init__(self) -> None:
+        self.slots = conf.concurrency
+        self._waiting: deque[Exchange] = deque()
+        self._in_flight: dict[Any, Exchange] = {}
+        self._spare: list[Any] = []
+        self._stopping = threading.Event()
+        self._poll = select.epoll()
+        self._resting: set[int] = set()
+        self._reader, self._writer = os.pipe()
+        self._thread = threading.Thread(target=self._run, name="heliostat-http", daemon=True)
+
+    def start(self, deliver: Deliver) -> None:
+        self._deliver = deliver
+        os.set_blocking(self._reader, False)
+        os.set_blocking(self._writer, False)
+        self._thread.start()
+
+    def send(self, jobs: list[Job]) -> None:
+        """Called by the worker's own thread, which may ask the database where the jobs go."""
+        names: dict[str, set[str]] = {}
+        for job in jobs:
+            names.setdefault(kind_of(job.claimed.subscriber), set()).add(job.claimed.subscriber)
+        where = {name: found for kind in names for name, found in destinations(kind, names[kind]).items()}
+        self._waiting.extend(Exchange(job, where[job.claimed.subscriber]) for job in jobs)
+        self._wake()
+
+    def check(self) -> None:
+        if not self._thread.is_alive():
+            raise HeliostatError("the HTTP thread died; its traceback is in the log. The worker ends, to be restarted.")
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._wake()
+        self._thread.join()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # the pipe is full: it will wake up anyhow
+            os.write(self._writer, b"x")
+
+    def _run(self) -> None:
+        self._multi = multi = pycurl.CurlMulti()
+        multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
+        multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
+        multi.setopt(pycurl.M_MAXCONNECTS, 2 * conf.concurrency)  # below what is in flight, connections are lost
+        self._wake_at: float | None = None
+        self._poll.register(self._reader, select.EPOLLIN)
+        while not (self._stopping.is_set() and not self._waiting and not self._in_flight):
+            self._turn()
+        multi.close()
+        self._poll.close()
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def _turn(self) -> None:
+        for descriptor, happened in self._poll.poll(self._wait()):
+            if descriptor == self._reader:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._reader, 4096)
+            elif descriptor in self._resting:
+                self._let_go(descriptor)
+            else:
+                self._multi.socket_action(descriptor, _as_curl(happened))
+        if self._wake_at is not None and time.monotonic() >= self._wake_at:
+            self._wake_at = None
+            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        self._begin()
+        self._collect()
+
+    def _wait(self) -> float:
+        if self._waiting:
+            return 0.0
+        return IDLE_WAIT if self._wake_at is None else max(0.0, min(IDLE_WAIT, self._wake_at - time.monotonic()))
+
+    def _set_timer(self, milliseconds: int) -> None:
+        self._wake_at = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
+
+    def _watch(self, what: int, descriptor: int, *_: Any) -> None:
+        """libcurl wants to know of a socket. One that rests between two requests stays with epoll, which saves two
+        calls a request; should it be closed, epoll forgets it by itself."""
+        if what == pycurl.POLL_REMOVE:
+            self._resting.add(descriptor)
+            return
+        self._resting.discard(descriptor)
+        events = (select.EPOLLIN if what & pycurl.POLL_IN else 0) | (select.EPOLLOUT if what & pycurl.POLL_OUT else 0)
+        try:
+            self._poll.modify(descriptor, events)
+        except FileNotFoundError:
+            self._poll.register(descriptor, events)
+
+    def _let_go(self, descriptor: int) -> None:
+        """A resting connection was closed by its receiver; libcurl finds that out when it wants it next."""
+        self._resting.discard(descriptor)
+        with contextlib.suppress(OSError):
+            self._poll.unregister(descriptor)
+
+    def _begin(self) -> None:
+        for _ in range(len(self._waiting)):
+            self._begin_one(self._waiting.popleft())
+
+    def _begin_one(self, exchange: Exchange) -> None:
+        handle = self._spare.pop() if self._spare else _new_handle()
+        if (problem := exchange.prepare(handle)) is not None:
+            self._spare.append(handle)
+            self._deliver(problem)
+            return
+        self._in_flight[handle] = exchange
+        self._multi.add_handle(handle)
+
+    def _collect(self) -> None:
+        remaining = 1
+        while remaining:
+            remaining, succeeded, failed = self._multi.info_read()
+            for handle in succeeded:
+                self._finish(handle, 0, "")
+            for handle, code, message in failed:
+                self._finish(handle, code, message)
+
+    def _finish(self, handle: Any, code: int, message: str) -> None:
+        exchange = self._in_flight.pop(handle)
+        self._multi.remove_handle(handle)
+        result = exchange.result(handle, code, message)
+        self._spare.append(handle)
+        self._deliver(result)
+
+
+def _as_curl(happened: int) -> int:
+    """epoll's events in libcurl's words. A hang-up is readable: what came before it can still be read."""
+    mask = pycurl.CSELECT_IN if happened & (select.EPOLLIN | select.EPOLLHUP) else 0
+    mask |= pycurl.CSELECT_OUT if happened & select.EPOLLOUT else 0
+    return mask | (pycurl.CSELECT_ERR if happened & select.EPOLLERR else 0)
+
+
+def _new_handle() -> Any:
+    handle = pycurl.Curl()
+    options: dict[int, Any] = {
+        pycurl.NOSIGNAL: 1,
+        pycurl.FOLLOWLOCATION: 0,
+        pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
+        pycurl.PROXY: "",  # none, whatever the environment says: a proxy would dial past the guard
+        pycurl.NETRC: 0,
+        pycurl.USERAGENT: "Heliostat",
+        pycurl.TCP_NODELAY: 1,
+        pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_2TLS,
+        pycurl.CONNECTTIMEOUT_MS: int(conf.connect_timeout * 1000),
+        pycurl.TIMEOUT_MS: int(conf.request_timeout * 1000),
+    }
+    for option, value in options.items():
+        handle.setopt(option, value)
+    return handle

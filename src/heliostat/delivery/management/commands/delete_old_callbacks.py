@@ -1,0 +1,55 @@
+"""`manage.py delete_old_callbacks`: the outbox keeps what is still to be done, and the recent past."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.utils import timezone
+
+from heliostat.delivery.management.outbox_command import OutboxCommand, amount, things
+from heliostat.outbox.retention import Rows, count_ended, delete_ended
+
+
+class Command(OutboxCommand):
+    help = (
+        "Delete callbacks that were created more than DAYS days ago and came to an end (sent, given up or cancelled), "
+        "with their attempts and the events that nobody is to be told of any more. "
+        "What is waiting or being sent is never deleted."
+    )
+    example = """\
+examples:
+  manage.py delete_old_callbacks 30
+  manage.py delete_old_callbacks 30 --dry-run
+"""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("days", type=amount, metavar="DAYS", help="keep what was created in so many last days")
+        parser.add_argument("--dry-run", action="store_true", help="only say how much would be deleted")
+
+    def handle(self, *, days: float, database: str, dry_run: bool, verbosity: int, **_: Any) -> None:
+        before = _days_ago(days)
+        if dry_run:
+            self.say(f"Would delete {_words(count_ended(before, database))}.", verbosity)
+            return
+        deleted = Rows()
+        with self.progress(lambda: f"deleted so far: {_words(deleted)}", verbosity):
+            for rows in delete_ended(before, database):
+                deleted += rows
+        self.say(self.style.SUCCESS(f"Deleted {_words(deleted)}."), verbosity)
+
+
+def _days_ago(days: float) -> datetime:
+    try:
+        return timezone.now() - timedelta(days=days)
+    except OverflowError as error:
+        raise CommandError(f"{days:g} days ago there was no calendar.") from error
+
+
+def _words(rows: Rows) -> str:
+    return (
+        f"{things(rows.callbacks, 'callback')}, {things(rows.attempts, 'attempt')} and {things(rows.events, 'event')}"
+    )

@@ -1,0 +1,84 @@
+"""`manage.py monitor_callbacks`: for whatever watches the site; says by its exit status whether too much went wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.utils import timezone
+
+from heliostat.delivery.management.outbox_command import OutboxCommand, amount, things, whole_number
+from heliostat.outbox.models import Status
+from heliostat.outbox.summary import OfSubscriber, by_subscriber
+
+STATUSES = (Status.ERROR.value, Status.WAITING.value)
+
+
+class Command(OutboxCommand):
+    help = (
+        "Count the callbacks that were given up or are waiting, by subscriber. "
+        "Exits with 1 when there are more than the limit, and with 0 otherwise."
+    )
+    example = """\
+examples:
+  manage.py monitor_callbacks --status error --callbacks_limit 50 --minutes_ago 10
+  manage.py monitor_callbacks --status waiting --json
+"""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--status", required=True, choices=STATUSES, help="error: given up; waiting: still to do")
+        parser.add_argument(
+            "--callbacks_limit", type=whole_number(0), default=10, metavar="N", help="so many are well (default: 10)"
+        )
+        parser.add_argument(
+            "--minutes_ago",
+            type=amount,
+            metavar="MINUTES",
+            help="only those that were made or last tried since then (default: the whole table)",
+        )
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(
+        self,
+        *,
+        status: str,
+        callbacks_limit: int,
+        minutes_ago: float | None,
+        json: bool,
+        database: str,
+        verbosity: int,
+        **_: Any,
+    ) -> None:
+        try:
+            since = None if minutes_ago is None else timezone.now() - timedelta(minutes=minutes_ago)
+        except OverflowError as error:
+            raise CommandError(f"{minutes_ago:g} minutes ago there was no calendar.") from error
+        found = by_subscriber(Status(status), database, since)
+        count = sum(one.callbacks for one in found)
+        if json:
+            self.stdout.write(_as_json(status, minutes_ago, callbacks_limit, count, found))
+        else:
+            self.say(_as_text(status, minutes_ago, callbacks_limit, count, found), verbosity)
+        if count > callbacks_limit:
+            sys.exit(1)
+
+
+def _as_json(status: str, minutes_ago: float | None, limit: int, count: int, found: list[OfSubscriber]) -> str:
+    by_hook = [
+        {"subscriber": one.subscriber, "callbacks": one.callbacks, "oldest": one.oldest.isoformat()} for one in found
+    ]
+    facts = {"status": status, "minutes_ago": minutes_ago, "callbacks_limit": limit, "callbacks": count}
+    return json.dumps({**facts, "exceeded": count > limit, "subscribers": by_hook}, indent=2)
+
+
+def _as_text(status: str, minutes_ago: float | None, limit: int, count: int, found: list[OfSubscriber]) -> str:
+    within = "" if minutes_ago is None else f" in the last {minutes_ago:g} minutes"
+    verdict = "more than" if count > limit else "within"
+    head = f"{things(count, 'callback')} with status {status!r}{within}; that is {verdict} the limit of {limit:,}."
+    lines = [f"{one.callbacks:>10,}  {one.subscriber}  (oldest: {one.oldest:%Y-%m-%d %H:%M:%S})" for one in found]
+    return "\n".join([head, *lines])

@@ -1,0 +1,89 @@
+"""Python subscribers told by a worker: durable code hooks and listeners, on a few threads."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from django.db import close_old_connections
+from django.utils import timezone
+
+from heliostat.conf import conf
+from heliostat.delivery.transport import Deliver, Job, register_transport
+from heliostat.events.context import telling
+from heliostat.events.event import Event
+from heliostat.outbox.bodies import event_from
+from heliostat.outbox.transitions import GIVE_UP, RETRY, SENT, Result
+
+logger = logging.getLogger("heliostat.delivery")
+
+Finder = Callable[[str], Callable[[Event], Any] | None]
+
+_finders: dict[str, Finder] = {}
+
+
+def find_with(kind: str, finder: Finder) -> None:
+    """`finder` gives the function of a subscriber of this kind, or None where it is configured no more.
+
+    Registers this transport for the kind.
+    """
+    _finders[kind] = finder
+    register_transport(kind, PythonTransport)
+
+
+class PythonTransport:
+    """Calls functions with the event, rebuilt as it was. Raising means: again, later."""
+
+    def __init__(self) -> None:
+        self.slots = conf.code_threads
+
+    def start(self, deliver: Deliver) -> None:
+        self._deliver = deliver
+        self._pool = ThreadPoolExecutor(conf.code_threads, thread_name_prefix="heliostat-code")
+
+    def send(self, jobs: list[Job]) -> None:
+        for job in jobs:
+            self._pool.submit(self._run, job)
+
+    def check(self) -> None:
+        """A pool renews its threads by itself."""
+
+    def stop(self) -> None:
+        self._pool.shutdown(wait=True)
+
+    def _run(self, job: Job) -> None:
+        started_at, began = timezone.now(), time.perf_counter()
+        close_old_connections()
+        try:
+            outcome, details, error = _call(job)
+        finally:
+            close_old_connections()
+        self._deliver(
+            Result(
+                claimed=job.claimed,
+                outcome=outcome,
+                details=details,
+                error=error,
+                started_at=started_at,
+                duration=time.perf_counter() - began,
+            )
+        )
+
+
+def _call(job: Job) -> tuple[str, str, str]:
+    subscriber = job.claimed.subscriber
+    function = _finders[subscriber.partition(":")[0]](subscriber)
+    if function is None:
+        return GIVE_UP, "no such function is configured any more", ""
+    try:
+        event = event_from(job.event_body, job.context, job.using)
+        with telling(event):
+            function(event)
+    except BaseException as error:  # sys.exit() in a hook ends neither the worker nor the promise
+        logger.exception("%s failed at attempt %d; it will be told again", subscriber, job.claimed.attempts)
+        return RETRY, f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))[-500:]
+    return SENT, "done", ""

@@ -1,0 +1,63 @@
+"""Sending here and now, for a person who does not want to wait for the worker."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+
+from heliostat.conf import conf
+from heliostat.delivery.worker import Worker
+from heliostat.outbox import transitions
+from heliostat.outbox.models import Status
+from heliostat.outbox.summary import by_status, subscribers_of
+from heliostat.outbox.transitions import CANCEL, GIVE_UP, RETRY, SENT
+
+WORDS = {
+    SENT: "sent", RETRY: "failed", GIVE_UP: "failed", CANCEL: "cancelled",
+    Status.SENT: "sent", Status.WAITING: "failed", Status.ERROR: "failed", Status.CANCELLED: "cancelled",
+    Status.SENDING: "being sent by another worker", None: "not found",
+}  # fmt: skip
+LOOK = 0.05  # seconds between looks at what another worker is sending
+
+
+class Waiting:
+    """All that waits, or what waits for one subscriber."""
+
+    def __init__(self, subscriber: str, using: str) -> None:
+        self._subscriber = subscriber
+        self._using = using
+        self.worker = Worker(using, subscribers=[subscriber] if subscriber else ())
+
+    def send(self) -> Counter[str]:
+        """Counts what came of it, in words."""
+        transitions.hasten(self._using, subscriber=self._subscriber)
+        told: Counter[str] = Counter()
+        for outcome, count in self.worker.drain().items():
+            told[WORDS[outcome]] += count
+        return told
+
+
+class Mentioned:
+    """These callbacks alone. What came to an end is sent again; what is being sent is left alone."""
+
+    def __init__(self, ids: Iterable[int], using: str) -> None:
+        self._ids = sorted(set(ids))
+        self._using = using
+        self.worker = Worker(using, subscribers=subscribers_of(self._ids, using), callbacks=self._ids)
+
+    def send(self) -> Counter[str]:
+        """Counts what came of it, in words. The rows say so, for a running worker may have been quicker than we."""
+        transitions.resend(self._ids, self._using)
+        transitions.hasten(self._using, ids=self._ids)
+        self.worker.drain()
+        states = self._settled()
+        return Counter(WORDS[states.get(id_)] for id_ in self._ids)
+
+    def _settled(self) -> dict[int, str]:
+        deadline = time.monotonic() + conf.request_timeout
+        states = by_status(self._ids, self._using)
+        while Status.SENDING in states.values() and time.monotonic() < deadline:
+            time.sleep(LOOK)
+            states = by_status(self._ids, self._using)
+        return states

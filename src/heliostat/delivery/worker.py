@@ -1,0 +1,233 @@
+"""The worker: keeps the promises in the outbox."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from django.db import Error as DatabaseError
+from django.db import connections
+
+from heliostat.conf import conf
+from heliostat.delivery.destinations import report_gone
+from heliostat.delivery.heartbeat import Heartbeat
+from heliostat.delivery.notifications import listen_for_notifications
+from heliostat.delivery.transport import Job, Transport, kind_of, transport_kinds
+from heliostat.outbox import transitions, wakeup
+from heliostat.outbox.dialect import Claimed, dialect_for
+from heliostat.outbox.models import message_id
+from heliostat.outbox.transitions import Result
+
+logger = logging.getLogger("heliostat.delivery")
+
+# Under load one claim, and one record, for many is ten times cheaper than one for each. Times in seconds.
+WAKE_PAUSE = 0.003  # between two claims for new work
+WORK_PAUSE = 0.01  # between two claims for freed slots, and two records, unless there is ENOUGH
+ENOUGH = 100
+SUBSCRIBERS_AT_ONCE = 100
+UPKEEP = 4.0  # seconds between two signs of life, at most: promised are 5
+
+
+class Worker:
+    """Claims callbacks, hands them to transports, writes down what came of them, until it is stopped.
+
+    One thread runs `run()`; transports have threads of their own. `stop()` may be called from anywhere, also from a
+    signal handler: what is in flight is finished, nothing new is begun.
+    """
+
+    def __init__(
+        self,
+        using: str = "default",
+        *,
+        subscribers: Sequence[str] = (),
+        callbacks: Sequence[int] = (),
+        health_file: Path | None = None,
+    ) -> None:
+        """`subscribers` restricts it to these, and `callbacks` further to these ids; nothing given means all."""
+        self.using = using
+        self._subscribers = list(subscribers)
+        self._callbacks = callbacks
+        self.told: Counter[str] = Counter()
+        self._transports: dict[str, Transport] = {}
+        self._in_flight: dict[int, Claimed] = {}
+        self._load: Counter[str] = Counter()
+        self._results: deque[Result] = deque()
+        self._bell = threading.Event()
+        self._stopping = False
+        self._draining = False
+        self._wanted = True
+        self._freed = 0
+        self._after = ""
+        self._claimed_at = self._settled_at = self._upkeep_at = 0.0
+        self._heartbeat = Heartbeat(using, health_file)
+        self._stop_listening: Callable[[], None] = lambda: None
+
+    def run(self) -> None:
+        """Work until `stop()` is called."""
+        self._begin()
+        try:
+            while not self._stopping or self._in_flight:
+                self._guarded_turn()
+        finally:
+            self._end()
+
+    def drain(self) -> Counter[str]:
+        """Tell all that is due, then return how often each outcome came about."""
+        self._draining = True
+        self.run()
+        return self.told
+
+    def stop(self) -> None:
+        """Begin nothing new; `run()` returns when what is in flight is done."""
+        self._stopping = True
+        self._bell.set()
+
+    def wake(self) -> None:
+        """Something was committed: look now."""
+        self._wanted = True
+        self._bell.set()
+
+    def _begin(self) -> None:
+        transports: dict[object, Transport] = {}
+        for kind, factory in transport_kinds().items():
+            if factory not in transports:
+                transports[factory] = factory()
+                transports[factory].start(self._deliver)
+            self._transports[kind] = transports[factory]
+        wakeup.register(self.using, self.wake)
+        if not self._draining:  # what is due is due; nobody needs to say so
+            self._stop_listening = listen_for_notifications(self.using, self.wake)
+
+    def _end(self) -> None:
+        wakeup.unregister(self.using, self.wake)
+        self._stop_listening()
+        for transport in set(self._transports.values()):
+            transport.stop()
+        self._settle()
+        with contextlib.suppress(DatabaseError):  # a database that is away now has seen the last of us soon enough
+            self._heartbeat.end()
+        if not connections[self.using].in_atomic_block:  # a test may drain inside its transaction
+            connections[self.using].close()
+
+    def _guarded_turn(self) -> None:
+        """A database that is away for a while ends nothing: what is to be written is kept until it is back."""
+        try:
+            self._turn()
+        except DatabaseError as error:
+            logger.warning("the database is out of reach (%s); trying again in 1 s", str(error).strip())
+            connections[self.using].close()
+            self._wanted = True
+            self._bell.wait(1.0)
+
+    def _turn(self) -> None:
+        self._bell.wait(self._nap())
+        self._bell.clear()
+        now = time.monotonic()
+        if self._results and now >= self._settle_at():
+            self._settle()
+        if now >= self._upkeep_at:
+            self._upkeep(now)
+        if not self._stopping and now >= self._claim_at():
+            self._claim(now)
+
+    def _nap(self) -> float:
+        """Seconds until there is something to do without being woken."""
+        due = min(self._upkeep_at, self._claim_at(), self._settle_at() if self._results else self._upkeep_at)
+        return max(0.0, due - time.monotonic())
+
+    def _settle_at(self) -> float:
+        arrived = len(self._results)
+        return 0.0 if arrived >= min(ENOUGH, len(self._in_flight)) else self._settled_at + WORK_PAUSE
+
+    def _claim_at(self) -> float:
+        if self._wanted:
+            return self._claimed_at + WAKE_PAUSE
+        if self._freed >= min(ENOUGH, len(self._in_flight)) > 0 or (self._freed and not self._in_flight):
+            return 0.0
+        return self._claimed_at + (WORK_PAUSE if self._freed else conf.poll)
+
+    def _claim(self, now: float) -> None:
+        self._claimed_at = now
+        self._wanted, self._freed = False, 0
+        slots = self._free_slots()
+        claimed = transitions.claim(slots, self.using, self._callbacks) if slots else []
+        if claimed:
+            self._hand_over(claimed)
+            self._freed = 1  # there may be more
+        elif self._draining and not self._in_flight:
+            self._stopping = True
+
+    def _free_slots(self) -> dict[str, int]:
+        """How many callbacks of each subscriber may be claimed now; subscribers take turns where they are many."""
+        due = self._subscribers or self._due_subscribers()
+        free = {kind: transport.slots for kind, transport in self._transports.items()}
+        for claimed in self._in_flight.values():
+            free[kind_of(claimed.subscriber)] -= 1
+        slots: dict[str, int] = {}
+        for position, subscriber in enumerate(due):
+            kind = kind_of(subscriber)
+            share = -(-free.get(kind, 0) // (len(due) - position))  # rounded up
+            wanted = min(share, conf.concurrency_per_subscriber - self._load[subscriber], conf.batch_size)
+            if wanted > 0:
+                slots[subscriber] = wanted
+                free[kind] -= wanted
+        return slots
+
+    def _due_subscribers(self) -> list[str]:
+        due = dialect_for(self.using).due_subscribers(self._after, SUBSCRIBERS_AT_ONCE)
+        self._after = due[-1] if len(due) == SUBSCRIBERS_AT_ONCE else ""
+        return due
+
+    def _hand_over(self, claimed: list[Claimed]) -> None:
+        # Whatever asks the database comes first: should it fail, nothing is in flight and the leases simply run out.
+        bodies = dialect_for(self.using).bodies(list({one.event_id for one in claimed}))
+        jobs: dict[str, list[Job]] = {}
+        for one in claimed:
+            if one.event_id in bodies:  # deleted in between, and the callback with it
+                jobs.setdefault(kind_of(one.subscriber), []).append(_job(one, *bodies[one.event_id], self.using))
+        for kind, of_kind in jobs.items():
+            self._transports[kind].send(of_kind)
+            for job in of_kind:
+                self._in_flight[job.claimed.id] = job.claimed
+                self._load[job.claimed.subscriber] += 1
+
+    def _deliver(self, result: Result) -> None:
+        self._results.append(result)
+        if len(self._results) in (1, ENOUGH):  # in between, the worker's thread sleeps on
+            self._bell.set()
+
+    def _settle(self) -> None:
+        results = [self._results[index] for index in range(len(self._results))]
+        transitions.settle(results, self.using)
+        self._settled_at = time.monotonic()
+        for result in results:  # only now: had the database failed, they would be settled again
+            self._results.popleft()
+            self.told[result.outcome] += 1
+            if self._in_flight.get(result.claimed.id) == result.claimed:  # else lost, and claimed here once more
+                del self._in_flight[result.claimed.id]
+            self._load[result.claimed.subscriber] -= 1
+            if result.subscriber_gone:
+                report_gone(kind_of(result.claimed.subscriber), result.claimed.subscriber)
+            self._freed += 1
+
+    def _upkeep(self, now: float) -> None:
+        self._upkeep_at = now + min(UPKEEP, conf.lease / 4)
+        for transport in self._transports.values():
+            transport.check()
+        if self._in_flight:
+            transitions.renew(self._in_flight.values(), self.using)
+        if rescued := transitions.rescue(self.using):
+            logger.warning("took %d callbacks from a worker that died", rescued)
+            self._wanted = True
+        self._heartbeat.beat()
+
+
+def _job(claimed: Claimed, event_body: str, context: str, using: str) -> Job:
+    event_hex = getattr(claimed.event_id, "hex", claimed.event_id)
+    body = event_body if claimed.body is None else claimed.body
+    return Job(claimed, message_id(event_hex, claimed.subscriber), body, event_body, context, using)

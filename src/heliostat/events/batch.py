@@ -1,0 +1,91 @@
+"""`batch()`: several steps that are one happening."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Any
+
+from django.db import transaction
+
+from heliostat.events.event import Event
+from heliostat.events.telling import tell
+
+Key = tuple[str, str | None]
+
+
+class Batch:
+    """The events of a block. Creation and changes of one object become one event."""
+
+    def __init__(self, using: str) -> None:
+        self.using = using
+        self._events: dict[Key | int, Event] = {}
+
+    def add(self, event: Event) -> None:
+        key = (event.resource, event.object_id)
+        earlier = self._events.get(key)
+        if event.action not in ("created", "updated", "deleted") or event.object_id is None:
+            self._events[len(self._events)] = event
+        elif earlier is None or earlier.action == "deleted":
+            self._events[key] = event
+        elif event.action == "deleted":
+            del self._events[key]
+            if earlier.action != "created":  # created and deleted in one go never was
+                self._events[key] = event
+        else:
+            self._events[key] = _merged(earlier, event)
+
+    def take(self) -> list[Event]:
+        events, self._events = list(self._events.values()), {}
+        return events
+
+
+def _merged(earlier: Event, later: Event) -> Event:
+    changes: dict[str, tuple[Any, Any]] = dict(earlier.changes)
+    for name, (old, new) in later.changes.items():
+        changes[name] = (changes[name][0] if name in changes else old, new)
+    if earlier.action == "created":
+        changes = {}
+    unchanged = {name for name, (old, new) in changes.items() if old == new}
+    return replace(
+        later,
+        id=earlier.id,
+        action=earlier.action,
+        changes={name: change for name, change in changes.items() if name not in unchanged},
+    )
+
+
+_batches: ContextVar[dict[str, Batch]] = ContextVar("heliostat_batches", default={})  # noqa: B039  never changed
+
+
+@contextmanager
+def batch(using: str = "default") -> Iterator[None]:
+    """All steps inside succeed or none, and each object that they touch is told of once, at the end.
+
+    A target made with its aliases and extra fields is one `created`, with everything there. An inner batch
+    belongs to the outer one.
+    """
+    if using in _batches.get():
+        with transaction.atomic(using=using):
+            yield
+        return
+    with transaction.atomic(using=using):
+        with _collecting(using) as collected:
+            yield
+        tell(collected.take(), using)
+
+
+@contextmanager
+def _collecting(using: str) -> Iterator[Batch]:
+    opened = Batch(using)
+    token = _batches.set({**_batches.get(), using: opened})
+    try:
+        yield opened
+    finally:
+        _batches.reset(token)
+
+
+def current_batch(using: str) -> Batch | None:
+    return _batches.get().get(using)

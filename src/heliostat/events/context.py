@@ -1,0 +1,97 @@
+"""Who is acting, in which request, how deep; carried by context variables, so safe with threads and asyncio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from django.http import HttpRequest
+
+from heliostat.conf import conf
+from heliostat.events.event import Actor, Event, RequestInfo
+from heliostat.exceptions import EventDepthError
+
+_request: ContextVar[HttpRequest | None] = ContextVar("heliostat_request", default=None)
+_actor: ContextVar[Actor | None] = ContextVar("heliostat_actor", default=None)
+_depth: ContextVar[int] = ContextVar("heliostat_depth", default=0)
+_quiet: ContextVar[bool] = ContextVar("heliostat_quiet", default=False)
+
+
+@contextmanager
+def during_request(request: HttpRequest) -> Iterator[None]:
+    """What happens inside was done in this request, by its user."""
+    token = _request.set(request)
+    try:
+        yield
+    finally:
+        _request.reset(token)
+
+
+@contextmanager
+def acting_as(user: Any) -> Iterator[None]:
+    """What happens inside was done by this user (for commands and jobs, where there is no request)."""
+    token = _actor.set(actor_of(user))
+    try:
+        yield
+    finally:
+        _actor.reset(token)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Nothing that happens inside is told to anybody."""
+    token = _quiet.set(True)
+    try:
+        yield
+    finally:
+        _quiet.reset(token)
+
+
+@contextmanager
+def telling(event: Event) -> Iterator[None]:
+    """A subscriber is being told of `event`: what it changes in turn happens one level deeper."""
+    depth = _depth.set(event.depth + 1)
+    actor = _actor.set(event.actor)
+    try:
+        yield
+    finally:
+        _actor.reset(actor)
+        _depth.reset(depth)
+
+
+def is_quiet() -> bool:
+    return _quiet.get()
+
+
+def current_depth(event_type: str) -> int:
+    """The depth of an event that happens now; raises `EventDepthError` beyond HELIOSTAT_MAX_DEPTH."""
+    depth = _depth.get()
+    if depth > conf.max_depth:
+        raise EventDepthError(
+            f"{event_type} is event number {depth + 1} in a chain of subscribers that set each other off, and "
+            f"HELIOSTAT_MAX_DEPTH allows {conf.max_depth} after the first. Does a subscriber save the object that it "
+            "was told of? Save only when something differs, or save inside heliostat.quiet()."
+        )
+    return depth
+
+
+def actor_of(user: Any) -> Actor | None:
+    if user is None or not getattr(user, "is_authenticated", False):
+        return None
+    return Actor(str(user.pk), user.get_username())
+
+
+def current_actor() -> Actor | None:
+    if (actor := _actor.get()) is not None:
+        return actor
+    request = _request.get()
+    return actor_of(getattr(request, "user", None)) if request is not None else None
+
+
+def current_request() -> RequestInfo | None:
+    request = _request.get()
+    if request is None:
+        return None
+    return RequestInfo(request.META["heliostat.request_id"], request.method or "", request.path)

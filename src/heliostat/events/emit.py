@@ -1,0 +1,75 @@
+"""`emit()`: telling that something happened which is no save."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, models, router, transaction
+
+from heliostat.events import context
+from heliostat.events.capture import happened, make
+from heliostat.events.event import NOTHING, Event
+from heliostat.events.matching import registry
+from heliostat.events.resources import resource_of
+from heliostat.events.snapshot import snapshot
+from heliostat.exceptions import ConfigurationError
+
+LONGEST_TYPE = 100  # so long are the columns of the outbox
+
+
+def emit(
+    event: str,
+    instance: Any = None,
+    *,
+    payload: Any = None,
+    arguments: Mapping[str, Any] = NOTHING,
+    using: str | None = None,
+) -> None:
+    """Tell that something happened which is no save: `emit("crashed", bus, payload={…})`.
+
+    With an object, `event` is the action; without one, the whole type (`"weather.station.storm"`). `payload`
+    is what web hooks send in place of the default body; `arguments` are facts beside the object. Told in the
+    current transaction, if there is one.
+    """
+    if isinstance(instance, models.Model):
+        alias = using or instance._state.db or router.db_for_write(type(instance))
+        if is_told(f"{resource_of(type(instance))}.{event}"):
+            facts = {"snapshot": snapshot(instance), "payload": payload, "arguments": arguments}
+            _tell_atomically(make(event, instance, alias, **facts), alias)
+    elif is_told(_whole_type(event, instance)):
+        alias = using or DEFAULT_DB_ALIAS
+        _tell_atomically(_without_object(event, alias, payload=payload, arguments=arguments), alias)
+
+
+def is_told(event_type: str) -> bool:
+    """Whether anybody would be told of such an event, now and here."""
+    return not context.is_quiet() and registry.matcher.asked_of_type(event_type)
+
+
+def _whole_type(event: str, instance: Any) -> str:
+    resource, _, action = event.rpartition(".")
+    if resource and action and instance is None and len(event) <= LONGEST_TYPE:
+        return event
+    raise ConfigurationError(
+        f"emit({event!r}, {instance!r}) names no event: give an action and a saved object, or a whole type such as "
+        f"'weather.station.storm' and no object, of at most {LONGEST_TYPE} characters."
+    )
+
+
+def _without_object(event_type: str, using: str, **facts: Any) -> Event:
+    resource, _, action = event_type.rpartition(".")
+    return Event(
+        resource=resource,
+        action=action,
+        using=using,
+        actor=context.current_actor(),
+        request=context.current_request(),
+        depth=context.current_depth(event_type),
+        **facts,
+    )
+
+
+def _tell_atomically(event: Event, using: str) -> None:
+    with transaction.atomic(using=using, savepoint=False):
+        happened(event, using)

@@ -1,0 +1,47 @@
+"""Start capturing: called by the outbox's AppConfig when the project starts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.checks import register
+from django.core.signals import setting_changed
+from django.db import DEFAULT_DB_ALIAS
+from django.db.backends.signals import connection_created
+
+from heliostat.conf import check_settings, conf
+from heliostat.events import capture, relations
+from heliostat.events.matching import registry
+from heliostat.events.resources import check_namespaces
+from heliostat.events.signals import check_signals, listen_to
+from heliostat.events.snapshot import forget_fields
+from heliostat.exceptions import ConfigurationError
+
+
+def install() -> None:
+    """Capture saves, deletions, relations and custom signals from now on."""
+    for check in (check_settings, check_namespaces, check_signals):
+        register(check)
+    capture.install()
+    registry.observe(relations.connect)
+    connection_created.connect(_make_ready, dispatch_uid="heliostat")
+    setting_changed.connect(_settings_changed, dispatch_uid="heliostat")
+    _listen_to_signals()
+
+
+def _listen_to_signals() -> None:
+    try:
+        listen_to(conf.signals)
+    except ConfigurationError:
+        return  # the system check says so, with a hint
+
+
+def _make_ready(connection: Any, **_: Any) -> None:
+    """Know who asked before the first change, so that a change finds it in memory."""
+    if connection.alias == DEFAULT_DB_ALIAS:
+        registry.matcher  # noqa: B018  makes it
+
+
+def _settings_changed(**_: Any) -> None:
+    forget_fields()
+    registry.forget()

@@ -1,0 +1,77 @@
+"""Telling subscribers, each in its phase."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from django.db import transaction
+
+from heliostat.events.context import telling
+from heliostat.events.event import Event, Phase
+from heliostat.events.matching import Subscription, registry
+from heliostat.exceptions import Refused
+
+logger = logging.getLogger("heliostat.events")
+
+Told = tuple[Event, Sequence[Subscription]]
+Writer = Callable[[Sequence[Told], str], None]
+
+failures: Counter[str] = Counter()
+"""How often each `after_commit` subscriber failed in this process."""
+
+_write_durable: Writer | None = None
+
+
+def write_durable_with(writer: Writer) -> None:
+    """The outbox says how durable promises are written."""
+    global _write_durable  # noqa: PLW0603  one seam, filled once at start
+    _write_durable = writer
+
+
+def tell(events: Sequence[Event], using: str) -> None:
+    """Match events and tell whoever asked, inside the transaction in which they happened."""
+    matched = [(event, found) for event in events if (found := registry.matcher.match(event))]
+    for event, subscriptions in matched:
+        _tell_in_transaction(event, subscriptions)
+    promises = [(event, durable) for event, found in matched if (durable := _of(found, Phase.DURABLE))]
+    if promises and _write_durable is not None:
+        _write_durable(promises, using)
+    for event, found in matched:
+        if later := _of(found, Phase.AFTER_COMMIT):
+            transaction.on_commit(partial(_tell_after_commit, event, later), using=using)
+
+
+def _of(subscriptions: Sequence[Subscription], phase: Phase) -> list[Subscription]:
+    return [subscription for subscription in subscriptions if subscription.phase is phase]
+
+
+def _tell_in_transaction(event: Event, subscriptions: Sequence[Subscription]) -> None:
+    for subscription in _of(subscriptions, Phase.IN_TRANSACTION):
+        assert subscription.tell is not None
+        try:
+            with telling(event):
+                subscription.tell(event)
+        except Refused:
+            raise  # a subscriber further down refused; its own words are the clearest
+        except Exception as reason:
+            raise Refused(subscription.name, event.type, reason) from reason
+
+
+def _tell_after_commit(event: Event, subscriptions: Sequence[Subscription]) -> None:
+    for subscription in subscriptions:
+        assert subscription.tell is not None
+        try:
+            with telling(event):
+                subscription.tell(event)
+        except Exception:
+            failures[subscription.name] += 1
+            logger.exception(
+                "%s failed when told of %s %s (event %s); the change itself stands",
+                subscription.name,
+                event.type,
+                event.object_id,
+                event.id,
+            )

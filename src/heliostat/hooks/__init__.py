@@ -1,0 +1,6 @@
+"""Code hooks: Python functions that ask to know."""
+
+from heliostat.hooks.points import hook_point
+from heliostat.hooks.run import run_hook
+
+__all__ = ["hook_point", "run_hook"]

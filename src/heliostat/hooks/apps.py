@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.core.checks import register
+from django.utils.module_loading import autodiscover_modules
+
+
+class HooksConfig(AppConfig):
+    """Code hooks: the setting `HOOKS`, and `@on` in each app's `hooks.py`."""
+
+    name = "heliostat.hooks"
+    label = "heliostat_hooks"
+    verbose_name = "Heliostat code hooks"
+
+    def ready(self) -> None:
+        from heliostat.delivery.python import find_with
+        from heliostat.events.matching import registry
+        from heliostat.hooks.attached import function_of, subscriptions
+        from heliostat.hooks.checks import check_decorated, check_hooks
+        from heliostat.hooks.decorator import SOURCE
+
+        autodiscover_modules("hook_points", "hooks")
+        registry.add(SOURCE, subscriptions)
+        find_with("code", function_of)
+        register(check_hooks)
+        register(check_decorated)

@@ -1,0 +1,50 @@
+"""`run_hook()`: run the code hooks at a hook point of a project's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, models, transaction
+
+from heliostat.events import context
+from heliostat.events.capture import happened
+from heliostat.events.event import Event
+from heliostat.hooks.points import RESOURCE, point_named
+from heliostat.hooks.values import packed
+
+
+def run_hook(name: str, *args: Any, **kwargs: Any) -> None:
+    """Run what is attached at a hook point, each in its phase.
+
+    Raises `UnknownHookPoint` where the name was never declared, `TypeError` where the arguments do not fit its
+    signature, and `Refused` where an `in_transaction` hook raised.
+    """
+    point = point_named(name)
+    bound = point.signature.bind(*args, **kwargs)
+    bound.apply_defaults()
+    if context.is_quiet():
+        return
+    using = _database_of(bound.arguments)
+    with transaction.atomic(using=using, savepoint=False):
+        happened(_event(name, bound.arguments, using), using)
+
+
+def _event(name: str, arguments: dict[str, Any], using: str) -> Event:
+    return Event(
+        resource=RESOURCE,
+        action=name,
+        arguments={key: packed(value) for key, value in arguments.items()},
+        instance=dict(arguments),
+        using=using,
+        actor=context.current_actor(),
+        request=context.current_request(),
+        depth=context.current_depth(f"{RESOURCE}.{name}"),
+    )
+
+
+def _database_of(arguments: dict[str, Any]) -> str:
+    """The database of the first object among the arguments: there its transaction is."""
+    for value in arguments.values():
+        if isinstance(value, models.Model) and value._state.db:
+            return value._state.db
+    return DEFAULT_DB_ALIAS

@@ -1,0 +1,124 @@
+"""The setting `EVENT_LISTENERS`: from configuration to listeners.
+
+EVENT_LISTENERS = {
+    "send_email": {
+        "use": "heliostat.listeners.email",       # a module with load_from_config(config, prefix)
+        "actions": ["create"],                     # default: create, update, delete
+        "resources": ["targets.target"],           # default: all; a bare name such as "target" is enough
+        "when": "after_commit",                    # or in_transaction, durable
+        "recipients": ["observers@example.org"],   # the listener's own settings
+    },
+}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+
+from heliostat.conf import did_you_mean
+from heliostat.events.event import Event, Phase
+from heliostat.events.resources import resource_of
+from heliostat.exceptions import ConfigurationError
+from heliostat.listeners.base import OUR_ACTIONS, ListenerEvent
+
+ROOT = "event_listeners"
+Listener = Callable[[ListenerEvent], Any]
+
+
+def aslist(value: Any) -> list[str]:
+    """A list from configuration: a list as it is, a text split at white space and commas."""
+    return value.replace(",", " ").split() if isinstance(value, str) else [str(item) for item in value]
+
+
+class Config:
+    """What `load_from_config` is given: all listeners' settings under their full names."""
+
+    def __init__(self, listeners: Mapping[str, Mapping[str, Any]]) -> None:
+        self._settings = {
+            f"{ROOT}.{name}.{key}": value for name, options in listeners.items() for key, value in options.items()
+        }
+
+    def get_settings(self) -> dict[str, Any]:
+        return dict(self._settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A listener with what it asked for."""
+
+    name: str
+    listener: Listener
+    patterns: tuple[str, ...]
+    phase: Phase
+
+    @property
+    def subscriber(self) -> str:
+        return f"listener:{self.name}"
+
+    def tell(self, event: Event) -> None:
+        self.listener(ListenerEvent(event))
+
+
+def configured() -> Iterator[Configured | ConfigurationError]:
+    """All listeners of `EVENT_LISTENERS`; errors in place of what cannot be built."""
+    listeners = getattr(settings, "EVENT_LISTENERS", {})
+    if not isinstance(listeners, dict) or not all(isinstance(options, dict) for options in listeners.values()):
+        yield ConfigurationError("EVENT_LISTENERS must be a dict of dicts: {name: {'use': module, …}}.")
+        return
+    config = Config(listeners)
+    for name, options in listeners.items():
+        try:
+            yield _configure(name, options, config)
+        except ConfigurationError as error:
+            yield error
+
+
+def _configure(name: str, options: Mapping[str, Any], config: Config) -> Configured:
+    where = f"EVENT_LISTENERS[{name!r}]"
+    phase = options.get("when", Phase.AFTER_COMMIT)
+    if phase not in tuple(Phase):
+        raise ConfigurationError(f"{where}: `when` is {phase!r}; it can be {', '.join(Phase)}.")
+    listener = _load(name, options, config, where)
+    actions = [OUR_ACTIONS.get(action, action) for action in aslist(options.get("actions", list(OUR_ACTIONS)))]
+    resources = [_resource(word, where) for word in aslist(options.get("resources", ["*"]))]
+    patterns = tuple(f"{resource}.{action}" for resource in resources for action in actions)
+    return Configured(name, listener, patterns, Phase(phase))
+
+
+def _load(name: str, options: Mapping[str, Any], config: Config, where: str) -> Listener:
+    if not isinstance(use := options.get("use"), str):
+        raise ConfigurationError(f"{where} has no `use`; give the path of a module with load_from_config().")
+    try:
+        load = import_module(use).load_from_config
+        listener = load(config, f"{ROOT}.{name}.")
+    except AttributeError as error:
+        raise ConfigurationError(f"{where}: {use!r} has no load_from_config(config, prefix): {error}") from error
+    except KeyError as error:
+        raise ConfigurationError(f"{where}: the setting {error} is missing.") from error
+    except Exception as error:  # whatever a module of somebody else's does
+        raise ConfigurationError(f"{where}: {use!r} cannot be loaded: {type(error).__name__}: {error}") from error
+    if not callable(listener):
+        raise ConfigurationError(f"{where}: {use}.load_from_config() gave {listener!r}, which cannot be called.")
+    return listener  # type: ignore[no-any-return]
+
+
+def _resource(word: str, where: str) -> str:
+    """`targets.target` for that and for a bare `target`; raises `ConfigurationError` where there is none."""
+    if "*" in word:
+        return word
+    known = {resource_of(model) for model in apps.get_models()}
+    if word in known:
+        return word
+    named = sorted(resource for resource in known if resource.endswith(f".{word}"))
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise ConfigurationError(f"{where}: {word!r} can be {' or '.join(named)}; give the whole name.")
+    words = known | {resource.rpartition(".")[2] for resource in known}
+    raise ConfigurationError(f"{where}: there is no resource {word!r}.{did_you_mean(word, words)}")

@@ -1,0 +1,44 @@
+"""Listeners as subscriptions, and their system check."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.core.checks import CheckMessage, Error
+
+from heliostat.events.event import Event
+from heliostat.events.matching import Subscription
+from heliostat.exceptions import ConfigurationError
+from heliostat.listeners.config import Configured, configured
+
+logger = logging.getLogger("heliostat.listeners")
+
+_built: dict[str, Configured] = {}
+
+
+def subscriptions() -> Iterator[Subscription]:
+    """Builds the listeners anew: once at the start, and when settings change."""
+    _built.clear()
+    for listener in configured():
+        if isinstance(listener, ConfigurationError):
+            logger.error("a listener is not told of anything. %s", listener)
+            continue
+        _built[listener.subscriber] = listener
+        for pattern in listener.patterns:
+            name, phase = listener.subscriber, listener.phase
+            yield Subscription(name=name, pattern=pattern, phase=phase, tell=listener.tell)
+
+
+def listener_of(subscriber: str) -> Callable[[Event], Any] | None:
+    """The listener that a durable callback is for, as configured now."""
+    found = _built.get(subscriber)
+    return found.tell if found else None
+
+
+def check_listeners(**_: object) -> list[CheckMessage]:
+    """System check: each listener can be built, and asks for resources that exist."""
+    hint = "EVENT_LISTENERS = {name: {'use': module, 'actions': […], 'resources': […], …}}"
+    errors = [one for one in configured() if isinstance(one, ConfigurationError)]
+    return [Error(str(error), hint=hint, id="heliostat.E020") for error in errors]

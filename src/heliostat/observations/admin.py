@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from django.contrib import admin
+
+from heliostat.observations.models import ObservationRecord
+
+
+@admin.register(ObservationRecord)
+class ObservationRecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("__str__", "observation_id", "status", "scheduled_start", "created")
+    list_filter = ("facility", "status", "created")
+    list_select_related = ("target",)
+    search_fields = ("target__name", "observation_id")
+    raw_id_fields = ("target", "user")

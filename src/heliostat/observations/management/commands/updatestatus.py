@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from heliostat.observations.updating import Update, open_observations, update_status
+
+
+class Command(BaseCommand):
+    help = (
+        "Ask each facility about its observations that are not over yet, and save what changed. "
+        "Exits with 1 if any facility or observation failed; the others are updated all the same."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--facility", help="only the observations of this facility")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        asked = changed = skipped = failed = 0
+        for observation in open_observations():
+            if options["facility"] not in (None, observation.facility):
+                continue
+            update = update_status(observation)
+            asked += 1
+            changed += update.is_changed
+            skipped += update.is_skipped
+            failed += bool(update.problem) and not update.is_skipped
+            self._tell(update, int(options["verbosity"]))
+        if options["verbosity"]:
+            self.stdout.write(f"{asked} asked, {changed} changed, {skipped} skipped, {failed} failed")
+        if failed:
+            sys.exit(1)
+
+    def _tell(self, update: Update, verbosity: int) -> None:
+        label = f"{update.observation} ({update.observation.observation_id})"
+        if update.is_skipped and verbosity:
+            self.stdout.write(f"{label}: skipped. {update.problem}")
+        elif update.problem and not update.is_skipped:
+            self.stderr.write(self.style.ERROR(f"{label}: failed. {update.problem}"))
+        elif update.is_changed and verbosity:
+            self.stdout.write(f"{label}: {update.previous_status} -> {update.observation.status}")
+        elif verbosity > 1:
+            self.stdout.write(f"{label}: still {update.observation.status}")

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.urls import reverse
+
+from heliostat.targets.models import Target
+
+
+class ObservationStatus(models.TextChoices):
+    """The states of an observation. Facilities translate their own into these."""
+
+    PENDING = "PENDING", "Pending"
+    SCHEDULED = "SCHEDULED", "Scheduled"
+    IN_PROGRESS = "IN_PROGRESS", "In progress"
+    COMPLETED = "COMPLETED", "Completed"
+    CANCELED = "CANCELED", "Canceled"
+    EXPIRED = "EXPIRED", "Expired"
+    FAILED = "FAILED", "Failed"
+
+
+TERMINAL = frozenset(
+    {
+        ObservationStatus.COMPLETED.value,
+        ObservationStatus.CANCELED.value,
+        ObservationStatus.EXPIRED.value,
+        ObservationStatus.FAILED.value,
+    }
+)
+
+
+class ObservationRecord(models.Model):
+    """One observation of a target, as a facility knows it by its `observation_id`."""
+
+    target = models.ForeignKey(Target, models.CASCADE, related_name="observations")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="observations"
+    )
+    facility = models.CharField(max_length=50)
+    parameters = models.JSONField(default=dict, blank=True, encoder=DjangoJSONEncoder)
+    observation_id = models.CharField(max_length=255)
+    status = models.CharField(max_length=50, choices=ObservationStatus, default=ObservationStatus.PENDING)
+    scheduled_start = models.DateTimeField(null=True, blank=True)
+    scheduled_end = models.DateTimeField(null=True, blank=True)
+    created = models.DateTimeField(auto_now_add=True)
+    modified = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("-created", "-id")
+        indexes = [
+            models.Index(fields=["-created"], name="heliostat_obs_created"),
+            models.Index(fields=["facility", "status"], name="heliostat_obs_status"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.target} @ {self.facility}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Left empty in a form, parameters are none, which is not the same as unknown."""
+        if self.parameters is None:
+            self.parameters = {}
+        super().save(*args, **kwargs)
+
+    def get_absolute_url(self) -> str:
+        return reverse("observations:detail", args=[self.pk])
+
+    @property
+    def is_terminal(self) -> bool:
+        """Nothing more will happen to it."""
+        return self.status in TERMINAL

@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from heliostat.observations import views
+
+app_name = "observations"
+urlpatterns = [
+    path("", views.observation_list, name="list"),
+    path("create/", views.submit_observation, name="create"),
+    path("<int:pk>/", views.observation_detail, name="detail"),
+]

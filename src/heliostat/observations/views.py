@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import logging
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.utils.module_loading import import_string
+from django.views.decorators.http import require_http_methods, require_safe
+
+from heliostat import batch
+from heliostat.console.pagination import page_of
+from heliostat.console.rooms import offered
+from heliostat.exceptions import Refused
+from heliostat.observations.facility import GenericObservationFacility, UnknownFacility, get_facility
+from heliostat.observations.models import ObservationRecord, ObservationStatus
+from heliostat.targets.models import Target
+
+logger = logging.getLogger(__name__)
+
+
+@require_safe
+@login_required
+def observation_list(request: HttpRequest) -> HttpResponse:
+    observations = ObservationRecord.objects.select_related("target", "user")
+    status = request.GET.get("status", "")
+    if status in ObservationStatus.values:
+        observations = observations.filter(status=status)
+    context = {"page": page_of(request, observations), "status": status, "statuses": ObservationStatus.choices}
+    return render(request, "observations/list.html", context)
+
+
+@require_safe
+@login_required
+def observation_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    observation = get_object_or_404(ObservationRecord.objects.select_related("target", "user"), pk=pk)
+    panels = []
+    for path in offered("observation_panel"):
+        template, extra = import_string(path)(request, observation)
+        panels.append(render_to_string(template, {"observation": observation, **extra}, request=request))
+    return render(request, "observations/detail.html", {"observation": observation, "panels": panels})
+
+
+@transaction.non_atomic_requests  # no transaction is held open while the facility is asked
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def submit_observation(request: HttpRequest) -> HttpResponse:
+    """Submit an observation of `?target=` to `?facility=`."""
+    target = _target(request.GET.get("target", ""))
+    try:
+        facility = get_facility(request.GET.get("facility", ""))
+    except UnknownFacility as error:
+        raise Http404(str(error)) from None
+    form = facility.form(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        observation = _submit(request, target, facility, form)
+        if observation is not None:
+            messages.success(request, f"{observation} was submitted.")
+            return redirect(observation)
+    context = {
+        "form": form,
+        "title": f"Observe {target}",
+        "lead": f"At the facility {facility.name}.",
+        "action": "Submit",
+        "back": target.get_absolute_url(),
+    }
+    return render(request, "heliostat_console/form_page.html", context)
+
+
+def _target(key: str) -> Target:
+    if not key.isdecimal():
+        raise Http404
+    return get_object_or_404(Target, pk=key)
+
+
+def _submit(
+    request: HttpRequest, target: Target, facility: GenericObservationFacility, form: forms.Form
+) -> ObservationRecord | None:
+    """The facility is asked first, outside any transaction. What it refuses becomes an error of the form."""
+    try:
+        observation_id = facility.submit(target, form.cleaned_data)
+    except Exception as error:  # whatever a facility's code raises
+        logger.warning("The facility %s refused an observation", facility.name, exc_info=True)
+        form.add_error(None, f"{facility.name} did not accept this: {error or type(error).__name__}")
+        return None
+    try:
+        with batch():
+            return ObservationRecord.objects.create(
+                target=target,
+                user=request.user,  # type: ignore[misc]
+                facility=facility.name,
+                parameters=form.cleaned_data,
+                observation_id=observation_id,
+            )
+    except Refused as refused:
+        form.add_error(None, str(refused))
+    return None

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class OutboxConfig(AppConfig):
+    """Events, callbacks and attempts; starts the capture of events."""
+
+    name = "heliostat.outbox"
+    label = "heliostat_outbox"
+    verbose_name = "Heliostat outbox"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from django.core.checks import register
+
+        from heliostat.events.install import install
+        from heliostat.events.telling import write_durable_with
+        from heliostat.outbox.checks import check_sqlite
+        from heliostat.outbox.write import write
+
+        install()
+        write_durable_with(write)
+        register(check_sqlite)

@@ -1,0 +1,122 @@
+"""The outbox: what happened, whom we promised to tell, and how each try went.
+
+These rows are written and changed by `outbox.write` and `outbox.transitions` alone, in plain SQL; the models
+are there for migrations, queries and the admin.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+
+class Event(models.Model):
+    """A fact, as it was when it happened. `body` is what subscribers are sent, made once."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    resource = models.CharField(max_length=150)
+    action = models.CharField(max_length=100)
+    object_id = models.CharField(max_length=255, null=True)  # noqa: DJ001  none is not the same as empty
+    body = models.TextField()
+    context = models.TextField(help_text="Who did it, in which request, and how deep in a chain of subscribers.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.object_id or ''}".rstrip()
+
+    @property
+    def type(self) -> str:
+        return f"{self.resource}.{self.action}"
+
+
+class Status(models.TextChoices):
+    """The states of a callback; who moves it from one to the next is in `outbox.transitions`."""
+
+    WAITING = "waiting", "waiting"
+    SENDING = "sending", "sending"
+    SENT = "sent", "sent"
+    ERROR = "error", "given up"
+    CANCELLED = "cancelled", "cancelled"
+
+
+class Callback(models.Model):
+    """One durable promise to tell one subscriber of one event.
+
+    `subscriber` is a kind and an identifier (`hook:7`, `code:mytom.hooks.tell`). `body` is empty where the event's own
+    body is what is sent. `attempts` counts claims, so that a callback that kills its worker is given up in the end.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="callbacks")
+    subscriber = models.CharField(max_length=255)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.WAITING)
+    status_details = models.CharField(max_length=500, blank=True, default="")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField(default=timezone.now)
+    lease_until = models.DateTimeField(null=True)
+    claim_token = models.BigIntegerField(null=True)
+    body = models.TextField(null=True)  # noqa: DJ001  none means: the event's
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (
+            models.Index(
+                fields=("subscriber", "due_at"), condition=models.Q(status="waiting"), name="heliostat_waiting"
+            ),
+            models.Index(fields=("lease_until",), condition=models.Q(status="sending"), name="heliostat_sending"),
+            # Costs nothing where all goes well: only what was given up is in it.
+            models.Index(fields=("updated_at",), condition=models.Q(status="error"), name="heliostat_error"),
+        )
+
+    def __str__(self) -> str:
+        return f"callback {self.pk} to {self.subscriber}"
+
+    @property
+    def message_id(self) -> str:
+        """The event's id for this subscriber: the same at every attempt, so that a receiver can tell repeats."""
+        return message_id(self.event_id.hex, self.subscriber)
+
+
+class Attempt(models.Model):
+    """One try at a callback. Never changed."""
+
+    id = models.BigAutoField(primary_key=True)
+    callback = models.ForeignKey(Callback, on_delete=models.CASCADE, related_name="log")
+    number = models.PositiveSmallIntegerField()
+    started_at = models.DateTimeField()
+    duration_ms = models.PositiveIntegerField()
+    outcome = models.CharField(max_length=12)
+    status_code = models.PositiveSmallIntegerField(null=True)
+    error = models.CharField(max_length=500, blank=True, default="")
+    response = models.TextField(blank=True, default="")
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"attempt {self.number} at callback {self.callback_id}: {self.outcome}"
+
+
+class WorkerSeen(models.Model):
+    """A worker says every few seconds that it lives, so that pages can say when none does."""
+
+    name = models.CharField(max_length=100, primary_key=True)
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "workers seen"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def message_id(event_hex: str, subscriber: str) -> str:
+    """`msg_<event>_<subscriber's identifier>`; a dot would split what is signed, so there is none."""
+    identifier = subscriber.partition(":")[2].replace(".", "-")
+    return f"msg_{event_hex}_{identifier}"

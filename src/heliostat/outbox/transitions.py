@@ -1,0 +1,189 @@
+"""All transitions of a callback's state, named by verbs.
+
+    waiting ──claim──▶ sending ──settle──▶ sent
+       ▲                  │ ├────settle──▶ waiting (again, later) | error (given up)
+       │                  │ └───release──▶ waiting (not tried: costs no attempt)
+       └────rescue────────┘   the lease ran out: its worker is taken for dead
+    waiting ──cancel──▶ cancelled          error | cancelled | sent ──resend──▶ waiting
+    waiting ──hasten──▶ waiting (due now)
+
+A claim carries a lease and a token, and every later change of the row by the worker checks the token: whoever lost
+the callback to another worker changes nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, connections, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from heliostat.conf import conf
+from heliostat.outbox import wakeup
+from heliostat.outbox.dialect import Claimed, Dialect, dialect_for
+from heliostat.outbox.models import Callback, Status
+from heliostat.outbox.retry import wait_before_next
+
+SENT = "sent"
+RETRY = "retry"
+GIVE_UP = "give_up"
+CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How an attempt went: `outcome` is SENT, RETRY, GIVE_UP or CANCEL; times in seconds.
+
+    `subscriber_gone` says that this subscriber wants to hear nothing any more.
+    """
+
+    claimed: Claimed
+    outcome: str
+    details: str
+    started_at: datetime
+    duration: float
+    status_code: int | None = None
+    error: str = ""
+    response: str = ""
+    retry_after: float | None = None
+    subscriber_gone: bool = False
+
+
+def claim(slots: Mapping[str, int], using: str, among: Sequence[int] = ()) -> list[Claimed]:
+    """Take due callbacks, up to the free slots of each subscriber; where ids are given, only of those."""
+    dialect, token, lease = dialect_for(using), secrets.randbits(62), float(conf.lease)
+    return dialect.claim_among(among, slots, token, lease) if among else dialect.claim(slots, token, lease)
+
+
+def settle(results: Sequence[Result], using: str) -> None:
+    """Write down how attempts went, and move their callbacks on. One short transaction for the lot."""
+    if not results:
+        return
+    try:
+        _settle(results, using)
+    except IntegrityError:  # an attempt at a callback that another worker finished and that was deleted since
+        ids = [result.claimed.id for result in results]
+        there = set(Callback.objects.using(using).filter(pk__in=ids).values_list("pk", flat=True))
+        if remaining := [result for result in results if result.claimed.id in there]:
+            _settle(remaining, using)
+
+
+def _settle(results: Sequence[Result], using: str) -> None:
+    dialect = dialect_for(using)
+    sent: dict[tuple[int, str], list[int]] = defaultdict(list)
+    with transaction.atomic(using=using), connections[using].cursor() as cursor:
+        for result in results:
+            if result.outcome == SENT:
+                sent[result.claimed.token, result.details].append(result.claimed.id)
+            else:
+                _settle_failed(result, dialect, cursor)
+        for (token, details), ids in sent.items():
+            dialect.finish(cursor, ids, token, Status.SENT, details)
+        _log(results, dialect, cursor)
+
+
+def _settle_failed(result: Result, dialect: Dialect, cursor: Any) -> None:
+    id_, token, details = result.claimed.id, result.claimed.token, _storable(result.details)[:500]
+    if result.outcome == RETRY and result.claimed.attempts < conf.max_attempts:
+        wait = wait_before_next(result.claimed.attempts, result.retry_after)
+        dialect.postpone(cursor, id_, token, wait, details)
+    else:
+        status = Status.CANCELLED if result.outcome == CANCEL else Status.ERROR
+        dialect.finish(cursor, [id_], token, status, details)
+
+
+def _storable(text: str) -> str:
+    """Text that every database takes: what a receiver or an exception says may hold NUL or half a character."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+
+
+def _log(results: Sequence[Result], dialect: Dialect, cursor: Any) -> None:
+    rows = [
+        (
+            result.claimed.id,
+            result.claimed.attempts,
+            dialect.time(result.started_at),
+            round(result.duration * 1000),
+            result.outcome,
+            result.status_code,
+            _storable(result.error)[:500],
+            _storable(result.response),
+        )
+        for result in results
+    ]
+    dialect.log(cursor, rows)
+
+
+def release(claimed: Iterable[Claimed], using: str) -> None:
+    """Give callbacks back untried; that costs them no attempt."""
+    with transaction.atomic(using=using), connections[using].cursor() as cursor:
+        for token, ids in _by_token(claimed):
+            dialect_for(using).release(cursor, ids, token)
+
+
+def renew(claimed: Iterable[Claimed], using: str) -> None:
+    """Prolong the lease of callbacks that are still being told."""
+    with transaction.atomic(using=using), connections[using].cursor() as cursor:
+        for token, ids in _by_token(claimed):
+            dialect_for(using).renew(cursor, ids, token, float(conf.lease))
+
+
+def _by_token(claimed: Iterable[Claimed]) -> Iterable[tuple[int, list[int]]]:
+    ids: dict[int, list[int]] = defaultdict(list)
+    for one in claimed:
+        ids[one.token].append(one.id)
+    return ids.items()
+
+
+def rescue(using: str) -> int:
+    """Take callbacks from dead workers; one that was tried as often as allowed is given up. Returns how many."""
+    dialect = dialect_for(using)
+    with transaction.atomic(using=using), connections[using].cursor() as cursor:
+        lost = dialect.expired(cursor, limit=1000)
+        spent = [id_ for id_, attempts in lost if attempts >= conf.max_attempts]
+        alive = [id_ for id_, attempts in lost if attempts < conf.max_attempts]
+        details = "given up: its worker died at every attempt"
+        dialect.take_back(cursor, spent, Status.ERROR, details)
+        dialect.take_back(cursor, alive, Status.WAITING, "its worker died; waiting for another")
+    return len(lost)
+
+
+def cancel(subscriber: str, reason: str, using: str) -> int:
+    """Nobody is to be told any more: the waiting callbacks of a subscriber end here."""
+    waiting = Callback.objects.using(using).filter(subscriber=subscriber, status=Status.WAITING)
+    return waiting.update(status=Status.CANCELLED, status_details=reason[:500], updated_at=timezone.now())
+
+
+def hasten(using: str, *, subscriber: str = "", ids: Sequence[int] = ()) -> int:
+    """What waits for its next attempt is due now: all of it, or a subscriber's, or these. Its attempts still count.
+
+    It is due since it was made, so that no two clocks need agree, and what is oldest is first.
+    """
+    later = Callback.objects.using(using).filter(status=Status.WAITING, due_at__gt=F("created_at"))
+    if subscriber:
+        later = later.filter(subscriber=subscriber)
+    if ids:
+        later = later.filter(pk__in=ids)
+    with transaction.atomic(using=using):
+        count = later.update(due_at=F("created_at"))
+        wakeup.wake_after_commit(using)
+    return count
+
+
+def resend(ids: Iterable[int], using: str) -> int:
+    """Send callbacks again that had come to an end, with the same id and body, and all attempts before them."""
+    ended = Callback.objects.using(using).filter(pk__in=list(ids))
+    ended = ended.filter(status__in=(Status.SENT, Status.ERROR, Status.CANCELLED))
+    now = timezone.now()
+    with transaction.atomic(using=using):
+        count = ended.update(
+            status=Status.WAITING, attempts=0, due_at=now, updated_at=now, status_details="to be resent"
+        )
+        wakeup.wake_after_commit(using)
+    return count

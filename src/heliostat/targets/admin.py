@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from django.contrib import admin
+
+from heliostat.targets.models import Target, TargetExtra, TargetName
+
+
+class AliasInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = TargetName
+    extra = 0
+
+
+class ExtraInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = TargetExtra
+    extra = 0
+
+
+@admin.register(Target)
+class TargetAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("name", "type", "ra", "dec", "owner", "created")
+    list_filter = ("type", "created")
+    list_select_related = ("owner",)
+    search_fields = ("name", "aliases__name")
+    raw_id_fields = ("owner",)
+    inlines = (AliasInline, ExtraInline)

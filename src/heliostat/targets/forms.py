@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.forms.models import BaseInlineFormSet
+
+from heliostat.targets.coordinates import parse_angle
+from heliostat.targets.models import Target, TargetExtra, TargetName
+from heliostat.targets.search import find_named
+
+BASICS = ("name", "type", "ra", "dec")
+MOTION = ("epoch", "parallax", "pm_ra", "pm_dec", "distance")
+ORBIT = (
+    "scheme",
+    "epoch_of_elements",
+    "eccentricity",
+    "inclination",
+    "lng_asc_node",
+    "arg_of_perihelion",
+    "semimajor_axis",
+    "mean_anomaly",
+    "perihdist",
+    "epoch_of_perihelion",
+)
+
+
+def free_name(name: str, target_id: int | None) -> str:
+    """The name, if no other target has it; a ValidationError otherwise."""
+    if duplicate := find_named([name], besides=target_id):
+        message = f"There is already a target with this name or alias: {duplicate.target}."
+        raise forms.ValidationError(message, code="duplicate")
+    return name
+
+
+class AngleField(forms.CharField):
+    """Degrees, or sexagesimal as astronomers copy it from papers."""
+
+    def __init__(self, *, hours: bool, **options: Any) -> None:
+        self.hours = hours
+        super().__init__(required=False, **options)
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value)
+        if text in self.empty_values:
+            return None
+        try:
+            return parse_angle(str(text), hours=self.hours)
+        except ValueError:
+            example = "83.822 or 05:35:17.3" if self.hours else "-5.391 or -05:23:28"
+            raise forms.ValidationError(f"Write degrees or sexagesimal, such as {example}.") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the form."""
+
+    title: str
+    fields: list[forms.BoundField]
+    is_open: bool
+
+
+class TargetForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A target's own fields. Which are needed depends on its type; the model says so."""
+
+    ra = AngleField(hours=True, label="Right ascension", help_text="Degrees, or hours as 05:35:17.3 (ICRS).")
+    dec = AngleField(hours=False, label="Declination", help_text="Degrees, decimal or as -05:23:28 (ICRS).")
+
+    class Meta:
+        model = Target
+        fields = (*BASICS, *MOTION, *ORBIT)
+
+    def clean_name(self) -> str:
+        return free_name(self.cleaned_data["name"], self.instance.pk)
+
+    def sections(self) -> list[Section]:
+        """The fields in parts; all but the first are folded away until they matter."""
+        is_moving = self["type"].value() == Target.Type.NON_SIDEREAL
+        return [
+            self._section("", BASICS, is_open=True),
+            self._section("Motion and distance", MOTION, is_open=False),
+            self._section("Orbital elements (non-sidereal)", ORBIT, is_open=is_moving),
+        ]
+
+    def _section(self, title: str, names: Sequence[str], *, is_open: bool) -> Section:
+        fields = [self[name] for name in names]
+        return Section(title, fields, is_open or any(field.errors for field in fields))
+
+
+class AliasForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = TargetName
+        fields = ("name",)
+
+    def clean_name(self) -> str:
+        return free_name(self.cleaned_data["name"], self.instance.target_id)
+
+
+AliasFormSet: type[BaseInlineFormSet[Any, Any, Any]] = forms.inlineformset_factory(
+    Target, TargetName, form=AliasForm, extra=2, can_delete_extra=False
+)
+ExtraFormSet: type[BaseInlineFormSet[Any, Any, Any]] = forms.inlineformset_factory(
+    Target,
+    TargetExtra,
+    fields=("key", "value"),
+    extra=2,
+    can_delete_extra=False,
+    widgets={"value": forms.TextInput},
+)

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError
+from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
+
+from heliostat import batch
+from heliostat.console.pagination import page_of
+from heliostat.exceptions import Refused
+from heliostat.targets.forms import MOTION, ORBIT, AliasFormSet, ExtraFormSet, TargetForm
+from heliostat.targets.models import Target
+from heliostat.targets.panels import target_panels
+from heliostat.targets.search import by_words, find_near
+
+SORTS = ("name", "type", "ra", "dec", "created")
+
+
+@require_safe
+@login_required
+def target_list(request: HttpRequest) -> HttpResponse:
+    """All targets; htmx asks for the table alone while somebody types."""
+    sort = request.GET.get("sort", "")
+    targets = by_words(Target.objects.all(), request.GET.get("q", ""))
+    if sort.removeprefix("-") in SORTS:
+        targets = targets.order_by(sort, "id")
+    context = {"page": page_of(request, targets), "sort": sort, "q": request.GET.get("q", "")}
+    filtering = request.headers.get("HX-Request") and not request.headers.get("HX-History-Restore-Request")
+    response = render(request, "targets/table.html" if filtering else "targets/list.html", context)
+    response["Vary"] = "HX-Request, Cookie"
+    return response
+
+
+@require_safe
+@login_required
+def target_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    target = get_object_or_404(Target.objects.select_related("owner"), pk=pk)
+    context = {
+        "target": target,
+        "aliases": target.aliases.all(),
+        "extras": target.extras.all(),
+        "near": find_near(target),
+        "elements": _elements(target),
+        "may_edit": target.editable_by(request.user),
+        "panels": target_panels(request, target),
+    }
+    return render(request, "targets/detail.html", context)
+
+
+def _elements(target: Target) -> list[tuple[str, object]]:
+    """What is known beside the position, with the names of the fields."""
+    shown = [*MOTION, *(ORBIT if target.type == Target.Type.NON_SIDEREAL else ())]
+    pairs = [(str(Target._meta.get_field(name).verbose_name), getattr(target, name)) for name in shown]  # type: ignore[union-attr]
+    return [(label, value) for label, value in pairs if value not in (None, "")]
+
+
+@login_required
+def create_target(request: HttpRequest) -> HttpResponse:
+    return _edit(request, Target(owner=request.user))  # type: ignore[misc]
+
+
+@login_required
+def edit_target(request: HttpRequest, pk: int) -> HttpResponse:
+    return _edit(request, _editable(request, pk))
+
+
+def _editable(request: HttpRequest, pk: int) -> Target:
+    target = get_object_or_404(Target, pk=pk)
+    if not target.editable_by(request.user):
+        raise PermissionDenied
+    return target
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def _edit(request: HttpRequest, target: Target) -> HttpResponse:
+    creating = target.pk is None
+    form = TargetForm(request.POST or None, instance=target)
+    aliases = AliasFormSet(request.POST or None, instance=target, prefix="aliases")
+    extras = ExtraFormSet(request.POST or None, instance=target, prefix="extras")
+    is_valid = request.method == "POST" and all([form.is_valid(), aliases.is_valid(), extras.is_valid()])
+    if is_valid and _save(form, aliases, extras):
+        messages.success(request, f"{target} was {'created' if creating else 'saved'}.")
+        return redirect(target)
+    context = {
+        "form": form,
+        "aliases": aliases,
+        "extras": extras,
+        "title": "New target" if creating else f"Edit {target.name}",
+        "back": reverse("targets:list") if creating else target.get_absolute_url(),
+    }
+    return render(request, "targets/form.html", context)
+
+
+def _save(form: TargetForm, *parts: BaseInlineFormSet[Any, Any, Any]) -> bool:
+    """Everything or nothing, told as one event. What stands against it becomes an error of the form."""
+    try:
+        with batch():
+            form.save()
+            for part in parts:
+                part.save()
+    except Refused as refused:
+        form.add_error(None, str(refused))
+    except IntegrityError:
+        form.add_error(None, "Somebody has just saved a target with this name or alias.")
+    else:
+        return True
+    return False
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def delete_target(request: HttpRequest, pk: int) -> HttpResponse:
+    target = _editable(request, pk)
+    context = {
+        "title": f"Delete {target}?",
+        "lead": "Its aliases, observations and data products go with it.",
+        "back": target.get_absolute_url(),
+    }
+    if request.method == "POST":
+        try:
+            with batch():
+                target.delete()
+        except Refused as refused:
+            context["error"] = str(refused)
+        else:
+            messages.success(request, f"{target} was deleted.")
+            return redirect("targets:list")
+    return render(request, "heliostat_console/confirm.html", context)

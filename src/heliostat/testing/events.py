@@ -1,0 +1,40 @@
+"""Catching the events of a block, and telling somebody for its length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS
+from django.test import TestCase
+
+from heliostat.events.event import Event, Phase
+from heliostat.events.matching import Subscription, registry
+
+SOURCE = "testing"
+
+
+@contextmanager
+def captured_events(*patterns: str) -> Iterator[list[Event]]:
+    """The events that happen inside, of these types (default: all), in order."""
+    events: list[Event] = []
+    with subscribed(events.append, *(patterns or ("*",)), when=Phase.IN_TRANSACTION):
+        yield events
+
+
+@contextmanager
+def subscribed(function: Callable[[Event], Any], *patterns: str, when: str = Phase.AFTER_COMMIT) -> Iterator[None]:
+    """Tell `function` of such events, inside the block only; `when` is a phase of this process."""
+    name = f"{SOURCE}:{id(function)}"
+    wishes = [Subscription(name=name, pattern=one, phase=Phase(when), tell=function) for one in patterns]
+    registry.add(name, lambda: wishes)
+    try:
+        yield
+    finally:
+        registry.remove(name)
+
+
+def run_after_commit(using: str = DEFAULT_DB_ALIAS) -> AbstractContextManager[list[Callable[[], Any]]]:
+    """Inside a `TestCase` nothing is ever committed: run what waits for it when the block ends."""
+    return TestCase.captureOnCommitCallbacks(using=using, execute=True)

@@ -1,0 +1,72 @@
+"""Hooks and signals made by a function call; validated as everywhere, all or nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.apps import apps
+from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
+from django.db.models import Model
+
+from heliostat.conf import did_you_mean
+from heliostat.events.resources import resource_of
+from heliostat.webhooks.exceptions import InvalidModelError
+from heliostat.webhooks.models import Hook, Signal
+from heliostat.webhooks.patterns import is_path
+
+ModelName = str | type[Model] | ContentType
+
+
+def create_hook(
+    *,
+    target_url: str,
+    model: ModelName | None = None,
+    signals: Iterable[str | Signal] = (),
+    headers: str | Mapping[str, str] = "",
+    **fields: Any,
+) -> Hook:
+    """Make a hook, and the rows of the signals that it names; raises a `ValidationError` and makes nothing.
+
+    `model` is a class, `"app.model"`, or the name of a model that no two apps have (`"user"`). `fields` are further
+    fields of `Hook`: `name`, `user`, `http_method`, `content_type`, `payload_template`, `serializer_class`,
+    `content_object` ...
+    """
+    names = [str(signal) for signal in signals]
+    if model is not None:
+        fields["model"] = _content_type(model)
+    if isinstance(headers, Mapping):
+        headers = json.dumps(dict(headers))
+    with transaction.atomic():
+        for name in filter(is_path, names):
+            create_signal(name)
+        return Hook.objects.create(target_url=target_url, signals=names, headers=headers, **fields)
+
+
+def create_signal(signal: str) -> Signal:
+    """The row of a signal, made where there is none; raises `InvalidSignalError` where the path leads nowhere."""
+    return Signal.objects.get_or_create(name=signal)[0]
+
+
+def _content_type(model: ModelName) -> ContentType:
+    if isinstance(model, ContentType):
+        return model
+    return ContentType.objects.get_for_model(_named(model) if isinstance(model, str) else model)
+
+
+def _named(name: str) -> type[Model]:
+    known: dict[str, list[type[Model]]] = {}
+    for model in apps.get_models():
+        meta = model._meta
+        names = {meta.model_name, meta.label_lower} | (set() if meta.proxy else {resource_of(model)})
+        for each in names:
+            known.setdefault(str(each), []).append(model)
+    found = known.get(name.lower(), [])
+    if not found:
+        raise InvalidModelError(f"There is no model “{name}”.{did_you_mean(name.lower(), known)}")
+    if len(found) > 1:
+        labels = ", ".join(model._meta.label_lower for model in found)
+        raise InvalidModelError(f"“{name}” could be each of {labels}; name the app too.")
+    return found[0]

@@ -1,0 +1,166 @@
+"""Hooks as subscriptions, live in every process within a second of a change."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from django.core import mail
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db import Error as DatabaseError
+from django.db.models import Model
+
+from heliostat.conf import conf
+from heliostat.delivery.destinations import Destination, NoDestination
+from heliostat.delivery.signing import key_of
+from heliostat.events.event import Event, Phase
+from heliostat.events.matching import Subscription, registry
+from heliostat.events.resources import resource_of
+from heliostat.events.signals import listen_to
+from heliostat.exceptions import ConfigurationError
+from heliostat.webhooks.headers import parse_headers
+from heliostat.webhooks.models import Hook, HookVersion
+from heliostat.webhooks.patterns import custom_signals
+
+logger = logging.getLogger("heliostat.webhooks")
+
+SOURCE = "webhooks"
+USING = DEFAULT_DB_ALIAS
+REMEMBERED = 10_000
+
+_seen_version = 0
+
+
+def subscriptions() -> Iterator[Subscription]:
+    """The source for the matcher: all hooks that are to be told."""
+    global _seen_version  # noqa: PLW0603  the one thing that the watching thread compares
+    watch()
+    try:
+        with transaction.atomic(using=USING):  # a savepoint: before the first migration there is no such table
+            _seen_version = HookVersion.current(USING)
+            asking = Hook.objects.using(USING).filter(enabled=True, ended=False).order_by("pk")
+            hooks = list(asking.select_related("model"))
+    except DatabaseError as error:
+        logger.debug("hooks cannot be read yet: %s", error)
+        return
+    for hook in hooks:
+        yield from _of(hook)
+
+
+def _of(hook: Hook) -> Iterator[Subscription]:
+    try:
+        listen_to(custom_signals(hook.signals))
+    except ConfigurationError as error:  # the signal was there when the hook was saved
+        logger.error("hook %s: %s", hook.pk, error)
+    for pattern in () if conf.hooks_shut_down else hook.patterns:
+        yield Subscription(
+            name=hook.subscriber,
+            pattern=pattern,
+            phase=Phase.DURABLE,
+            body=hook.body,
+            object_id=hook.object_id or None,
+        )
+    if hook.object_id and hook.model and (model := hook.model.model_class()):
+        yield _end_with_object(hook, model)
+
+
+def hooks_changed(using: str = USING, **_: Any) -> None:
+    """A hook was saved or deleted in this process: it counts from the next event on, here, and soon everywhere."""
+    HookVersion.bump(using)
+    registry.refresh(SOURCE, using)
+
+
+_watching: int | None = None
+_guard = threading.Lock()
+
+
+def watch() -> None:
+    """Look for changes by other processes, from a thread of this process's own (once; again after a fork)."""
+    global _watching  # noqa: PLW0603  a process is watched by one thread
+    if _watching == os.getpid() or not _has_company():
+        return
+    with _guard:
+        if _watching != os.getpid():
+            _watching = os.getpid()
+            threading.Thread(target=_watch, name="heliostat-hooks", daemon=True).start()
+
+
+def _has_company() -> bool:
+    """A database in memory is this process's alone; and a test must not find a stranger in its database."""
+    return conf.hooks_refresh > 0 and not _is_in_memory() and not hasattr(mail, "outbox")
+
+
+def _is_in_memory() -> bool:
+    connection = connections[USING]
+    return connection.vendor == "sqlite" and connection.is_in_memory_db()  # type: ignore[attr-defined]
+
+
+def _watch() -> None:
+    wait = threading.Event()
+    while not wait.wait(conf.hooks_refresh or 1.0):
+        try:
+            if HookVersion.current(USING) != _seen_version:
+                registry.refresh(SOURCE)
+        except DatabaseError:
+            connections[USING].close()  # away for a while; look again
+
+
+_destinations: dict[str, Destination | NoDestination] = {}
+_destinations_version = -1
+
+
+def destinations(subscribers: Iterable[str]) -> Mapping[str, Destination | NoDestination]:
+    """Where these hooks want to be told, as they are now. What was looked up is kept until any hook changes."""
+    global _destinations_version  # noqa: PLW0603  what was kept belongs to this version
+    wanted, version = set(subscribers), HookVersion.current(USING)
+    if version != _destinations_version or len(_destinations) > REMEMBERED:
+        _destinations.clear()
+        _destinations_version = version
+    if missing := wanted - _destinations.keys():
+        _destinations.update(_look_up(missing))
+    return {name: _destinations[name] for name in wanted}
+
+
+def _look_up(subscribers: Iterable[str]) -> Mapping[str, Destination | NoDestination]:
+    ids = {int(name.partition(":")[2]): name for name in subscribers}
+    found: dict[str, Destination | NoDestination] = dict.fromkeys(ids.values(), NoDestination("the hook was deleted"))
+    for hook in Hook.objects.using(USING).filter(pk__in=ids):
+        found[ids[hook.pk]] = _destination(hook)
+    return found
+
+
+def _destination(hook: Hook) -> Destination | NoDestination:
+    if not hook.enabled:
+        return NoDestination("the hook is disabled")
+    try:
+        keys = (key_of(hook.reveal_secret()),)
+    except ConfigurationError as error:
+        return NoDestination(str(error))
+    lines = tuple(f"{name}: {value}" for name, value in parse_headers(hook.headers))
+    return Destination(hook.target_url, hook.http_method, lines, hook.content_type, keys)
+
+
+def receiver_gone(subscriber: str) -> None:
+    """A receiver answered 410 Gone: it wants to hear nothing any more."""
+    if Hook.objects.using(USING).filter(pk=int(subscriber.partition(":")[2]), enabled=True).update(enabled=False):
+        logger.warning("%s answered 410 Gone and is disabled", subscriber)
+        registry.refresh(SOURCE)
+
+
+def _end_with_object(hook: Hook, model: type[Model]) -> Subscription:
+    """The hooks of an object end with it; what they were promised to be told, its deletion too, is still sent."""
+
+    def end(_: Event) -> None:
+        Hook.objects.using(USING).filter(pk=hook.pk).update(ended=True)
+        registry.refresh(SOURCE, USING)
+
+    return Subscription(
+        name=f"end of {hook.subscriber}",
+        pattern=f"{resource_of(model)}.deleted",
+        phase=Phase.IN_TRANSACTION,
+        tell=end,
+        object_id=hook.object_id,
+    )

@@ -1,0 +1,16 @@
+"""A signal for what is no save: `hook_event.send(sender=Vehicle, instance=bus, action="crashed", payload={})`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.dispatch import Signal
+
+from heliostat.events.emit import emit
+
+hook_event = Signal()
+
+
+def tell(instance: Any, action: str, payload: Any = None, **_: Any) -> None:
+    """Becomes an event; the same as `heliostat.emit(action, instance, payload=payload)`."""
+    emit(action, instance, payload=payload)

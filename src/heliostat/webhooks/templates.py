@@ -1,0 +1,185 @@
+"""Payload templates: `{"id": {{instance.id}}, "name": "{{instance.name}}"}`.
+
+A name between double braces is all there is: no loops, no filters, no calls. What a text says is known once it is
+compiled, so a hook whose template could ever give broken JSON or XML is refused when it is saved.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from django.db.models import Model
+
+from heliostat.events.event import Event
+from heliostat.outbox.bodies import to_json
+from heliostat.webhooks.content import Kind, kind_of
+from heliostat.webhooks.exceptions import InvalidPayloadError
+from heliostat.webhooks.lookup import value_at, why_refused
+from heliostat.webhooks.wellformed import Malformed, check_wellformed
+
+LONGEST_TEMPLATE = 64 * 1024
+LONGEST_BODY = 1024 * 1024
+MOST_PLACEHOLDERS = 500
+
+PLACEHOLDER = re.compile(r"\{\{([^{}]*+)\}\}")
+NAME = re.compile(r"\w+(?:\.\w+)*+")
+QUOTE = re.compile(r'\\.|"', re.DOTALL)
+NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+BLANKS_IN_XML = str.maketrans({"\t": "&#9;", "\n": "&#10;", "\r": "&#13;"})  # as they are, attributes would lose them
+MARK = "\ue000"  # may stand in XML's text and attribute values, in JSON's strings, and nowhere else
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """A name in a template, where it stands, and whether that is inside a JSON string."""
+
+    path: tuple[str, ...]
+    start: int
+    is_quoted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A compiled template: literal texts and placeholders, in order."""
+
+    text: str
+    kind: Kind
+    pieces: tuple[str | Placeholder, ...]
+
+    def render(self, event: Event) -> str:
+        """The body for an event; raises `InvalidPayloadError` where it becomes too long."""
+        escape = ESCAPES[self.kind]
+        parts: list[str] = []
+        room = LONGEST_BODY
+        for piece in self.pieces:
+            part = piece if isinstance(piece, str) else escape(value_at(event, piece.path), piece)
+            room -= len(part)
+            if room < 0:
+                raise InvalidPayloadError(f"The payload is longer than {LONGEST_BODY} characters.")
+            parts.append(part)
+        return "".join(parts)
+
+
+@lru_cache(maxsize=1024)
+def compiled(text: str, content_type: str) -> Template:
+    """A template, made once; raises `InvalidPayloadError` that names the line and column of what is wrong."""
+    _check_text(text)
+    kind = kind_of(content_type)
+    template = Template(text, kind, tuple(_pieces(text, kind)))
+    if sum(isinstance(piece, Placeholder) for piece in template.pieces) > MOST_PLACEHOLDERS:
+        raise InvalidPayloadError(f"The payload template has more than {MOST_PLACEHOLDERS} placeholders.")
+    try:
+        check_wellformed(_sample(template), kind, MARK)
+    except Malformed as error:
+        reason = f"this gives no valid {kind.value}: {error}"
+        raise InvalidPayloadError(_located(error.line, error.column, reason)) from error
+    return template
+
+
+def check_template(text: str, content_type: str, model: type[Model] | None, has_arguments: bool) -> None:
+    """Raises `InvalidPayloadError` for a template that cannot work, or that reaches for what it must not have."""
+    for piece in compiled(text, content_type).pieces:
+        if isinstance(piece, Placeholder) and (reason := why_refused(piece.path, model, has_arguments)):
+            raise _problem(text, piece.start, f"{{{{{'.'.join(piece.path)}}}}} {reason}")
+
+
+def _check_text(text: str) -> None:
+    if "\x00" in text:
+        raise _problem(text, text.index("\x00"), "a NUL character cannot be sent")
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise _problem(text, error.start, "half a character cannot be sent") from error
+    if size > LONGEST_TEMPLATE:
+        raise InvalidPayloadError(f"The payload template is longer than {LONGEST_TEMPLATE} bytes.")
+
+
+def _pieces(text: str, kind: Kind) -> Iterator[str | Placeholder]:
+    end, is_quoted = 0, False
+    for match in PLACEHOLDER.finditer(text):
+        literal = _literal(text, end, match.start())
+        if kind is Kind.JSON and QUOTE.findall(literal).count('"') % 2:
+            is_quoted = not is_quoted
+        yield literal
+        yield Placeholder(_path(text, match), match.start(), is_quoted)
+        end = match.end()
+    yield _literal(text, end, len(text))
+
+
+def _literal(text: str, start: int, end: int) -> str:
+    stray = text.find("{{", start, end)
+    if stray >= 0:
+        raise _problem(text, stray, "two braces begin a name such as {{instance.id}}, and this is none")
+    return text[start:end]
+
+
+def _path(text: str, match: re.Match[str]) -> tuple[str, ...]:
+    name = match[1].strip(" \t")
+    if not NAME.fullmatch(name):
+        reason = f"“{name}” is no name such as instance.depot.name; there are no filters, calls or expressions"
+        raise _problem(text, match.start(), reason)
+    return tuple(name.split("."))
+
+
+def _sample(template: Template) -> str:
+    """The template with values of just the length of their placeholders, so that an error has the right place."""
+    parts = list(template.pieces)
+    for match, position in zip(PLACEHOLDER.finditer(template.text), range(1, len(parts), 2), strict=True):
+        piece, length = parts[position], len(match[0])
+        is_bare = template.kind is Kind.JSON and isinstance(piece, Placeholder) and not piece.is_quoted
+        parts[position] = "null".ljust(length) if is_bare else MARK * length
+    return "".join(map(str, parts))
+
+
+def _problem(text: str, position: int, reason: str) -> InvalidPayloadError:
+    before = text[:position]
+    return InvalidPayloadError(_located(before.count("\n") + 1, len(before) - before.rfind("\n"), reason))
+
+
+def _located(line: int, column: int, reason: str) -> str:
+    return f"The payload template, line {line}, column {column}: {reason}"
+
+
+def text_of(value: Any) -> str:
+    """A value as text, spelt as in the default body; nothing is an empty text."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if value is None:
+        return ""
+    written = _as_json(value)
+    return str(msgspec.json.decode(written)) if written.startswith('"') else written
+
+
+def _as_json(value: Any) -> str:
+    return to_json(value, "a value of the payload template")
+
+
+def _in_json(value: Any, where: Placeholder) -> str:
+    return _as_json(text_of(value))[1:-1] if where.is_quoted else _as_json(value)
+
+
+def _in_xml(value: Any, _: Placeholder) -> str:
+    escaped = html.escape(NOT_IN_XML.sub("\ufffd", text_of(value)))  # gives what XML understands too
+    return escaped.translate(BLANKS_IN_XML)
+
+
+def _in_text(value: Any, _: Placeholder) -> str:
+    return without_nul(text_of(value))
+
+
+def without_nul(text: str) -> str:
+    """PostgreSQL keeps no NUL characters in texts."""
+    return text.replace("\x00", "\ufffd")
+
+
+ESCAPES: dict[Kind, Callable[[Any, Placeholder], str]] = {
+    Kind.JSON: _in_json,
+    Kind.XML: _in_xml,
+    Kind.TEXT: _in_text,
+}

@@ -1,0 +1,91 @@
+"""Processes that are killed, and the database that outlives them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests.settings import POSTGRESQL
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class World:
+    """A project with a database of its own, whose code runs in other processes."""
+
+    def __init__(self, database: str) -> None:
+        self.environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
+            "CHAOS_DATABASE": database,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",  # what a process says is seen when it says it
+        }
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        command = [sys.executable, *arguments]
+        options = {"stdout": subprocess.PIPE, **options}
+        return subprocess.Popen(command, env=self.environment, cwd=ROOT, text=True, **options)
+
+    def worker(self, *options: str) -> subprocess.Popen[str]:
+        return self.start("-m", "django", "worker", *options)
+
+    def run(self, code: str) -> Any:
+        """What `answer(...)` was given by code that runs with Django set up."""
+        program = f"import django, json; django.setup()\nanswer = lambda value: print(json.dumps(value))\n{code}"
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env=self.environment,
+            cwd=ROOT,
+            text=True,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1]) if done.stdout else None
+
+
+def kill(process: subprocess.Popen[str]) -> str:
+    """kill -9, and what it had printed by then (whole lines)."""
+    process.send_signal(signal.SIGKILL)
+    printed, _ = process.communicate()
+    return printed[: printed.rfind("\n") + 1]
+
+
+@contextmanager
+def world(kind: str, folder: Path) -> Iterator[World]:
+    """A world on a fresh SQLite file or PostgreSQL database, migrated."""
+    if kind == "default":
+        made = World(str(folder / "world.sqlite3"))
+        migrate(made)
+        yield made
+        return
+    name = f"heliostat_{uuid.uuid4().hex[:12]}"
+    _administer(f"CREATE DATABASE {name}")
+    try:
+        made = World(name)
+        migrate(made)
+        yield made
+    finally:
+        _administer(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _administer(statement: str) -> None:
+    host, user, password = (str(POSTGRESQL[key]) for key in ("HOST", "USER", "PASSWORD"))
+    with psycopg.connect(host=host, user=user, password=password, dbname="postgres", autocommit=True) as connection:
+        connection.execute(statement)  # type: ignore[arg-type]
+
+
+def migrate(made: World) -> None:
+    made.run("from django.core.management import call_command; call_command('migrate', run_syncdb=True, verbosity=0)")

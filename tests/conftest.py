@@ -1,0 +1,58 @@
+"""What all tests share: a clean registry, services that are there or are named, and a receiver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core import mail
+
+from heliostat.events.matching import registry
+from heliostat.testing.receiver import Receiver
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+ALIASES = [
+    "default",
+    pytest.param(
+        "postgresql",
+        marks=pytest.mark.skipif("postgresql" not in settings.DATABASES, reason="no PostgreSQL at 127.0.0.1:5432"),
+    ),
+]
+
+
+@pytest.fixture(autouse=True)
+def fresh_registry() -> Iterator[None]:
+    """A test that rolls back its hooks must not leave them in memory."""
+    registry.forget()
+    yield
+    registry.forget()
+
+
+@pytest.fixture(params=ALIASES, ids=["sqlite", "postgresql"])
+def using(request: pytest.FixtureRequest) -> str:
+    """The promise holds on each database."""
+    return str(request.param)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A real HTTP receiver on loopback."""
+    with Receiver() as started:
+        yield started
+
+
+@pytest.fixture
+def mailbox() -> list[object]:
+    return list(mail.outbox)
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Real packets and recorded answers, beside the repository."""
+    if not SHARED.is_dir():
+        if settings.IN_CI:
+            pytest.fail(f"{SHARED} is missing; in CI it must be there")
+        pytest.skip("no shared data beside the repository")
+    return SHARED / "data"

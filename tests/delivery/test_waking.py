@@ -1,0 +1,114 @@
+"""A commit in one process wakes the worker in another, at once."""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from heliostat.outbox.doorbell import Doorbell, folder_of, ring
+from heliostat.testing import Receiver
+from tests.chaos.processes import world
+
+HOOK = """
+from django.contrib.contenttypes.models import ContentType
+from heliostat.webhooks.models import Hook
+from tests.example.models import Vehicle
+Hook.objects.create(model=ContentType.objects.get_for_model(Vehicle), target={url!r})
+"""
+SAVE = """
+import time
+from tests.example.models import Vehicle
+Vehicle.objects.create(name="warm")
+time.sleep(1.5)
+Vehicle.objects.create(name="55")
+answer(time.monotonic())
+"""
+
+
+def test_a_worker_in_another_process_is_told_of_a_commit_at_once(using: str, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("CHAOS_POLL", "30")  # only a wake-up can be this quick
+    with Receiver() as receiver, world(using, tmp_path) as made:
+        made.run(HOOK.format(url=receiver.url))
+        worker = made.worker()
+        try:
+            committed = made.run(SAVE)
+            assert receiver.wait_for(2)[1].seen_at - committed < 1.0
+        finally:
+            worker.terminate()
+            worker.communicate(timeout=20)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> str:
+    return str(tmp_path / "db.sqlite3")
+
+
+def test_everybody_who_has_a_doorbell_hears_a_ring(database: str) -> None:
+    one, two = Doorbell(database), Doorbell(database)
+    ring(database)
+    assert one.wait(1)
+    assert two.wait(1)
+    assert not one.wait(0.01)
+    one.close()
+    two.close()
+    assert not folder_of(database).exists()
+
+
+def test_rings_that_came_together_count_as_one_and_never_wait(database: str) -> None:
+    bell = Doorbell(database)
+    began = time.monotonic()
+    for _ in range(5000):
+        ring(database)
+    assert time.monotonic() - began < 5
+    assert bell.wait(1)
+    assert not bell.wait(0.01)
+    bell.close()
+
+
+def test_the_doorbell_of_a_worker_that_was_killed_is_taken_away(database: str) -> None:
+    folder_of(database).mkdir(mode=0o700)
+    os.mkfifo(folder_of(database) / "12345-abcdef12")  # and nobody has it open
+    ring(database)
+    assert os.listdir(folder_of(database)) == []
+    Doorbell(database).close()
+    assert not folder_of(database).exists()
+
+
+def test_a_long_temporary_folder_is_no_hindrance(database: str, tmp_path: Path, monkeypatch) -> None:
+    """A socket's path ends at 108 characters: the folder was left behind, and nobody heard."""
+    long = tmp_path / ("x" * 120)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    bell = Doorbell(database)
+    ring(database)
+    assert bell.wait(1)
+    bell.close()
+    assert list(long.iterdir()) == []
+
+
+def test_workers_that_come_and_go_together_all_have_a_doorbell(database: str) -> None:
+    """One takes the folder away as the last while another is about to use it."""
+
+    def come_and_go(_: int) -> None:
+        for _ in range(200):
+            Doorbell(database).close()
+
+    with ThreadPoolExecutor(4) as workers:
+        list(workers.map(come_and_go, range(4)))
+    assert not folder_of(database).exists()
+
+
+def test_a_folder_that_is_open_to_others_is_not_used(database: str) -> None:
+    folder_of(database).mkdir(mode=0o755)
+    with pytest.raises(OSError, match="somebody else"):
+        Doorbell(database)
+    ring(database)
+
+
+def test_ringing_where_nobody_ever_listened_does_nothing(database: str) -> None:
+    ring(database)
+    assert not folder_of(database).exists()

@@ -1,0 +1,157 @@
+"""The worker: quick when woken, clean when stopped, patient with databases, fair between receivers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.contrib.contenttypes.models import ContentType
+from django.core.management import call_command
+from django.db import connections
+
+from heliostat.delivery.status import worker_status
+from heliostat.delivery.worker import Worker
+from heliostat.outbox.models import Callback, WorkerSeen
+from heliostat.testing import Answer, Receiver
+from heliostat.webhooks.models import Hook
+from tests.example.models import Vehicle
+
+pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+
+
+@contextmanager
+def working(using: str = "default") -> Iterator[Worker]:
+    """A worker at work on a thread of its own."""
+    worker = Worker(using)
+
+    def run() -> None:
+        try:
+            worker.run()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def hook_to(receiver: Receiver) -> Hook:
+    return Hook.objects.create(model=ContentType.objects.get_for_model(Vehicle), target=receiver.url)
+
+
+def test_a_commit_wakes_the_worker_at_once(using: str, receiver: Receiver, settings: Any) -> None:
+    settings.HELIOSTAT_POLL = 30  # only a wake-up can be this quick
+    hook_to(receiver)
+    with working(using):
+        time.sleep(0.5)
+        Vehicle.objects.using(using).create(name="55")
+        receiver.wait_for(1, timeout=5)
+
+
+def test_another_process_is_woken_by_notify(receiver: Receiver, settings: Any) -> None:
+    if "postgresql" not in connections.databases:
+        pytest.skip("no PostgreSQL at 127.0.0.1:5432")
+    settings.HELIOSTAT_POLL = 30
+    from heliostat.delivery.notifications import listen_for_notifications
+
+    woken = threading.Event()
+    stop = listen_for_notifications("postgresql", woken.set)
+    try:
+        assert woken.wait(5), "it looks once when it begins to listen"
+        woken.clear()
+        hook_to(receiver)
+        Vehicle.objects.using("postgresql").create(name="55")
+        assert woken.wait(5)
+    finally:
+        stop()
+
+
+def test_stopping_finishes_what_is_in_flight_and_begins_nothing_new(receiver: Receiver, settings: Any) -> None:
+    settings.HELIOSTAT_CONCURRENCY_PER_SUBSCRIBER = 2
+    receiver.answers = [Answer(delay=0.5)] * 10
+    hook_to(receiver)
+    for index in range(6):
+        Vehicle.objects.create(name=str(index))
+    with working() as worker:
+        receiver.wait_for(2)
+        worker.stop()
+    states = sorted(Callback.objects.values_list("status", flat=True))
+    assert states == ["sent", "sent", "waiting", "waiting", "waiting", "waiting"]
+
+
+def test_a_slow_receiver_does_not_delay_a_quick_one(using: str, settings: Any) -> None:
+    settings.HELIOSTAT_CONCURRENCY_PER_SUBSCRIBER = 5
+    with Receiver(answers=lambda _: Answer(delay=2.0)) as slow, Receiver() as quick:
+        hook_to(slow)
+        for index in range(100):
+            Vehicle.objects.using(using).create(name=str(index))
+        hook_to(quick)
+        with working(using):
+            slow.wait_for(5)
+            Vehicle.objects.using(using).create(name="quick")
+            began = time.monotonic()
+            quick.wait_for(1)
+            assert time.monotonic() - began < 1.5
+
+
+def test_the_status_says_whether_a_worker_lives_and_how_much_waits(receiver: Receiver) -> None:
+    hook_to(receiver)
+    Vehicle.objects.create(name="55")
+    status = worker_status()
+    assert (status.running, status.waiting, status.last_seen) == (False, 1, None)
+    with working():
+        receiver.wait_for(1)
+        deadline = time.monotonic() + 5
+        while not worker_status().running and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert worker_status().running
+    assert not WorkerSeen.objects.exists()
+
+
+def test_the_command_drains_in_batch_mode_and_says_what_it_did(receiver: Receiver, capsys: Any) -> None:
+    hook_to(receiver)
+    Vehicle.objects.create(name="55")
+    call_command("worker", batch=True)
+    assert "1 sent" in capsys.readouterr().out
+
+
+def test_a_database_that_goes_away_ends_nothing(using: str, receiver: Receiver, caplog: Any, monkeypatch: Any) -> None:
+    from django.db import OperationalError
+
+    from heliostat.outbox import transitions
+
+    real, failed = transitions.settle, []
+
+    def settle_that_fails_once(*arguments: Any) -> None:
+        if arguments[0] and not failed:
+            failed.append(True)
+            raise OperationalError("server closed the connection unexpectedly")
+        real(*arguments)
+
+    monkeypatch.setattr(transitions, "settle", settle_that_fails_once)
+    hook_to(receiver)
+    with working(using):
+        Vehicle.objects.using(using).create(name="55")
+        receiver.wait_for(1)
+        deadline = time.monotonic() + 10
+        while Callback.objects.using(using).get().status != "sent" and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert Callback.objects.using(using).get().status == "sent"
+    assert len(receiver.deliveries) == 1, "it was recorded later, not sent again"
+    assert "out of reach" in caplog.text
+
+
+def test_importing_heliostat_needs_no_django_set_up() -> None:
+    code = "import heliostat, heliostat.webhooks.verify; assert heliostat.Event"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=30).returncode == 0

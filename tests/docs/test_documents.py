@@ -1,0 +1,126 @@
+"""What the documents show, runs; what they list, exists."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+
+from heliostat.conf import Conf
+from heliostat.hooks import decorator
+from heliostat.hooks.points import all_points
+from heliostat.targets.models import Target
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(language: str) -> Iterator[Any]:
+    for document in DOCUMENTS:
+        found = re.findall(rf"^```{language}\n(.*?)^```", document.read_text(), flags=re.MULTILINE | re.DOTALL)
+        for number, text in enumerate(found, start=1):
+            yield pytest.param(text, id=f"{document.stem}-{number}")
+
+
+@pytest.fixture
+def forget_decorated() -> Iterator[None]:
+    before = dict(decorator._decorated)
+    yield
+    decorator._decorated.clear()
+    decorator._decorated.update(before)
+
+
+# What is defined in a document is also called, with these arguments.
+CALLED: dict[str, tuple[Any, ...]] = {
+    "import_target": ("M51", ["NGC 5194"]),
+    "open_dome": ("north",),
+    "rename_all": (),
+    "ask_for_users": (),
+    "test_a_new_target_is_told": (),
+}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("forget_decorated")
+@pytest.mark.parametrize("code", [block for block in blocks("python") if "settings.configure" not in block.values[0]])
+def test_code_in_the_documents_runs(code: str, settings: Any) -> None:
+    names: dict[str, Any] = {"__name__": "document"}
+    exec(compile(code, "document", "exec"), names)
+    for name, arguments in CALLED.items():
+        if name in names:
+            names[name](*arguments)
+    for name in ("HOOKS", "EVENT_LISTENERS"):
+        if name in names and "mytom" not in code:
+            setattr(settings, name, names[name])
+            assert run_checks() == []
+
+
+@pytest.mark.django_db
+def test_the_hooks_of_the_web_hook_document_are_made(django_user_model: Any) -> None:
+    from heliostat.webhooks.models import Hook
+
+    names: dict[str, Any] = {}
+    (code,) = [block.values[0] for block in blocks("python") if "def ask(" in block.values[0]]
+    exec(code, names)
+    names["ask"](django_user_model.objects.create_user("ada"), Target.objects.create(name="M51"))
+    assert Hook.objects.count() == 2
+
+
+def test_the_example_of_the_readme_prints_what_it_says(tmp_path: Path) -> None:
+    (code,) = [block.values[0] for block in blocks("python") if "settings.configure" in block.values[0]]
+    (tmp_path / "example.py").write_text(code)
+    for _ in range(2):  # it can be run again
+        done = subprocess.run(
+            [sys.executable, "example.py"], check=False, cwd=tmp_path, capture_output=True, text=True, timeout=60
+        )
+        assert done.stdout.strip() == "auth.user.created ada verified: True", done.stderr
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
+def test_links_and_pictures_lead_somewhere(document: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+        if "://" not in link:
+            path, _, anchor = link.partition("#")
+            target = (document.parent / path) if path else document
+            assert target.is_file(), link
+            if anchor:
+                headings = re.findall(r"^#+ (.+)$", target.read_text(), flags=re.MULTILINE)
+                assert anchor in {re.sub(r"[^\w -]", "", one).lower().replace(" ", "-") for one in headings}, link
+
+
+def test_the_reference_lists_every_setting_with_its_default_and_meaning() -> None:
+    text = (ROOT / "docs" / "reference.md").read_text()
+    for setting in Conf.table():
+        assert f"| `{setting.name}` | `{setting.default!r}` | {setting.meaning} |" in text, setting.name
+
+
+def test_every_hook_point_that_is_bundled_is_described_and_documented() -> None:
+    text = (ROOT / "docs" / "code-hooks.md").read_text()
+    bundled = {name: point for name, point in all_points().items() if point.default}
+    assert set(bundled) == {
+        "target_post_save",
+        "observation_change_state",
+        "data_product_post_upload",
+        "data_product_post_save",
+        "multiple_data_products_post_save",
+    }
+    for name, point in bundled.items():
+        assert point.doc, name
+        assert f"`{name}({', '.join(point.signature.parameters)})`" in text
+
+
+def test_every_command_that_the_readme_lists_has_help() -> None:
+    listed = re.findall(r"^\| `heliostat (\w+)", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+    assert {"new", "serve", "worker", "listen", "demo"} <= set(listed)
+    for command in set(listed) & {"new", "serve", "listen", "demo"}:
+        done = subprocess.run(
+            [sys.executable, "-m", "heliostat", command, "--help"], check=False, capture_output=True, text=True
+        )
+        assert done.returncode == 0
+        assert "example" in done.stdout

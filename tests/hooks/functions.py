@@ -1,0 +1,37 @@
+"""Functions that tests attach at hook points."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+calls: list[tuple[str, tuple[Any, ...]]] = []
+
+not_a_function = 5
+
+
+def simple(vehicle: Any, speed: float) -> None:
+    calls.append(("simple", (vehicle, speed)))
+
+
+def second(vehicle: Any, speed: float) -> None:
+    calls.append(("second", (vehicle, speed)))
+
+
+def failing(vehicle: Any, speed: float) -> None:
+    raise RuntimeError("this hook fails")
+
+
+def exiting(vehicle: Any, speed: float) -> None:
+    sys.exit(1)
+
+
+def wrong_arguments(vehicle: Any) -> None: ...
+
+
+def of_many(vehicles: list[Any]) -> None:
+    calls.append(("of_many", tuple(vehicles)))
+
+
+def on_crash(vehicle: Any) -> None:
+    calls.append(("on_crash", (vehicle,)))

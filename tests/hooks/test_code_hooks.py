@@ -1,0 +1,205 @@
+"""Code hooks: what is attached runs, in its phase; what fails harms nobody; what is wrong is said at the start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.db import transaction
+
+from heliostat import emit, on
+from heliostat.events.telling import failures
+from heliostat.exceptions import ConfigurationError, Refused, UnknownHookPoint
+from heliostat.hooks import run_hook
+from heliostat.hooks.decorator import detach
+from heliostat.outbox.models import Attempt, Callback
+from heliostat.testing import drain_outbox
+from tests.example.models import Vehicle
+from tests.hooks.functions import calls
+
+pytestmark = pytest.mark.django_db(transaction=True)
+HERE = "tests.hooks.functions"
+
+
+@pytest.fixture(autouse=True)
+def no_calls() -> Iterator[None]:
+    calls.clear()
+    yield
+    calls.clear()
+
+
+@pytest.fixture
+def bus() -> Vehicle:
+    return Vehicle.objects.create(name="55")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        f"{HERE}.simple",
+        [f"{HERE}.simple"],
+        {"call": f"{HERE}.simple"},
+        {"call": f"{HERE}.simple", "when": "in_transaction"},
+        [{"call": f"{HERE}.simple", "when": "after_commit"}],
+    ],
+)
+def test_a_path_a_list_and_a_dict_attach_a_function(settings: Any, bus: Vehicle, entry: Any) -> None:
+    settings.HOOKS = {"vehicle_too_fast": entry}
+    run_hook("vehicle_too_fast", bus, speed=90.0)
+    assert calls == [("simple", (bus, 90.0))]
+
+
+def test_several_functions_run_in_order_and_a_failing_one_stops_nobody(
+    settings: Any, bus: Vehicle, caplog: Any
+) -> None:
+    settings.HOOKS = {"vehicle_too_fast": [f"{HERE}.simple", f"{HERE}.failing", f"{HERE}.second"]}
+    before = failures[f"code:vehicle_too_fast:{HERE}.failing"]
+    run_hook("vehicle_too_fast", bus, 90.0)
+    assert [name for name, _ in calls] == ["simple", "second"]
+    assert "this hook fails" in caplog.text
+    assert failures[f"code:vehicle_too_fast:{HERE}.failing"] == before + 1
+
+
+def test_after_commit_waits_for_the_commit_and_forgets_what_is_rolled_back(settings: Any, bus: Vehicle) -> None:
+    settings.HOOKS = {"vehicle_too_fast": f"{HERE}.simple"}
+    with transaction.atomic():
+        run_hook("vehicle_too_fast", bus, 90.0)
+        assert calls == []
+    assert len(calls) == 1
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        run_hook("vehicle_too_fast", bus, 91.0)
+        1 / 0
+    assert len(calls) == 1
+
+
+def test_in_transaction_a_raising_hook_undoes_the_change(settings: Any) -> None:
+    settings.HOOKS = {"vehicle_too_fast": {"call": f"{HERE}.failing", "when": "in_transaction"}}
+    with pytest.raises(Refused, match="this hook fails"), transaction.atomic():
+        run_hook("vehicle_too_fast", Vehicle.objects.create(name="56"), 90.0)
+    assert not Vehicle.objects.exists()
+
+
+def test_a_durable_hook_is_told_by_a_worker_with_the_object_as_it_was(settings: Any, bus: Vehicle) -> None:
+    settings.HOOKS = {"vehicle_too_fast": {"call": f"{HERE}.simple", "when": "durable"}}
+    run_hook("vehicle_too_fast", bus, 90.0)
+    Vehicle.objects.filter(pk=bus.pk).update(name="renamed since")
+    assert calls == []
+    assert drain_outbox() == {"sent": 1}
+    ((_, (vehicle, speed)),) = calls
+    assert (vehicle.pk, vehicle.name, speed) == (bus.pk, "55", 90.0)
+
+
+def test_a_durable_hook_gets_lists_of_objects_too(settings: Any, bus: Vehicle) -> None:
+    settings.HOOKS = {"vehicles_checked": {"call": f"{HERE}.of_many", "when": "durable"}}
+    run_hook("vehicles_checked", [bus, bus])
+    drain_outbox()
+    assert calls == [("of_many", (bus, bus))]
+
+
+def test_a_durable_hook_that_fails_is_told_again_until_it_succeeds(settings: Any, bus: Vehicle) -> None:
+    settings.HELIOSTAT_RETRY_FIRST = 0
+    settings.HELIOSTAT_MAX_ATTEMPTS = 3
+    settings.HOOKS = {"vehicle_too_fast": {"call": f"{HERE}.failing", "when": "durable"}}
+    run_hook("vehicle_too_fast", bus, 90.0)
+    drain_outbox()
+    callback = Callback.objects.get()
+    assert (callback.status, callback.attempts) == ("error", 3)
+    assert "this hook fails" in Attempt.objects.filter(callback=callback)[0].error
+
+
+def test_a_durable_hook_that_is_configured_no_more_is_given_up_with_the_reason(settings: Any, bus: Vehicle) -> None:
+    settings.HOOKS = {"vehicle_too_fast": {"call": f"{HERE}.simple", "when": "durable"}}
+    run_hook("vehicle_too_fast", bus, 90.0)
+    settings.HOOKS = {}
+    drain_outbox()
+    assert Callback.objects.get().status_details == "no such function is configured any more"
+
+
+def test_a_hook_point_can_be_led_to_by_events(settings: Any, bus: Vehicle) -> None:
+    settings.HOOKS = {"vehicle_crashed": f"{HERE}.on_crash"}
+    emit("crashed", bus)
+    assert calls == [("on_crash", (bus,))]
+
+
+def test_an_unknown_hook_point_says_which_is_near(bus: Vehicle) -> None:
+    with pytest.raises(UnknownHookPoint, match="Did you mean vehicle_too_fast"):
+        run_hook("vehicle_to_fast", bus, 90.0)
+
+
+def test_arguments_that_do_not_fit_are_an_error_of_the_caller(bus: Vehicle) -> None:
+    with pytest.raises(TypeError):
+        run_hook("vehicle_too_fast", bus)
+
+
+@pytest.mark.parametrize(
+    ("hooks", "id_", "words"),
+    [
+        ({"vehicle_to_fast": f"{HERE}.simple"}, "heliostat.E010", "Did you mean vehicle_too_fast"),
+        ({"vehicle_too_fast": f"{HERE}.missing"}, "heliostat.E011", "cannot be imported"),
+        ({"vehicle_too_fast": "no.such.module.function"}, "heliostat.E011", "cannot be imported"),
+        ({"vehicle_too_fast": f"{HERE}.not_a_function"}, "heliostat.E011", "not a function"),
+        ({"vehicle_too_fast": f"{HERE}.wrong_arguments"}, "heliostat.E011", "does not fit"),
+        ({"vehicle_too_fast": 5}, "heliostat.E011", "dotted path"),
+        ({"vehicle_too_fast": {"when": "durable"}}, "heliostat.E011", "no `call`"),
+        ({"vehicle_too_fast": {"call": f"{HERE}.simple", "when": "later"}}, "heliostat.E011", "in_transaction"),
+        ({"vehicle_too_fast": {"call": f"{HERE}.simple", "then": 1}}, "heliostat.E011", "then"),
+        ([], "heliostat.E011", "must be a dict"),
+    ],
+)
+def test_each_way_to_get_hooks_wrong_is_a_system_check(settings: Any, hooks: Any, id_: str, words: str) -> None:
+    settings.HOOKS = hooks
+    (message,) = [message for message in run_checks() if message.id.startswith("heliostat.E01")]
+    assert message.id == id_
+    assert words in message.msg
+
+
+def test_right_settings_pass_the_checks() -> None:
+    assert run_checks() == []
+
+
+def test_without_hooks_in_the_settings_nothing_breaks(settings: Any, bus: Vehicle) -> None:
+    del settings.HOOKS
+    run_hook("vehicle_too_fast", bus, 90.0)
+    bus.save()
+
+
+def test_the_decorator_tells_a_function_of_events() -> None:
+    told = []
+
+    @on("example.vehicle.created", "example.vehicle.deleted")
+    def tell(event: Any) -> None:
+        told.append(event.type)
+
+    try:
+        Vehicle.objects.create(name="55").delete()
+    finally:
+        detach(tell)
+    Vehicle.objects.create(name="56")
+    assert told == ["example.vehicle.created", "example.vehicle.deleted"]
+
+
+def test_the_decorator_checks_what_it_is_given() -> None:
+    with pytest.raises(ConfigurationError, match="event types"):
+        on("created")
+    with pytest.raises(ConfigurationError, match="in_transaction"):
+        on("example.vehicle.created", when="some day")
+
+
+def test_a_decorated_function_that_names_no_resource_is_a_system_check() -> None:
+    @on("example.vehicel.created")
+    def tell(event: Any) -> None: ...
+
+    try:
+        (message,) = run_checks()
+    finally:
+        detach(tell)
+    assert message.id == "heliostat.E012"
+    assert message.hint.startswith("Did you mean example.vehicle")
+
+
+def test_a_durable_hook_that_exits_ends_neither_the_worker_nor_the_promise(settings: Any, bus: Vehicle) -> None:
+    settings.HOOKS = {"vehicle_too_fast": {"call": f"{HERE}.exiting", "when": "durable"}}
+    run_hook("vehicle_too_fast", bus, 90.0)
+    assert drain_outbox() == {"retry": 1}

@@ -1,0 +1,13 @@
+"""A database that cannot keep the outbox's promises well is named at the start."""
+
+from __future__ import annotations
+
+from django.core.checks import run_checks
+from django.db import connections
+
+
+def test_sqlite_without_immediate_transactions_is_a_warning(monkeypatch) -> None:
+    monkeypatch.setitem(connections.settings["default"], "OPTIONS", {})
+    (message,) = run_checks()
+    assert message.id == "heliostat.W030"
+    assert "IMMEDIATE" in message.hint

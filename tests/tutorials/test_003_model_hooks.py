@@ -1,0 +1,145 @@
+"""Document 003, web hooks on a model and its signals: `create_hook`, `create_signal`, templates, serializers, settings.
+
+Only import roots differ from the document, and the address is a receiver on this machine.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
+from django.core.checks import run_checks
+from tests.example.models import Depot, Vehicle
+
+from heliostat.outbox.models import Callback
+from heliostat.testing import Receiver, drain_outbox
+from heliostat.webhooks.api import create_hook
+from heliostat.webhooks.exceptions import InvalidHeadersError, InvalidPayloadError, InvalidSignalError
+from heliostat.webhooks.models import Hook, Signal
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ADD = """
+        from heliostat.webhooks.api import create_hook, create_signal
+
+        hook = create_hook(signals=['django.db.models.signals.post_save'],
+                           model='user',
+                           target_url='http://127.0.0.1:8080',
+                           http_method='POST',
+                           content_type='application/json',
+                           headers='{"test-token": "12345"}',
+                           name='<Hook name>'
+                        )
+
+        signal = create_signal(signal='django.db.models.signals.post_delete')
+"""
+
+HEADERS = """
+              api-key: 12345
+              Content-Length: 256
+"""
+
+TEMPLATE = """
+            {"instance_id": {{instance.id}}, "event_type": "{{event_type}}", "instance_name": "{{instance.name}}",
+             "nested_attribute": "{{instance.depot.name}}"}
+"""
+
+
+def add(receiver: Receiver) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    exec(textwrap.dedent(ADD).replace("http://127.0.0.1:8080", receiver.url), names)
+    return names
+
+
+def test_hooks_and_signals_are_added_as_in_the_document(receiver: Receiver) -> None:
+    names = add(receiver)
+    hook = Hook.objects.get()
+    assert hook == names["hook"]
+    assert (hook.name, hook.model.model_class()) == ("<Hook name>", get_user_model())
+    assert hook.signals == ["django.db.models.signals.post_save"]
+    assert Signal.objects.get(name="django.db.models.signals.post_delete") == names["signal"]
+
+
+def test_the_default_payload_says_what_happened_and_holds_no_password_hash(receiver: Receiver) -> None:
+    add(receiver)
+    user = get_user_model().objects.create_user("ada", email="ada@example.com", password="secret")
+    (callback,) = Callback.objects.all()
+    assert callback.status == "waiting"
+    assert drain_outbox() == {"sent": 1}
+    callback.refresh_from_db()
+    assert (callback.status, callback.status_details) == ("sent", "200 OK")
+    (delivery,) = receiver.deliveries
+    assert (delivery.method, delivery.headers["content-type"]) == ("POST", "application/json")
+    assert delivery.headers["test-token"] == "12345"
+    assert (delivery.json["object_type"], delivery.json["object_id"]) == ("auth.user", str(user.pk))
+    assert delivery.json["event_type"] == "created"
+    assert delivery.json["object_serialization"]["email"] == "ada@example.com"
+    assert user.password not in delivery.body.decode()
+
+
+def test_the_headers_of_the_document_are_sent(receiver: Receiver) -> None:
+    create_hook(model="vehicle", target_url=receiver.url, headers=HEADERS)
+    Vehicle.objects.create(name="55")
+    assert drain_outbox() == {"sent": 1}
+    (delivery,) = receiver.deliveries
+    assert delivery.headers["api-key"] == "12345"
+    assert delivery.headers["content-length"] == str(len(delivery.body))
+
+
+def test_the_template_of_the_document_is_filled_in(receiver: Receiver) -> None:
+    create_hook(model="vehicle", target_url=receiver.url, payload_template=TEMPLATE)
+    bus = Vehicle.objects.create(name="O'B", depot=Depot.objects.create(name='"North"'))
+    drain_outbox()
+    (delivery,) = receiver.deliveries
+    assert delivery.json == {
+        "instance_id": bus.pk,
+        "event_type": "created",
+        "instance_name": "O'B",
+        "nested_attribute": '"North"',
+    }
+
+
+def test_a_serializer_is_used_and_ignored_beside_a_template(receiver: Receiver) -> None:
+    serializer = "tests.example.serializers.VehicleSerializer"
+    create_hook(model="vehicle", target_url=receiver.url, serializer_class=serializer)
+    create_hook(model="vehicle", target_url=receiver.url, serializer_class=serializer, payload_template='{"a": 1}')
+    Vehicle.objects.create(name="55")
+    drain_outbox()
+    assert sorted(len(delivery.json) for delivery in receiver.deliveries) == [1, 5]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "error"),
+    [
+        ("signals", ["django.db.models.signals.no_such_signal"], InvalidSignalError),
+        ("headers", "api-key 12345", InvalidHeadersError),
+        ("payload_template", '{"instance_id": {{instance.id}', InvalidPayloadError),
+        ("serializer_class", "rest_framework.serializers.Missing", InvalidPayloadError),
+    ],
+)
+def test_what_is_invalid_raises_the_exception_of_the_document(field: str, value: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        create_hook(**{"model": "vehicle", "target_url": "https://example.com/", field: value})
+    model = ContentType.objects.get_for_model(Vehicle)
+    with pytest.raises(error):
+        Hook.objects.create(**{"model": model, "target_url": "https://example.com/", field: value})
+    assert not Hook.objects.exists()
+
+
+def test_the_settings_of_the_document_are_understood(receiver: Receiver, settings: Any) -> None:
+    settings.DJANGO_HTTP_HOOKS_RELOAD = ["touch", "demo_project/wsgi.py"]
+    settings.DJANGO_HTTP_HOOKS_RAISE_EXCEPTIONS = False
+    settings.DJANGO_HTTP_HOOKS_SHUT_DOWN = True
+    assert run_checks() == []
+    add(receiver)
+    get_user_model().objects.create_user("ada")
+    assert not Callback.objects.exists()
+
+
+def test_hooks_and_signals_are_on_the_admin_page(receiver: Receiver, admin_client: Any) -> None:
+    hook = add(receiver)["hook"]
+    for page in (f"hook/{hook.pk}/change/", "hook/", "signal/"):
+        assert admin_client.get(f"/admin/heliostat_webhooks/{page}").status_code == 200

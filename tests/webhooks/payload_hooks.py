@@ -1,0 +1,22 @@
+"""Hooks of the payload tests, and what was promised to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.contenttypes.models import ContentType
+
+from heliostat.outbox.models import Callback
+from heliostat.webhooks.models import Hook
+from tests.example.models import Vehicle
+
+URL = "https://receiver.example.com/"
+
+
+def hook(model: type = Vehicle, **options: Any) -> Hook:
+    return Hook.objects.create(model=ContentType.objects.get_for_model(model), target=URL, **options)
+
+
+def promised(using: str = "default") -> list[str | None]:
+    """The bodies of all callbacks, in order; None where it is the event's own."""
+    return list(Callback.objects.using(using).order_by("id").values_list("body", flat=True))

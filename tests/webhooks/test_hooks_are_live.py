@@ -1,0 +1,180 @@
+"""Hooks count from the next event on, in this process and in every other, without a restart."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from heliostat.exceptions import ConfigurationError
+from heliostat.outbox.models import Callback
+from heliostat.testing import run_after_commit
+from heliostat.webhooks.exceptions import InvalidHeadersError, InvalidSignalError
+from heliostat.webhooks.headers import parse_headers
+from heliostat.webhooks.models import Hook
+from tests.chaos.processes import world
+from tests.example.models import Depot, Vehicle
+from tests.example.signals import broken_down
+
+URL = "https://receiver.example.com/"
+
+
+def hook(**options: object) -> Hook:
+    model = ContentType.objects.get_for_model(Vehicle)
+    return Hook.objects.create(**{"model": model, "target": URL, **options})
+
+
+@pytest.mark.django_db
+def test_saving_changing_and_deleting_a_hook_counts_at_once() -> None:
+    made = hook()
+    Vehicle.objects.create(name="1")
+    assert Callback.objects.count() == 1
+    made.enabled = False
+    made.save()
+    Vehicle.objects.create(name="2")
+    assert Callback.objects.count() == 1
+    Hook.objects.filter(pk=made.pk).update(enabled=True)
+    made.delete()
+    Vehicle.objects.create(name="3")
+    assert Callback.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_hook_that_was_rolled_back_is_told_of_nothing() -> None:
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        hook()
+        1 / 0
+    Vehicle.objects.create(name="1")
+    assert not Callback.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_hook_in_a_savepoint_that_was_rolled_back_is_told_of_nothing() -> None:
+    with transaction.atomic():
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            hook()
+            1 / 0
+        Vehicle.objects.create(name="1")
+    assert not Callback.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_test_that_runs_what_waits_for_its_commit_leaves_no_hook_behind() -> None:
+    with transaction.atomic():
+        with run_after_commit():
+            hook()
+            Vehicle.objects.create(name="1")
+        assert Callback.objects.count() == 1
+        transaction.set_rollback(True)
+    Vehicle.objects.create(name="2")
+    assert not Callback.objects.exists()
+
+
+SAVER = """
+import django; django.setup()
+from tests.example.models import Vehicle
+import sys
+for line in sys.stdin:
+    Vehicle.objects.create(name=line)
+    print("saved", flush=True)
+"""
+
+
+def test_another_process_knows_of_a_new_hook_within_a_second(using: str, tmp_path: Path) -> None:
+    with world(using, tmp_path) as made:
+        process = made.start("-c", SAVER, stdin=subprocess.PIPE)
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def save() -> None:
+            print("bus", file=process.stdin, flush=True)
+            assert process.stdout.readline() == "saved\n"
+
+        try:
+            save()  # this process now knows of no hooks
+            made.run(
+                "from django.contrib.contenttypes.models import ContentType\n"
+                "from heliostat.webhooks.models import Hook\nfrom tests.example.models import Vehicle\n"
+                f"Hook.objects.create(model=ContentType.objects.get_for_model(Vehicle), target={URL!r})"
+            )
+            time.sleep(1.0)
+            save()
+        finally:
+            process.communicate(timeout=10)
+        assert made.run("from heliostat.outbox.models import Callback\nanswer(Callback.objects.count())") == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("signals", "told"),
+    [
+        ([], ["created", "updated", "deleted"]),
+        (["created"], ["created"]),
+        (["django.db.models.signals.post_save"], ["created", "updated"]),
+        (["django.db.models.signals.post_delete"], ["deleted"]),
+        (["example.vehicle.d*"], ["deleted"]),
+        (["tests.example.signals.broken_down"], ["broken_down"]),
+    ],
+)
+def test_a_hook_is_told_of_the_signals_that_it_names(signals: list[str], told: list[str]) -> None:
+    hook(signals=signals)
+    bus = Vehicle.objects.create(name="55")
+    bus.save()
+    if "broken_down" in told:
+        broken_down.send(sender=Vehicle, instance=bus)
+    bus.delete()
+    Depot.objects.create(name="North")
+    assert list(Callback.objects.order_by("id").values_list("event__action", flat=True)) == told
+
+
+@pytest.mark.django_db
+def test_what_can_never_be_told_is_refused(settings) -> None:
+    for signals in ("created", [5], ["tests.example.signals.missing"], ["no.signals.such"]):
+        with pytest.raises(InvalidSignalError):
+            hook(signals=signals)
+    with pytest.raises(ValidationError):
+        Hook.objects.create(target=URL)
+    with pytest.raises(InvalidSignalError):
+        Hook.objects.create(target=URL, signals=["created"])
+    settings.HOOK_ALLOWED_MODELS = ["example.Depot"]
+    with pytest.raises(InvalidSignalError, match="HOOK_ALLOWED_MODELS"):
+        hook()
+
+
+@pytest.mark.parametrize(
+    ("text", "headers"),
+    [
+        ("", ()),
+        ("a: 1\r\nb: 2\nc: x:y\r\r\n", (("a", "1"), ("b", "2"), ("c", "x:y"))),
+        ('{"test-token": "12345", "n": 5}', (("test-token", "12345"), ("n", "5"))),
+    ],
+)
+def test_headers_are_lines_with_any_line_end_or_json(text: str, headers: object) -> None:
+    assert parse_headers(text) == headers
+
+
+@pytest.mark.parametrize(
+    "text", ["no colon", "bad name: 1", ": 1", '{"a": [1]}', "{", '{"a": "x\\r\\nEvil: 1"}', "Host: x", "Webhook-Id: 1"]
+)
+def test_headers_that_cannot_be_sent_are_refused(text: str) -> None:
+    with pytest.raises(InvalidHeadersError):
+        parse_headers(text)
+
+
+@pytest.mark.django_db
+def test_secrets_are_encrypted_at_rest_and_survive_a_change_of_key(settings) -> None:
+    made = hook()
+    secret = made.reveal_secret()
+    assert secret.startswith("whsec_")
+    assert secret not in made.encrypted_secret
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another"
+    assert made.reveal_secret() == secret
+    settings.SECRET_KEY_FALLBACKS = []
+    with pytest.raises(ConfigurationError, match="SECRET_KEY_FALLBACKS"):
+        made.reveal_secret()
