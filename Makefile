@@ -7,7 +7,7 @@ DEV_READY := $(VENV)/.ready-to-develop
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types floors migrations unit browser chaos bench screenshots lock clean
+.PHONY: help demo mariadb test lint types floors migrations unit browser chaos bench screenshots lock clean
 
 help: ## Say what each command does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -16,6 +16,9 @@ demo: $(RUN_READY) ## Run the main job on SQLite (ARGS=--once: without a browser
 	@$(BIN)/heliostat demo $(ARGS)
 
 test: lint types floors migrations unit ## Check and test everything (under 5 minutes)
+
+mariadb: $(DEV_READY) ## Let the tests use MariaDB too (compiles its client: gcc, pkg-config, libmariadb-dev)
+	$(PIP) install --constraint requirements-dev.txt --editable '.[mariadb]'
 
 lint: $(DEV_READY) ## Style
 	$(BIN)/ruff check .
@@ -36,7 +39,7 @@ unit: $(DEV_READY) ## The tests alone (ARGS="-k name" for some of them)
 chaos: $(DEV_READY) ## Kill workers and databases at random, and count what was lost
 	$(BIN)/pytest -m chaos -s $(ARGS)
 
-bench: $(DEV_READY) ## Print the table of figures
+bench: $(DEV_READY) ## Print the table of figures beside the goals (ARGS=--quick: in two minutes)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 screenshots: $(DEV_READY) ## Take the pictures of docs/ anew, from the browser tests (all of them: build/screenshots)
@@ -46,7 +49,7 @@ screenshots: $(DEV_READY) ## Take the pictures of docs/ anew, from the browser t
 lock: $(DEV_READY) ## Write the locked development dependencies anew
 	$(PIP) install "uv>=0.5"
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url \
-	    --extra tom --extra postgres --extra api --group dev pyproject.toml -o requirements-dev.txt
+	    --extra tom --extra postgres --extra api --extra celery --extra tasks --group dev pyproject.toml -o requirements-dev.txt
 
 clean: ## Remove what the commands made
 	rm -rf $(VENV) demo build dist

@@ -1,1 +1,1 @@
-"""`make bench`: a table of figures, all measured in one run on this machine."""
+"""`make bench`: a table of figures beside the goals, all measured in one run on this machine."""

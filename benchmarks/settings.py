@@ -1,43 +1,25 @@
-"""Settings of the benchmark: the database is chosen by the environment."""
+"""Settings of every process of the benchmark: database and applications are chosen by the environment."""
 
+import json
 import os
 
 SECRET_KEY = "only for benchmarks"
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "heliostat.outbox",
-    "heliostat.delivery",
-    "heliostat.hooks",
-    "heliostat.listeners",
-    "heliostat.webhooks",
-    "tests.example",
+    *json.loads(os.environ.get("BENCH_APPS", "[]")),
+    "benchmarks",
 ]
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-HELIOSTAT_ALLOW_NETWORKS = ["127.0.0.0/8"]
-HELIOSTAT_CONCURRENCY_PER_SUBSCRIBER = 200
 LOGGING_CONFIG = None
+DATABASES = {"default": json.loads(os.environ["BENCH_DATABASE"])}
 
-if os.environ.get("BENCH_DATABASE", "sqlite") == "postgresql":
-    DATABASES = {
-        "default": {
-            "ENGINE": "django.db.backends.postgresql",
-            "HOST": os.environ.get("PGHOST", "127.0.0.1"),
-            "USER": os.environ.get("PGUSER", "postgres"),
-            "PASSWORD": os.environ.get("PGPASSWORD", ""),
-            "NAME": os.environ.get("BENCH_NAME", "heliostat_bench"),
-        }
-    }
-else:
-    DATABASES = {
-        "default": {
-            "ENGINE": "django.db.backends.sqlite3",
-            "NAME": os.environ["BENCH_NAME"],
-            "OPTIONS": {
-                "transaction_mode": "IMMEDIATE",
-                "timeout": 20,
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-            },
-        }
-    }
+HELIOSTAT_ALLOW_NETWORKS = ["127.0.0.0/8"]
+HELIOSTAT_CONCURRENCY_PER_SUBSCRIBER = int(os.environ.get("BENCH_PER_SUBSCRIBER", "50"))
+
+if "django_webhook" in INSTALLED_APPS:
+    import benchmarks.peers.queue  # noqa: F401  the Celery application must be there before the tasks are
+
+DJANGO_WEBHOOK = {"MODELS": ["benchmarks.Vehicle"]}
+DJANGO_OUTBOUND_WEBHOOKS = {"ALLOW_PRIVATE_ADDRESSES": True}

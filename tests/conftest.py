@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.core import mail
 
 from heliostat.events.matching import registry
 from heliostat.testing.receiver import Receiver
+from tests.emptying import empty_instead_of_flush
+
+empty_instead_of_flush()
+
+# A busy machine is no failure: what is slow in itself meets the time limit of its test.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 ALIASES = [
@@ -18,6 +27,12 @@ ALIASES = [
     pytest.param(
         "postgresql",
         marks=pytest.mark.skipif("postgresql" not in settings.DATABASES, reason="no PostgreSQL at 127.0.0.1:5432"),
+    ),
+    pytest.param(
+        "mariadb",
+        marks=pytest.mark.skipif(
+            "mariadb" not in settings.DATABASES, reason="no MariaDB at 127.0.0.1:3306, or no `make mariadb` yet"
+        ),
     ),
 ]
 
@@ -30,7 +45,7 @@ def fresh_registry() -> Iterator[None]:
     registry.forget()
 
 
-@pytest.fixture(params=ALIASES, ids=["sqlite", "postgresql"])
+@pytest.fixture(params=ALIASES, ids=["sqlite", "postgresql", "mariadb"])
 def using(request: pytest.FixtureRequest) -> str:
     """The promise holds on each database."""
     return str(request.param)
@@ -56,3 +71,25 @@ def shared_data() -> Path:
             pytest.fail(f"{SHARED} is missing; in CI it must be there")
         pytest.skip("no shared data beside the repository")
     return SHARED / "data"
+
+
+class EverythingOn:
+    """A router for a site whose only database is this one."""
+
+    def __init__(self, using: str) -> None:
+        self.using = using
+
+    def db_for_read(self, model: Any, **_: Any) -> str:
+        return self.using
+
+    db_for_write = db_for_read
+
+    def allow_relation(self, *_: Any, **__: Any) -> bool:
+        return True
+
+
+@pytest.fixture
+def site_on(using: str, settings: Any) -> str:
+    """The admin's pages, on each database."""
+    settings.DATABASE_ROUTERS = [EverythingOn(using)]
+    return using

@@ -1,9 +1,11 @@
-"""Settings of the tests: every app, on SQLite, and on PostgreSQL where one is reachable."""
+"""Settings of the tests: every app, on SQLite, and on PostgreSQL and MariaDB where they are reachable."""
 
+import importlib.util
 import os
 import secrets
 import socket
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 SECRET_KEY = "only for tests"
@@ -22,16 +24,22 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_htmx",
     "js_lib_bootstrap5",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "drf_spectacular",
     "heliostat.outbox",
     "heliostat.delivery",
     "heliostat.hooks",
     "heliostat.listeners",
     "heliostat.webhooks",
+    "heliostat.api",
     "heliostat.console",
     "heliostat.targets",
     "heliostat.observations",
     "heliostat.dataproducts",
     "heliostat.alerts",
+    *([] if find_spec("django.tasks") else ["django_tasks"]),  # Django 6 has its own
+    "django_tasks_db",
     "tests.example",
 ]
 MIDDLEWARE = [
@@ -111,3 +119,13 @@ POSTGRESQL = {
 }
 if reachable(5432) or IN_CI:  # in CI a missing service is a failure, not a reason to skip
     DATABASES["postgresql"] = POSTGRESQL
+MARIADB = {
+    "ENGINE": "django.db.backends.mysql",
+    "HOST": os.environ.get("MYSQL_HOST", "127.0.0.1"),
+    "USER": os.environ.get("MYSQL_USER", "root"),
+    "PASSWORD": os.environ.get("MYSQL_PASSWORD", ""),
+    "NAME": "test",
+    "TEST": {"NAME": f"heliostat_test_{RUN}", "CHARSET": "utf8mb4"},
+}
+if IN_CI or (reachable(3306) and importlib.util.find_spec("MySQLdb")):  # `make mariadb` installs its client
+    DATABASES["mariadb"] = MARIADB

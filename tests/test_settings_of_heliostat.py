@@ -36,18 +36,18 @@ def test_a_setting_is_read_from_django_s_settings(settings: Any) -> None:
 )
 def test_a_wrong_value_is_a_system_check(settings: Any, name: str, value: Any, words: str) -> None:
     setattr(settings, name, value)
-    (message,) = [found for found in run_checks() if found.id == "heliostat.E001"]
+    (message,) = [found for found in run_checks(databases=[]) if found.id == "heliostat.E001"]
     assert name in message.msg
     assert words in message.msg
 
 
 def test_an_unknown_setting_is_a_warning_with_the_nearest_name(settings: Any) -> None:
     settings.HELIOSTAT_MAX_ATTEMPT = 3
-    (message,) = [found for found in run_checks() if found.id == "heliostat.W001"]
+    (message,) = [found for found in run_checks(databases=[]) if found.id == "heliostat.W001"]
     assert "HELIOSTAT_MAX_ATTEMPTS" in message.msg
 
 
 def test_a_signal_that_does_not_exist_is_a_system_check(settings: Any) -> None:
     settings.HELIOSTAT_SIGNALS = ["tests.example.signals.broken_down", "tests.example.signals.missing"]
-    (message,) = [found for found in run_checks() if found.id == "heliostat.E003"]
+    (message,) = [found for found in run_checks(databases=[]) if found.id == "heliostat.E003"]
     assert "missing" in message.msg

@@ -1,4 +1,8 @@
 from django.contrib import admin
 from django.urls import include, path
 
-urlpatterns = [path("admin/", admin.site.urls), path("", include("heliostat.console.urls"))]
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("api/", include("heliostat.api.urls")),
+    path("", include("heliostat.console.urls")),
+]

@@ -95,7 +95,16 @@ class Conf:
 
     max_depth = Setting(5, "How often subscribers that change objects may set each other off.", _number(0, int))
     silent = Setting[list[str]](
-        ["sessions.*", "admin.logentry.*", "contenttypes.*", "heliostat_outbox.*", "heliostat_webhooks.*"],
+        [
+            "sessions.*",
+            "admin.logentry.*",
+            "contenttypes.*",
+            "heliostat_outbox.*",
+            "heliostat_webhooks.*",
+            "django_tasks_database.*",  # a queue is no news
+            "django_celery_beat.*",
+            "django_celery_results.*",
+        ],
         "Event types that are never told to anybody (patterns).",
         _strings,
     )
@@ -119,25 +128,52 @@ class Conf:
     batch_size = Setting(200, "Callbacks that a worker claims at once.", _number(1, int))
     concurrency = Setting(200, "Requests that a worker has in flight at once.", _number(1, int))
     concurrency_per_subscriber = Setting(50, "The same, to one subscriber.", _number(1, int))
+    breaker_failures = Setting(
+        10,
+        "Failures in a row (no answer, 5xx, 429) after which a receiver is left alone for a while.",
+        _number(1, int),
+    )
+    breaker_first = Setting(10.0, "For so long at first, twice as long each further time.", _number(0))
+    breaker_longest = Setting(300.0, "But never longer than this.", _number(0))
     code_threads = Setting(4, "Threads of a worker that run durable Python subscribers.", _number(1, int))
 
+    body_limit = Setting(
+        4 * 1024 * 1024, "Bytes of a body. An event with a larger one is an error where it happens.", _number(1024, int)
+    )
     connect_timeout = Setting(5.0, "Time for a connection to a receiver, TLS included.", _number(0.1))
     request_timeout = Setting(15.0, "Time for a whole request and its answer.", _number(0.1))
     response_limit = Setting(64 * 1024, "Bytes of an answer that are read.", _number(0, int))
     response_excerpt = Setting(1024, "Bytes of an answer that are kept with the attempt.", _number(0, int))
+    response_headers = Setting(
+        2048, "Characters of an answer's headers that are kept with the attempt; 0: none.", _number(0, int)
+    )
     allow_networks = Setting[list[str]](
         [],
         "Private networks that web hooks may reach, for example ['127.0.0.0/8'] for development.",
         _networks,
+    )
+    ca_file = Setting(
+        "", "File of the authorities that receivers' certificates are checked against; empty: the system's.", _text
     )
     hooks_refresh = Setting(
         0.5,
         "How often a process looks for changed hooks; 0 means never (its own are always seen).",
         _number(0),
     )
+    disable_after = Setting(
+        5 * 24 * 3600.0,
+        "A hook that has only failed for so long is disabled, and its owner told; 0: never.",
+        _number(0),
+    )
+    mail_owners = Setting(True, "True: the owner of a hook that was disabled gets an e-mail.", _flag)
+    metrics_subscribers = Setting(
+        200, "So many subscribers have figures of their own in the metrics, the most first.", _number(0, int)
+    )
+    metrics_token = Setting("", "Whoever sends it may read the metrics page; empty: staff alone.", _text)
     encryption_keys = Setting[list[str]](
         [], "Keys that encrypt the secrets of hooks, newest first; empty: made from SECRET_KEY.", _strings
     )
+    secret_overlap = Setting(24 * 3600.0, "How long the old secret of a hook still signs beside a new one.", _number(0))
     hooks_shut_down = Setting(
         False,
         "True: what happens is told to no web hook; what was promised before is still sent.",
@@ -146,7 +182,7 @@ class Conf:
     )
     hooks_raise_exceptions = Setting(
         False,
-        "True: an exception while a payload is made undoes the change, instead of being logged.",
+        "True: an exception in the filters or the payload of a hook undoes the change, instead of being logged.",
         _flag,
         name="DJANGO_HTTP_HOOKS_RAISE_EXCEPTIONS",
     )
@@ -155,6 +191,26 @@ class Conf:
         "Accepted and not needed: changed hooks count at once.",
         _anything,
         name="DJANGO_HTTP_HOOKS_RELOAD",
+    )
+    collection_deliverer = Setting(
+        "heliostat.webhooks.deliverers.deliver_hooks_by_worker",
+        "Path of whoever tells the hooks of what was just committed.",
+        _text,
+        name="HOOK_COLLECTION_DELIVERER",
+    )
+    element_deliverer = Setting(
+        "heliostat.webhooks.deliverers.deliver_hook",
+        "Path of whoever tells a single hook, where the collection's deliverer asks it to.",
+        _text,
+        name="HOOK_ELEMENT_DELIVERER",
+    )
+    may_hook = Setting(
+        "heliostat.api.policy.may_view",
+        "Path of the function (user, model, object_id) that says whom the REST API may let hook what.",
+        _text,
+    )
+    hooks_per_user = Setting(
+        100, "Hooks that a user who is not staff may have; the REST API makes no more.", _number(0, int)
     )
     site_url = Setting("http://127.0.0.1:8000", "Address of this site, for links in messages.", _text)
 

@@ -24,7 +24,7 @@ ARGUMENTS = [
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: while its loop runs, nobody else in this process can have one
 def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
         if settings.IN_CI:
@@ -41,6 +41,11 @@ def chromium() -> Iterator[Browser]:
         del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
+def _is_error(message: Any) -> bool:
+    """Django's admin has no icon, and a browser asks every site for one."""
+    return message.type == "error" and not message.location["url"].endswith("/favicon.ico")
+
+
 class Window:
     """A page of a size, with what it asked for and complained about."""
 
@@ -49,7 +54,7 @@ class Window:
         self.size = size
         self.site = site
         self.complaints: list[str] = []
-        page.on("console", lambda message: self._complain(message.type == "error", message.text))
+        page.on("console", lambda message: self._complain(_is_error(message), message.text))
         page.on("pageerror", lambda error: self._complain(True, str(error)))
         page.on("request", lambda request: self._complain(self._is_elsewhere(request.url), request.url))
 
@@ -63,13 +68,20 @@ class Window:
     def open(self, path: str) -> None:
         self.page.goto(self.site + path)
 
-    def looks_right(self, name: str) -> None:
-        """No sideways scrolling, nothing from elsewhere, no complaint; and a picture where one is wanted."""
+    def looks_right(self, name: str, part: str = "") -> None:
+        """No sideways scrolling, nothing from elsewhere, no complaint; and a picture where one is wanted.
+
+        Of the whole page, or of a part of it (a CSS selector).
+        """
         assert self.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "scrolls sideways"
         assert self.complaints == []
         if folder := os.environ.get("HELIOSTAT_SCREENSHOTS"):
             Path(folder).mkdir(parents=True, exist_ok=True)
-            self.page.screenshot(path=Path(folder) / f"{name}-{self.size}.png", full_page=True)
+            path = Path(folder) / f"{name}-{self.size}.png"
+            if part:
+                self.page.locator(part).screenshot(path=path)
+            else:
+                self.page.screenshot(path=path, full_page=True)
 
 
 @pytest.fixture(params=SIZES)

@@ -15,8 +15,10 @@ from typing import Any
 
 import psycopg
 
+from tests.chaos import mariadb
 from tests.settings import POSTGRESQL
 
+MIGRATE = "from django.core.management import call_command; call_command('migrate', run_syncdb=True, verbosity=0)\n"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -24,6 +26,7 @@ class World:
     """A project with a database of its own, whose code runs in other processes."""
 
     def __init__(self, database: str) -> None:
+        self.database = database
         self.environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
@@ -65,27 +68,31 @@ def kill(process: subprocess.Popen[str]) -> str:
 
 @contextmanager
 def world(kind: str, folder: Path) -> Iterator[World]:
-    """A world on a fresh SQLite file or PostgreSQL database, migrated."""
+    """A world on a fresh SQLite file, or a fresh database of a server, migrated."""
     if kind == "default":
         made = World(str(folder / "world.sqlite3"))
         migrate(made)
         yield made
         return
     name = f"heliostat_{uuid.uuid4().hex[:12]}"
-    _administer(f"CREATE DATABASE {name}")
+    _administer(kind, f"CREATE DATABASE {name}")
     try:
         made = World(name)
+        made.environment["CHAOS_VENDOR"] = kind
         migrate(made)
         yield made
     finally:
-        _administer(f"DROP DATABASE {name} WITH (FORCE)")
+        _administer(kind, f"DROP DATABASE {name}" + (" WITH (FORCE)" if kind == "postgresql" else ""))
 
 
-def _administer(statement: str) -> None:
+def _administer(kind: str, statement: str) -> None:
+    if kind == "mariadb":
+        mariadb.execute(statement)
+        return
     host, user, password = (str(POSTGRESQL[key]) for key in ("HOST", "USER", "PASSWORD"))
     with psycopg.connect(host=host, user=user, password=password, dbname="postgres", autocommit=True) as connection:
         connection.execute(statement)  # type: ignore[arg-type]
 
 
 def migrate(made: World) -> None:
-    made.run("from django.core.management import call_command; call_command('migrate', run_syncdb=True, verbosity=0)")
+    made.run(MIGRATE)

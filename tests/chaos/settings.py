@@ -2,7 +2,7 @@
 
 import os
 
-from tests.settings import POSTGRESQL, SQLITE_OPTIONS
+from tests.settings import MARIADB, POSTGRESQL, SQLITE_OPTIONS
 
 SECRET_KEY = "only for tests"
 INSTALLED_APPS = [
@@ -22,6 +22,8 @@ HELIOSTAT_LEASE = 2.0
 HELIOSTAT_REQUEST_TIMEOUT = 1.0
 HELIOSTAT_RETRY_FIRST = 0.1
 HELIOSTAT_RETRY_LONGEST = 3.0
+HELIOSTAT_BREAKER_FIRST = 0.2
+HELIOSTAT_BREAKER_LONGEST = 2.0
 HELIOSTAT_POLL = float(os.environ.get("CHAOS_POLL", "0.2"))
 HELIOSTAT_MAX_ATTEMPTS = 50
 
@@ -29,4 +31,5 @@ NAME = os.environ["CHAOS_DATABASE"]
 if NAME.endswith(".sqlite3"):
     DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": NAME, "OPTIONS": SQLITE_OPTIONS}}
 else:
-    DATABASES = {"default": {**POSTGRESQL, "NAME": NAME}}
+    SERVER = MARIADB if os.environ.get("CHAOS_VENDOR") == "mariadb" else POSTGRESQL
+    DATABASES = {"default": {**SERVER, "NAME": NAME}}

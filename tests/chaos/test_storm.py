@@ -11,13 +11,16 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 
+from tests.chaos import mariadb
 from tests.chaos.postgres import OwnServer, binaries, own_server
-from tests.chaos.processes import World, migrate
+from tests.chaos.processes import World, migrate, world
 from tests.chaos.receivers import LeanReceiver, receivers
 from tests.chaos.storm import WORKERS, Storm
 
@@ -54,7 +57,7 @@ answer({
 })
 """
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1200)]
 
 
 def test_nothing_is_lost_and_no_ghost_is_told_on_postgresql(tmp_path: Path) -> None:
@@ -64,33 +67,41 @@ def test_nothing_is_lost_and_no_ghost_is_told_on_postgresql(tmp_path: Path) -> N
         server.execute("CREATE DATABASE chaos")
         made = World("chaos")
         made.environment.update(server.environment)
-        survive(made, tmp_path, EVENTS, KILLS, server)
+        migrate(made)
+        survive("PostgreSQL, a server of its own", made, tmp_path, partial(endanger, server=server))
+
+
+def test_nothing_is_lost_and_no_ghost_is_told_on_mariadb(tmp_path: Path) -> None:
+    if "mariadb" not in settings.DATABASES:
+        pytest.skip("no MariaDB at 127.0.0.1:3306, or no `make mariadb` yet")
+    with world("mariadb", tmp_path) as made:
+        survive("MariaDB, a server that others use too", made, tmp_path, partial(cut_off, database=made.database))
 
 
 def test_nothing_is_lost_and_no_ghost_is_told_on_sqlite(tmp_path: Path) -> None:
-    survive(World(str(tmp_path / "chaos.sqlite3")), tmp_path, EVENTS, KILLS)
+    made = World(str(tmp_path / "chaos.sqlite3"))
+    migrate(made)
+    survive("SQLite", made, tmp_path, lambda _: None)
 
 
-def survive(made: World, folder: Path, events: int, kills: int, server: OwnServer | None = None) -> None:
+def survive(database: str, made: World, folder: Path, endanger: Callable[[Storm], None]) -> None:
     """A storm, calm, and then a look at what every side remembers."""
     began = time.monotonic()
-    migrate(made)
     with receivers(lambda: "ok", moods(SEED), lambda: "ok") as (quick, moody, absent):
         told = [quick, moody, absent]
         for one in told:
             made.run(HOOK.format(url=one.url, secret=one.secret))
-        with storm(made, folder, events, kills) as raging:
+        with storm(made, folder) as raging:
             raging.milestone(0.3, "receiver down", absent.down)
             raging.milestone(0.7, "receiver up", absent.up)
-            if server:
-                endanger(raging, server)
+            endanger(raging)
             raging.rage()
             stormed = time.monotonic()
             calm(made)
             raging.workers.stop()
         kept = made.run(KEPT)
     seconds = {"storm": stormed - began, "calm": time.monotonic() - stormed}
-    print(report(kept, told, raging, server, seconds))
+    print(report(database, kept, told, raging, seconds))
     check_promises(kept, told, raging)
     check_repeats(kept, told, raging)
 
@@ -103,8 +114,8 @@ def moods(seed: int) -> Callable[[], str]:
 
 
 @contextmanager
-def storm(made: World, folder: Path, events: int, kills: int) -> Iterator[Storm]:
-    raging = Storm(made, folder, SEED, events, kills)
+def storm(made: World, folder: Path) -> Iterator[Storm]:
+    raging = Storm(made, folder, SEED, EVENTS, KILLS)
     try:
         yield raging
     finally:
@@ -113,9 +124,14 @@ def storm(made: World, folder: Path, events: int, kills: int) -> Iterator[Storm]
 
 def endanger(raging: Storm, server: OwnServer) -> None:
     """What can happen to a database server: killed connections, restarts, a crash."""
-    raging.harm("backends", lambda: server.kill_a_backend("chaos"), 0.5)
+    raging.harm("connections", lambda: server.kill_a_backend("chaos"), 0.5)
     for share, mode in ((0.25, "fast"), (0.5, "immediate"), (0.75, "immediate")):
         raging.milestone(share, f"restart ({mode})", lambda mode=mode: server.restart(mode))
+
+
+def cut_off(raging: Storm, database: str) -> None:
+    """What may be done to a server that others use, too: connections to our database are killed."""
+    raging.harm("connections", lambda: mariadb.kill_a_connection(database), 0.5)
 
 
 def calm(made: World, patience: float = 120) -> None:
@@ -155,7 +171,7 @@ def check_repeats(kept: dict[str, Any], told: list[LeanReceiver], raging: Storm)
     late = kept["logged_sent"] - kept["states"]["sent"]
     forgotten = raging.counts["restart (immediate)"] * WORKERS * in_flight  # claims do not wait for the disk
     assert repeats <= lost + late + forgotten
-    deaths = raging.workers.kills + raging.counts["backends"] + WORKERS * restarts(raging)
+    deaths = raging.workers.kills + raging.counts["connections"] + WORKERS * restarts(raging)
     assert repeats <= deaths * in_flight
 
 
@@ -164,17 +180,17 @@ def restarts(raging: Storm) -> int:
 
 
 def report(
-    kept: dict[str, Any], told: list[LeanReceiver], raging: Storm, server: OwnServer | None, seconds: dict[str, float]
+    database: str, kept: dict[str, Any], told: list[LeanReceiver], raging: Storm, seconds: dict[str, float]
 ) -> str:
     rescued = re.findall(r"took (\d+) callbacks from a worker", raging.workers.errors)
     answers = ["  ".join(f"{how} {count}" for how, count in sorted(one.answers.items())) for one in told]
     rows = {
-        "database": "PostgreSQL, a server of its own" if server else "SQLite",
+        "database": database,
         "seed": SEED,
         "events": f"{len(kept['objects'])} committed ({len(raging.writers.printed)} known to their writers)",
         "workers killed": raging.workers.kills,
         "writers killed": raging.writers.kills,
-        "connections killed": raging.counts["backends"],
+        "connections killed": raging.counts["connections"],
         "PostgreSQL restarted": f"{restarts(raging)} times, {raging.counts['restart (immediate)']} of them a crash",
         "callbacks": ", ".join(f"{count} {state}" for state, count in kept["states"].items()),
         "requests, quick receiver": answers[0],

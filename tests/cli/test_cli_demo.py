@@ -29,6 +29,7 @@ def test_once_tells_everybody_and_leaves_nothing_behind(tmp_path: Path) -> None:
         "observations.observationrecord.updated",
     ]
     assert "PENDING -> COMPLETED" in result.stdout
+    assert "/api/ lists 1 hook" in result.stdout
     assert "Sending email, observation" in result.stderr  # the hook of document 000 logs
     assert "MISSING" not in result.stdout
     assert list(tmp_path.iterdir()) == []

@@ -28,7 +28,7 @@ CATALOGUE = "heliostat.alerts.brokers.catalogue.CatalogueBroker"
 
 def problems(setting: str) -> list[Any]:
     prefix = {"TOM_ALERT_CLASSES": "heliostat.alerts.", "TOM_FACILITY_CLASSES": "heliostat.observations."}[setting]
-    return [message for message in run_checks() if str(message.id).startswith(prefix)]
+    return [message for message in run_checks(databases=[]) if str(message.id).startswith(prefix)]
 
 
 @pytest.mark.parametrize(

@@ -65,10 +65,12 @@ def test_a_long_run_tells_a_person_how_far_it_is(monkeypatch: Any) -> None:
     monkeypatch.setattr(delete_old_callbacks, "delete_ended", slowly)
     monkeypatch.setattr(outbox_command, "EVERY", 0.1)
     ended("default", "hook:1", days=31)
-    assert "deleted so far: 1 callback, 1 attempt and 1 event" in delete("default", 30, err=Terminal()).err
+    assert "] 1 of 1 callback\r" in delete("default", 30, err=Terminal()).err
 
 
-@pytest.mark.parametrize("command", ["send_callbacks", "monitor_callbacks", "delete_old_callbacks", "worker"])
+@pytest.mark.parametrize(
+    "command", ["send_callbacks", "monitor_callbacks", "resend_callbacks", "delete_old_callbacks", "worker"]
+)
 def test_each_command_has_help_with_an_example_and_is_heliostat_s_too(command: str) -> None:
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
     done = subprocess.run(

@@ -186,7 +186,9 @@ def test_a_long_run_tells_a_person_how_far_it_is(receiver: Receiver, monkeypatch
     receiver.answers = [Answer(delay=0.5)]
     hook_to(receiver)
     make("default")
-    assert "attempts so far: 0" in send("default", err=Terminal()).err
+    drawn = send("default", err=Terminal()).err
+    assert "] 0 of 1 callback\r" in drawn
+    assert drawn.endswith("] 1 of 1 callback\n")
     make("default")
     assert send("default").err == "", "a file or a pipe is not a person"
 

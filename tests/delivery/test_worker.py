@@ -6,48 +6,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.db import connections
 
 from heliostat.delivery.status import worker_status
-from heliostat.delivery.worker import Worker
 from heliostat.outbox.models import Callback, WorkerSeen
 from heliostat.testing import Answer, Receiver
-from heliostat.webhooks.models import Hook
+from tests.delivery.working import hook_to, working
 from tests.example.models import Vehicle
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
-
-
-@contextmanager
-def working(using: str = "default") -> Iterator[Worker]:
-    """A worker at work on a thread of its own."""
-    worker = Worker(using)
-
-    def run() -> None:
-        try:
-            worker.run()
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield worker
-    finally:
-        worker.stop()
-        thread.join(20)
-        assert not thread.is_alive()
-
-
-def hook_to(receiver: Receiver) -> Hook:
-    return Hook.objects.create(model=ContentType.objects.get_for_model(Vehicle), target=receiver.url)
 
 
 def test_a_commit_wakes_the_worker_at_once(using: str, receiver: Receiver, settings: Any) -> None:
@@ -83,7 +54,7 @@ def test_stopping_finishes_what_is_in_flight_and_begins_nothing_new(receiver: Re
     hook_to(receiver)
     for index in range(6):
         Vehicle.objects.create(name=str(index))
-    with working() as worker:
+    with working() as (worker,):
         receiver.wait_for(2)
         worker.stop()
     states = sorted(Callback.objects.values_list("status", flat=True))

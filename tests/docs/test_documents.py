@@ -15,7 +15,10 @@ from django.core.checks import run_checks
 from heliostat.conf import Conf
 from heliostat.hooks import decorator
 from heliostat.hooks.points import all_points
+from heliostat.outbox.retry import wait_before_next
 from heliostat.targets.models import Target
+from heliostat.webhooks import deliverers
+from heliostat.webhooks.deliverers.base import HookDeliverer, HooksDeliverer
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -26,6 +29,11 @@ def blocks(language: str) -> Iterator[Any]:
         found = re.findall(rf"^```{language}\n(.*?)^```", document.read_text(), flags=re.MULTILINE | re.DOTALL)
         for number, text in enumerate(found, start=1):
             yield pytest.param(text, id=f"{document.stem}-{number}")
+
+
+def is_run_elsewhere(code: str) -> bool:
+    """Whole programs, and files with names, have tests of their own."""
+    return "settings.configure" in code or re.match(r"# \S+\.py\n", code) is not None
 
 
 @pytest.fixture
@@ -48,7 +56,7 @@ CALLED: dict[str, tuple[Any, ...]] = {
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("forget_decorated")
-@pytest.mark.parametrize("code", [block for block in blocks("python") if "settings.configure" not in block.values[0]])
+@pytest.mark.parametrize("code", [block for block in blocks("python") if not is_run_elsewhere(block.values[0])])
 def test_code_in_the_documents_runs(code: str, settings: Any) -> None:
     names: dict[str, Any] = {"__name__": "document"}
     exec(compile(code, "document", "exec"), names)
@@ -58,7 +66,7 @@ def test_code_in_the_documents_runs(code: str, settings: Any) -> None:
     for name in ("HOOKS", "EVENT_LISTENERS"):
         if name in names and "mytom" not in code:
             setattr(settings, name, names[name])
-            assert run_checks() == []
+            assert run_checks(databases=[]) == []
 
 
 @pytest.mark.django_db
@@ -70,6 +78,20 @@ def test_the_hooks_of_the_web_hook_document_are_made(django_user_model: Any) -> 
     exec(code, names)
     names["ask"](django_user_model.objects.create_user("ada"), Target.objects.create(name="M51"))
     assert Hook.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_hooks_are_looked_after_as_the_operating_document_shows() -> None:
+    from heliostat.outbox.models import Callback
+    from heliostat.webhooks.models import Hook
+
+    names: dict[str, Any] = {}
+    (code,) = [block.values[0] for block in blocks("python") if "def after_a_bad_night(" in block.values[0]]
+    exec(code, names)
+    hook = Hook.objects.create(signals=["targets.target.*"], target_url="https://receiver.example.com/", enabled=False)
+    assert names["after_a_bad_night"](hook) == 0, "nothing had failed yet"
+    Callback.objects.update(status="error")
+    assert names["after_a_bad_night"](hook) == 1
 
 
 def test_the_example_of_the_readme_prints_what_it_says(tmp_path: Path) -> None:
@@ -124,3 +146,22 @@ def test_every_command_that_the_readme_lists_has_help() -> None:
         )
         assert done.returncode == 0
         assert "example" in done.stdout
+
+
+def test_every_deliverer_that_is_ready_is_documented_and_exists() -> None:
+    text = (ROOT / "docs" / "deliverers.md").read_text()
+    assert set(re.findall(r"\b(deliver_hooks?(?:_(?:by|using)_\w+)?)\b", text)) == set(deliverers.__all__)
+    assert all(callable(getattr(deliverers, name)) for name in deliverers.__all__)
+    overridden = {"dump_payload", "deliver_hooks", "after_deliver", "deliver_hook"}
+    assert overridden <= {*vars(HooksDeliverer), *vars(HookDeliverer)}
+    assert all(f"| `{name}(" in text for name in overridden)
+
+
+def test_the_waits_that_the_document_lists_are_those_of_the_defaults() -> None:
+    units = {"s": 1, "min": 60, "h": 3600}
+    text = " ".join((ROOT / "docs" / "operating.md").read_text().split())
+    listed, hours = re.search(r"is tried again after (.*?), each give.*?attempts in about (\d+) hours", text).groups()
+    documented = [int(number) * units[unit] for number, unit in re.findall(r"(\d+) (s|min|h)\b", listed)]
+    waits = [wait_before_next(attempts, asked=0) for attempts in range(1, Conf.max_attempts.default)]
+    assert documented == pytest.approx(waits, rel=0.1)
+    assert int(hours) == pytest.approx(sum(waits) / 3600, abs=1)

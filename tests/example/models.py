@@ -44,3 +44,9 @@ class Tram(Vehicle):
 class Parcel(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     weight = models.IntegerField()
+
+
+class Stop(models.Model):
+    code = models.CharField(max_length=400, primary_key=True)
+    name = models.CharField(max_length=50, blank=True)
+    depot = models.ForeignKey(Depot, models.CASCADE, null=True)

@@ -150,13 +150,13 @@ def test_arguments_that_do_not_fit_are_an_error_of_the_caller(bus: Vehicle) -> N
 )
 def test_each_way_to_get_hooks_wrong_is_a_system_check(settings: Any, hooks: Any, id_: str, words: str) -> None:
     settings.HOOKS = hooks
-    (message,) = [message for message in run_checks() if message.id.startswith("heliostat.E01")]
+    (message,) = [message for message in run_checks(databases=[]) if message.id.startswith("heliostat.E01")]
     assert message.id == id_
     assert words in message.msg
 
 
 def test_right_settings_pass_the_checks() -> None:
-    assert run_checks() == []
+    assert run_checks(databases=[]) == []
 
 
 def test_without_hooks_in_the_settings_nothing_breaks(settings: Any, bus: Vehicle) -> None:
@@ -192,7 +192,7 @@ def test_a_decorated_function_that_names_no_resource_is_a_system_check() -> None
     def tell(event: Any) -> None: ...
 
     try:
-        (message,) = run_checks()
+        (message,) = run_checks(databases=[])
     finally:
         detach(tell)
     assert message.id == "heliostat.E012"

@@ -101,7 +101,7 @@ def test_the_e_mail_listener_writes_to_its_recipients(settings: Any) -> None:
 )
 def test_each_way_to_get_a_listener_wrong_is_a_system_check(settings: Any, options: Any, words: str) -> None:
     settings.EVENT_LISTENERS = {"bad": options}
-    (message,) = run_checks()
+    (message,) = run_checks(databases=[])
     assert message.id == "heliostat.E020"
     assert words in message.msg
 

@@ -26,6 +26,7 @@ from heliostat.outbox import transitions
 from heliostat.outbox.dialect import Claimed
 from heliostat.outbox.models import Attempt, Callback
 from heliostat.outbox.models import Event as EventRow
+from heliostat.outbox.retention import delete_ended
 from heliostat.outbox.transitions import CANCEL, GIVE_UP, RETRY, SENT, Result
 from heliostat.outbox.write import write
 
@@ -40,6 +41,7 @@ LONG_AGO = timedelta(hours=-1)
 workers = st.sampled_from(("Ada", "Ben"))
 subscribers = st.sampled_from(SUBSCRIBERS)
 indices = st.integers(0, MANY)
+outcomes = st.sampled_from((SENT, RETRY, GIVE_UP, CANCEL))
 
 
 @dataclass
@@ -64,7 +66,7 @@ class Expected:
 
 
 class Interleavings(RuleBasedStateMachine):
-    """Ada and Ben claim, settle, renew and lose callbacks; others expire, cancel and resend them."""
+    """Ada and Ben claim, settle, renew and lose callbacks; others expire, cancel, hasten, resend and delete them."""
 
     using = "default"
 
@@ -90,6 +92,17 @@ class Interleavings(RuleBasedStateMachine):
         for name in names:
             ready = [one for one in self.expected.values() if one.subscriber == name and self.ready(one)]
             assert sum(one.subscriber == name for one in claimed) == min(free, len(ready))
+        self.take(worker, claimed)
+
+    @precondition(lambda self: self.any(self.ready))
+    @rule(worker=workers, chosen=st.sets(indices, min_size=1))
+    def claim_by_id(self, worker: str, chosen: set[int]) -> None:
+        ids = self.chosen(chosen)
+        claimed = transitions.claim(dict.fromkeys(SUBSCRIBERS, MANY), self.using, ids) if ids else []
+        assert {one.id for one in claimed} == {id_ for id_ in ids if self.ready(self.expected[id_])}
+        self.take(worker, claimed)
+
+    def take(self, worker: str, claimed: list[Claimed]) -> None:
         for one in claimed:
             callback = self.expected[one.id]
             assert self.ready(callback), "it was not there to be taken"
@@ -103,12 +116,29 @@ class Interleavings(RuleBasedStateMachine):
         return callback.status == "waiting" and callback.due
 
     @precondition(lambda self: any(self.hands.values()))
-    @rule(index=indices, outcome=st.sampled_from((SENT, RETRY, GIVE_UP, CANCEL)))
+    @rule(index=indices, outcome=outcomes)
     def settle(self, index: int, outcome: str) -> None:
         claimed = self.let_go(index)
-        result = Result(claimed=claimed, outcome=outcome, details="", started_at=timezone.now(), duration=0)
-        transitions.settle([result], self.using)
-        callback = self.expected[claimed.id]
+        transitions.settle([self.result(claimed, outcome)], self.using)
+        self.is_settled(claimed, outcome)
+
+    @precondition(lambda self: any(self.hands.values()))
+    @rule(worker=workers, outcomes=st.lists(outcomes, min_size=1, max_size=3))
+    def settle_all(self, worker: str, outcomes: list[str]) -> None:
+        """In one batch: what it has lost, and claimed anew, as well."""
+        hand, self.hands[worker] = self.hands[worker], []
+        settled = [(claimed, outcomes[number % len(outcomes)]) for number, claimed in enumerate(hand)]
+        transitions.settle([self.result(*one) for one in settled], self.using)
+        for claimed, outcome in settled:
+            self.is_settled(claimed, outcome)
+
+    @staticmethod
+    def result(claimed: Claimed, outcome: str) -> Result:
+        return Result(claimed=claimed, outcome=outcome, details="", started_at=timezone.now(), duration=0)
+
+    def is_settled(self, claimed: Claimed, outcome: str) -> None:
+        if (callback := self.expected.get(claimed.id)) is None:
+            return
         callback.logged += 1
         if not self.holds(claimed):
             return
@@ -171,12 +201,31 @@ class Interleavings(RuleBasedStateMachine):
     @precondition(lambda self: self.any(lambda one: one.status in AFTER.values()))
     @rule(chosen=st.sets(indices))
     def resend(self, chosen: set[int]) -> None:
-        ids = [id_ for index, id_ in enumerate(self.expected) if index in chosen]
+        ids = self.chosen(chosen)
         ended = [self.expected[id_] for id_ in ids if self.expected[id_].status in AFTER.values()]
         assert transitions.resend(ids, self.using) == len(ended)
         for one in ended:
             one.end("waiting")
             one.attempts, one.due = 0, True
+
+    @precondition(lambda self: self.any(lambda one: one.status == "waiting" and not one.due))
+    @rule(name=st.one_of(st.just(""), subscribers))
+    def hasten(self, name: str) -> None:
+        later = [one for one in self.expected.values() if one.status == "waiting" and not one.due]
+        later = [one for one in later if name in ("", one.subscriber)]
+        assert transitions.hasten(self.using, subscriber=name) == len(later)
+        for one in later:
+            one.due = True
+
+    @precondition(lambda self: self.any(lambda one: one.status in AFTER.values()))
+    @rule()
+    def delete_what_ended(self) -> None:
+        """Somebody who was too slow may still believe to hold one of these."""
+        ended = [id_ for id_, one in self.expected.items() if one.status in AFTER.values()]
+        deleted = sum((rows.callbacks for rows in delete_ended(timezone.now() - LONG_AGO, self.using)), start=0)
+        assert deleted == len(ended)
+        for id_ in ended:
+            del self.expected[id_]
 
     @invariant()
     def the_rows_are_as_expected(self) -> None:
@@ -203,7 +252,10 @@ class Interleavings(RuleBasedStateMachine):
         return row.status, row.attempts, row.claim_token, row.due_at <= now, lease
 
     def holds(self, claimed: Claimed) -> bool:
-        return self.expected[claimed.id].token == claimed.token
+        return claimed.id in self.expected and self.expected[claimed.id].token == claimed.token
+
+    def chosen(self, indices: set[int]) -> list[int]:
+        return [id_ for index, id_ in enumerate(self.expected) if index in indices]
 
     def let_go(self, index: int) -> Claimed:
         """One of those that a worker believes to hold."""
@@ -223,7 +275,7 @@ def test_whatever_two_workers_do_in_whatever_order(using: str, settings: Any) ->
     run_state_machine_as_test(
         machine,
         settings=profile(
-            max_examples=70 if using == "default" else 20,
+            max_examples=50 if using == "default" else 20,
             stateful_step_count=40,
             derandomize=True,
             database=None,

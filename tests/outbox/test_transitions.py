@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 from django.db import Error as DatabaseError
-from django.db import connections
+from django.db import IntegrityError, connections, transaction
 from django.utils import timezone
 
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
 from heliostat.outbox import transitions
 from heliostat.outbox.dialect import Claimed, dialect_for
-from heliostat.outbox.models import Attempt, Callback, message_id
+from heliostat.outbox.models import Attempt, Callback, Gate, message_id
+from heliostat.outbox.models import Event as EventRow
 from heliostat.outbox.transitions import CANCEL, GIVE_UP, RETRY, SENT, Result
 from heliostat.outbox.write import write
 
@@ -84,7 +85,7 @@ def test_a_failure_waits_for_its_next_attempt(using: str) -> None:
     callback = only(using)
     assert callback.status == "waiting"
     assert timedelta(seconds=590) < callback.due_at - timezone.now() < timedelta(seconds=610)
-    assert dialect_for(using).due_subscribers("", 10) == []
+    assert dialect_for(using).due_subscribers("", 10) == {}
 
 
 @pytest.mark.parametrize(("outcome", "status"), [(GIVE_UP, "error"), (CANCEL, "cancelled")])
@@ -153,8 +154,8 @@ def test_subscribers_are_found_in_turns_however_many_wait(using: str) -> None:
     for index in range(7):
         promise(using, f"hook:{index}")
     dialect = dialect_for(using)
-    assert dialect.due_subscribers("", 3) == ["hook:0", "hook:1", "hook:2"]
-    assert dialect.due_subscribers("hook:2", 10) == ["hook:3", "hook:4", "hook:5", "hook:6"]
+    assert list(dialect.due_subscribers("", 3)) == ["hook:0", "hook:1", "hook:2"]
+    assert list(dialect.due_subscribers("hook:2", 10)) == ["hook:3", "hook:4", "hook:5", "hook:6"]
 
 
 def test_two_workers_that_claim_at_once_share_without_overlap(using: str) -> None:
@@ -178,10 +179,22 @@ def test_two_workers_that_claim_at_once_share_without_overlap(using: str) -> Non
 def test_many_events_are_written_in_a_fixed_number_of_statements(using: str, django_assert_num_queries) -> None:
     wishes = [Subscription(name=f"hook:{index}", pattern="*", phase=Phase.DURABLE) for index in range(50)]
     events = [Event(resource="example.vehicle", action="created", object_id=str(index)) for index in range(10)]
-    transaction_and_notify = 3 if using == "postgresql" else 2
-    with django_assert_num_queries(2 + transaction_and_notify, connection=connections[using]):
+    begin_and_commit = 2
+    rows_and_notice = 1 if using == "postgresql" else 2
+    with django_assert_num_queries(begin_and_commit + rows_and_notice, connection=connections[using]):
         write([(event, wishes) for event in events], using)
     assert Callback.objects.using(using).count() == 500
+
+
+def test_promises_that_cannot_be_written_are_undone_with_the_change(using: str) -> None:
+    happened = Event(resource="example.vehicle", action="created", object_id="1")
+    wishes = [Subscription(name="hook:1", pattern="*", phase=Phase.DURABLE)]
+    with transaction.atomic(using=using):
+        with pytest.raises(IntegrityError), transaction.atomic(using=using):
+            Gate.objects.using(using).create(subscriber="the change")
+            write([(happened, wishes), (happened, wishes)], using)  # the second has the key of the first
+        for model in (Gate, EventRow, Callback):
+            assert not model.objects.using(using).exists()
 
 
 def test_the_id_of_a_message_holds_no_dot() -> None:
@@ -195,6 +208,26 @@ def test_whatever_a_receiver_or_an_exception_says_can_be_stored(using: str) -> N
     strange = "a\x00b\ud800c"
     transitions.settle([result(claimed, GIVE_UP, strange, error=strange, response=strange)], using)
     assert only(using).status_details == "a\N{REPLACEMENT CHARACTER}b?c"
+
+
+def test_an_attempt_that_the_database_refuses_holds_up_no_other(using: str, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3):
+        promise(using, "hook:1")
+    one, two, three = claim_all(using, "hook:1")
+    transitions.settle([result(one), result(two, status_code=-1), result(three)], using)
+    assert set(Callback.objects.using(using).values_list("status", flat=True)) == {"sent"}
+    assert set(Attempt.objects.using(using).values_list("callback_id", flat=True)) == {one.id, three.id}
+    assert f"attempt at callback {two.id} cannot be written down" in caplog.text
+
+
+def test_an_attempt_at_a_callback_that_was_deleted_holds_up_no_other(using: str) -> None:
+    for _ in range(2):
+        promise(using, "hook:1")
+    gone, there = claim_all(using, "hook:1")
+    Callback.objects.using(using).filter(pk=gone.id).delete()
+    transitions.settle([result(gone), result(there)], using)
+    assert only(using).status == "sent"
+    assert Attempt.objects.using(using).get().callback_id == there.id
 
 
 def test_a_connection_that_dies_while_attempts_are_written_is_an_error_of_the_database(

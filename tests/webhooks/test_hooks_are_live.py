@@ -11,10 +11,11 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from heliostat.events.matching import registry
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.models import Callback
 from heliostat.testing import run_after_commit
-from heliostat.webhooks.exceptions import InvalidHeadersError, InvalidSignalError
+from heliostat.webhooks.exceptions import InvalidHeadersError, InvalidModelError, InvalidSignalError
 from heliostat.webhooks.headers import parse_headers
 from heliostat.webhooks.models import Hook
 from tests.chaos.processes import world
@@ -142,8 +143,19 @@ def test_what_can_never_be_told_is_refused(settings) -> None:
     with pytest.raises(InvalidSignalError):
         Hook.objects.create(target=URL, signals=["created"])
     settings.HOOK_ALLOWED_MODELS = ["example.Depot"]
-    with pytest.raises(InvalidSignalError, match="HOOK_ALLOWED_MODELS"):
+    with pytest.raises(InvalidModelError, match="HOOK_ALLOWED_MODELS"):
         hook()
+
+
+@pytest.mark.django_db
+def test_a_hook_that_is_allowed_no_more_is_told_nothing_more(settings, caplog) -> None:
+    made = hook()
+    Vehicle.objects.create(name="55")
+    settings.HOOK_ALLOWED_MODELS = ["example.Depot"]
+    registry.forget()  # a restart with other settings
+    Vehicle.objects.create(name="56")
+    assert Callback.objects.count() == 1
+    assert f"hook {made.pk} is told nothing: HOOK_ALLOWED_MODELS does not name example.vehicle" in caplog.text
 
 
 @pytest.mark.parametrize(

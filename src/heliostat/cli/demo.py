@@ -7,11 +7,12 @@ path without a browser, in a temporary folder, and fails unless everybody who as
 from __future__ import annotations
 
 import argparse
+import json
 import threading
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from heliostat.cli import demo_project, demo_walk
 from heliostat.cli.demo_project import Demo
@@ -58,6 +59,7 @@ def _once(demo: Demo) -> int:
         try:
             with urlopen(site.address, timeout=10) as page:  # noqa: S310 - our own
                 step(f"web server answers {page.status} at {site.address}; worker running, receiver at {receiver.url}")
+            step(f"REST API at {site.address}/api/ lists {_hooks_over_the_api(site.address, user)} hook")
             with captured_events() as events:
                 _walk(user, exposure=1.0, wait=True)
             expected = demo_walk.promises(events)
@@ -72,6 +74,12 @@ def _once(demo: Demo) -> int:
     return 0
 
 
+def _hooks_over_the_api(site: str, user: Any) -> int:
+    headers = {"Authorization": f"Token {demo_project.token(user)}"}
+    with urlopen(Request(f"{site}/api/hooks/", headers=headers), timeout=10) as answer:  # noqa: S310 - our own
+        return len(json.load(answer)["results"])
+
+
 def _show(demo: Demo, port: int, *, reset: bool) -> int:
     if reset:
         demo.remove()
@@ -82,7 +90,7 @@ def _show(demo: Demo, port: int, *, reset: bool) -> int:
         updating = threading.Thread(target=_keep_updating, args=(done,), name="updatestatus")
         updating.start()
         try:
-            return site.run(lambda _: _announce(demo, site, receiver, password))
+            return site.run(lambda _: _announce(demo, site, receiver, user, password))
         finally:
             done.set()
             updating.join()
@@ -148,10 +156,11 @@ def _print_delivery(delivery: Delivery, _: Any) -> None:
     step(f"web hook received: {event_type(delivery)}, signature {text}", colour)
 
 
-def _announce(demo: Demo, site: Site, receiver: Receiver, password: str) -> None:
+def _announce(demo: Demo, site: Site, receiver: Receiver, user: Any, password: str) -> None:
     step("worker running")
     say(f"\n  {site.address}/         the TOM\n  {site.address}/admin/   the admin", BOLD)
     say(f"  log in as {demo_project.USERNAME} with the password {password}\n", BOLD)
+    say(f"  the REST API: curl -H 'Authorization: Token {demo_project.token(user)}' {site.address}/api/hooks/")
     say(f"  web hooks go to {receiver.url} and are printed here")
     say(f"  e-mails are written into {demo.mail}")
     say(f"  the code hook writes into {demo.told}")

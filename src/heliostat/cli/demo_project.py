@@ -146,3 +146,10 @@ def web_hook(url: str, owner: Any) -> Any:
     hook.signals = [QUERY, TARGET, OBSERVATION]
     hook.save()
     return hook
+
+
+def token(owner: Any) -> str:
+    """What the user's programs ask the REST API with; the same at every run."""
+    from rest_framework.authtoken.models import Token
+
+    return str(Token.objects.get_or_create(user=owner)[0].key)

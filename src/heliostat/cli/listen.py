@@ -32,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=9000, help="0: any free port (default: 9000)")
     parser.add_argument(
-        "--secret", type=_secret, action="append", default=[], help="a hook's whsec_...; may be repeated"
+        "--secret", type=_secret, action="append", default=[], help="a hook's whsec_... or whpk_...; may be repeated"
     )
     parser.add_argument("--fail", type=_status, metavar="STATUS", help="answer with this status")
     parser.add_argument("--drop", action="store_true", help="close the connection without an answer")

@@ -12,7 +12,9 @@ from pathlib import Path
 from heliostat.cli.say import CommandFailed, WrongUsage
 
 ENVIRONMENT = "DJANGO_SETTINGS_MODULE"
-OF_A_TOM = ("django_htmx", "js_lib_bootstrap5", "requests", "waitress", "whitenoise")
+OF_A_TOM = (
+    "django_htmx", "drf_spectacular", "js_lib_bootstrap5", "requests", "rest_framework", "waitress", "whitenoise",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

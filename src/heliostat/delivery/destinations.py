@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from heliostat.delivery.signing import SigningKey
+
 
 @dataclass(frozen=True, slots=True)
 class Destination:
@@ -17,7 +19,7 @@ class Destination:
     method: str = "POST"
     header_lines: tuple[str, ...] = ()
     content_type: str = "application/json"
-    keys: tuple[bytes, ...] = ()
+    keys: tuple[SigningKey, ...] = ()
 
     def __post_init__(self) -> None:
         if any("\r" in line or "\n" in line for line in (*self.header_lines, self.content_type)):
@@ -34,18 +36,12 @@ class NoDestination:
 Resolver = Callable[[Iterable[str]], Mapping[str, Destination | NoDestination]]
 
 _resolvers: dict[str, Resolver] = {}
-_gone: dict[str, Callable[[str], None]] = {}
 
 
-def resolve_with(kind: str, resolver: Resolver, gone: Callable[[str], None]) -> None:
-    """Ask `resolver` for the destinations of subscribers of this kind; tell `gone` who answered 410 Gone."""
+def resolve_with(kind: str, resolver: Resolver) -> None:
+    """Ask `resolver` for the destinations of subscribers of this kind."""
     _resolvers[kind] = resolver
-    _gone[kind] = gone
 
 
 def destinations(kind: str, subscribers: Iterable[str]) -> Mapping[str, Destination | NoDestination]:
     return _resolvers[kind](subscribers)
-
-
-def report_gone(kind: str, subscriber: str) -> None:
-    _gone[kind](subscriber)

@@ -6,31 +6,32 @@ import logging
 import os
 import secrets
 import socket
-from datetime import timedelta
 from pathlib import Path
 
 from django.utils import timezone
 
+from heliostat.outbox.dialect import moment
 from heliostat.outbox.models import WorkerSeen
 
 logger = logging.getLogger("heliostat.delivery")
 
-FORGOTTEN = timedelta(days=1)
+FORGOTTEN = 24 * 3600.0  # seconds
 
 
 class Heartbeat:
     """One row for a living worker, and a file touched at each beat where one is wanted; both gone when it ends."""
 
     def __init__(self, using: str, health_file: Path | None = None) -> None:
+        self._using = using
         self._rows = WorkerSeen.objects.using(using)
         self._name = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(3)}"
         self._started_at = timezone.now()
         self._health_file = health_file
 
     def beat(self) -> None:
-        now = timezone.now()
+        now = moment(self._using)  # by the clock that whoever looks for us goes by, too
         if not self._rows.filter(name=self._name).update(seen_at=now):
-            self._rows.filter(seen_at__lt=now - FORGOTTEN).delete()  # workers that could not say good-bye
+            self._rows.filter(seen_at__lt=moment(self._using, -FORGOTTEN)).delete()  # who could not say good-bye
             self._rows.create(name=self._name, started_at=self._started_at, seen_at=now)
         self._touch()  # last: without its database a worker is not well
 

@@ -14,6 +14,8 @@ import pycurl
 
 from heliostat.conf import conf
 from heliostat.delivery.destinations import destinations
+from heliostat.delivery.line import Line
+from heliostat.delivery.names import Names
 from heliostat.delivery.request import Exchange
 from heliostat.delivery.transport import Deliver, Job, kind_of
 from heliostat.exceptions import HeliostatError
@@ -27,8 +29,9 @@ class HttpTransport:
     def __init__(self) -> None:
         self.slots = conf.concurrency
         self._waiting: deque[Exchange] = deque()
-        self._in_flight: dict[Any, Exchange] = {}
-        self._spare: list[Any] = []
+        self._in_flight: dict[Any, Line] = {}
+        self._spare: list[Line] = []
+        self._names: Names[Exchange] = Names(self._wake)
         self._stopping = threading.Event()
         self._poll = select.epoll()
         self._resting: set[int] = set()
@@ -58,6 +61,8 @@ class HttpTransport:
         self._stopping.set()
         self._wake()
         self._thread.join()
+        os.close(self._reader)  # not by the thread: it may end before it is woken
+        os.close(self._writer)
 
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):  # the pipe is full: it will wake up anyhow
@@ -70,12 +75,11 @@ class HttpTransport:
         multi.setopt(pycurl.M_MAXCONNECTS, 2 * conf.concurrency)  # below what is in flight, connections are lost
         self._wake_at: float | None = None
         self._poll.register(self._reader, select.EPOLLIN)
-        while not (self._stopping.is_set() and not self._waiting and not self._in_flight):
+        while not (self._stopping.is_set() and not self._waiting and not self._in_flight and not self._names):
             self._turn()
+        self._names.close()
         multi.close()
         self._poll.close()
-        os.close(self._reader)
-        os.close(self._writer)
 
     def _turn(self) -> None:
         for descriptor, happened in self._poll.poll(self._wait()):
@@ -95,7 +99,8 @@ class HttpTransport:
     def _wait(self) -> float:
         if self._waiting:
             return 0.0
-        return IDLE_WAIT if self._wake_at is None else max(0.0, min(IDLE_WAIT, self._wake_at - time.monotonic()))
+        until = min(filter(None, (self._wake_at, self._names.next_deadline())), default=None)
+        return IDLE_WAIT if until is None else max(0.0, min(IDLE_WAIT, until - time.monotonic()))
 
     def _set_timer(self, milliseconds: int) -> None:
         self._wake_at = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
@@ -120,17 +125,24 @@ class HttpTransport:
             self._poll.unregister(descriptor)
 
     def _begin(self) -> None:
+        for exchange, found in self._names.ready():
+            exchange.found = found
+            self._begin_one(exchange)
         for _ in range(len(self._waiting)):
-            self._begin_one(self._waiting.popleft())
+            exchange = self._waiting.popleft()
+            if exchange.place:
+                exchange.found = self._names.find(exchange.place, exchange)
+            if exchange.found or not exchange.place:  # else it waits for its addresses, and is among the `ready` then
+                self._begin_one(exchange)
 
     def _begin_one(self, exchange: Exchange) -> None:
-        handle = self._spare.pop() if self._spare else _new_handle()
-        if (problem := exchange.prepare(handle)) is not None:
-            self._spare.append(handle)
+        line = self._spare.pop() if self._spare else Line()
+        if (problem := line.carry(exchange)) is not None:
+            self._spare.append(line)
             self._deliver(problem)
             return
-        self._in_flight[handle] = exchange
-        self._multi.add_handle(handle)
+        self._in_flight[line.curl] = line
+        self._multi.add_handle(line.curl)
 
     def _collect(self) -> None:
         remaining = 1
@@ -142,10 +154,10 @@ class HttpTransport:
                 self._finish(handle, code, message)
 
     def _finish(self, handle: Any, code: int, message: str) -> None:
-        exchange = self._in_flight.pop(handle)
+        line = self._in_flight.pop(handle)
         self._multi.remove_handle(handle)
-        result = exchange.result(handle, code, message)
-        self._spare.append(handle)
+        result = line.exchange.result(handle, code, message)
+        self._spare.append(line)
         self._deliver(result)
 
 
@@ -154,22 +166,3 @@ def _as_curl(happened: int) -> int:
     mask = pycurl.CSELECT_IN if happened & (select.EPOLLIN | select.EPOLLHUP) else 0
     mask |= pycurl.CSELECT_OUT if happened & select.EPOLLOUT else 0
     return mask | (pycurl.CSELECT_ERR if happened & select.EPOLLERR else 0)
-
-
-def _new_handle() -> Any:
-    handle = pycurl.Curl()
-    options: dict[int, Any] = {
-        pycurl.NOSIGNAL: 1,
-        pycurl.FOLLOWLOCATION: 0,
-        pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
-        pycurl.PROXY: "",  # none, whatever the environment says: a proxy would dial past the guard
-        pycurl.NETRC: 0,
-        pycurl.USERAGENT: "Heliostat",
-        pycurl.TCP_NODELAY: 1,
-        pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_2TLS,
-        pycurl.CONNECTTIMEOUT_MS: int(conf.connect_timeout * 1000),
-        pycurl.TIMEOUT_MS: int(conf.request_timeout * 1000),
-    }
-    for option, value in options.items():
-        handle.setopt(option, value)
-    return handle

@@ -1,4 +1,4 @@
-"""Being woken by another process: PostgreSQL's LISTEN/NOTIFY, or a doorbell beside a SQLite file."""
+"""Being woken by another process: PostgreSQL's LISTEN/NOTIFY, or a doorbell on the same machine."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 from django.db import Error as DatabaseError
 from django.db import connections
 
+from heliostat.outbox.dialect import dialect_for
+from heliostat.outbox.dialect.postgresql import CHANNEL
 from heliostat.outbox.doorbell import Doorbell
-from heliostat.outbox.wakeup import CHANNEL, database_file
 
 logger = logging.getLogger("heliostat.delivery")
 
@@ -23,11 +24,12 @@ Wake = Callable[[], None]
 
 def listen_for_notifications(using: str, wake: Wake) -> Callable[[], None]:
     """Call `wake` whenever another process commits something; returns the function that ends it."""
-    if connections[using].vendor == "postgresql":
+    dialect = dialect_for(using)
+    if dialect.has_notify:
         return _start(_listen, connections[using].copy(), wake)
-    if (file := database_file(using)) is not None:
+    if dialect.door is not None:
         try:
-            return _start(_answer, Doorbell(file), wake)
+            return _start(_answer, Doorbell(dialect.door), wake)
         except OSError as error:
             logger.info("no doorbell (%s); polling", error)
     return lambda: None

@@ -6,74 +6,75 @@ import socket
 import time
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pycurl
 from django.utils import timezone
 
 from heliostat.conf import conf
 from heliostat.delivery import signing
-from heliostat.delivery.answers import details_of, outcome_of
+from heliostat.delivery.answers import details_of, is_in_trouble, outcome_of
 from heliostat.delivery.destinations import Destination, NoDestination
 from heliostat.delivery.guard import why_forbidden
+from heliostat.delivery.heads import kept
+from heliostat.delivery.names import Found, for_libcurl, place_of, refusal
 from heliostat.delivery.transport import Job
 from heliostat.outbox.transitions import CANCEL, GIVE_UP, RETRY, SENT, Result
+
+if TYPE_CHECKING:
+    from heliostat.delivery.line import Line
 
 
 class Exchange:
     """A request in flight and what has been heard of its answer so far."""
 
-    __slots__ = ("began", "excerpt", "forbidden", "heard", "job", "started_at", "where")
+    __slots__ = ("began", "excerpt", "forbidden", "found", "head", "heard", "job", "place", "started_at", "where")
 
     def __init__(self, job: Job, where: Destination | NoDestination) -> None:
         self.job = job
         self.where = where
+        self.place = place_of(where.url) if isinstance(where, Destination) else None
+        self.found: Found | None = None
         self.excerpt = b""
+        self.head: list[bytes] = []
         self.heard = 0
         self.forbidden: str | None = None
 
-    def prepare(self, handle: Any) -> Result | None:
+    def prepare(self, line: Line) -> Result | None:
         """Set up a request; returns a result at once where none can be sent."""
         self.started_at: datetime = timezone.now()
         self.began = time.perf_counter()
         if not isinstance(self.where, Destination):
             return self._result(CANCEL, self.where.reason)
+        if self.found and self.found.problem:
+            return self._result(RETRY, self.found.problem)
         try:
-            self._set_up(handle, self.where)
+            self._set_up(line, self.where)
         except (pycurl.error, ValueError, UnicodeError, TypeError) as error:
             return self._result(GIVE_UP, f"no request can be made of this: {error}")
         return None
 
-    def _set_up(self, handle: Any, where: Destination) -> None:
-        body = self.job.body.encode()
-        handle.setopt(pycurl.URL, where.url)
-        handle.setopt(pycurl.CUSTOMREQUEST, where.method)
+    def _set_up(self, line: Line, where: Destination) -> None:
+        body, handle = self.job.body.encode(), line.curl
+        line.call(where.url, where.method)
         handle.setopt(pycurl.POSTFIELDS, body)
-        handle.setopt(pycurl.HTTPHEADER, self._headers(where, body))
-        handle.setopt(pycurl.OPENSOCKETFUNCTION, self._open_guarded)
-        handle.setopt(pycurl.WRITEFUNCTION, self._hear)
+        handle.setopt(pycurl.HTTPHEADER, headers_of(where, self.job.message_id, int(self.started_at.timestamp()), body))
+        if conf.response_headers:
+            handle.setopt(pycurl.HEADERFUNCTION, self.head.append)
+        if self.place and self.found and not self.found.told:
+            handle.setopt(pycurl.RESOLVE, for_libcurl(self.place, self.found))
 
-    def _headers(self, where: Destination, body: bytes) -> list[str]:
-        timestamp = int(self.started_at.timestamp())
-        headers = [
-            f"Content-Type: {where.content_type}",
-            "Expect:",  # no waiting for 100 Continue
-            f"{signing.ID}: {self.job.message_id}",
-            f"{signing.TIMESTAMP}: {timestamp}",
-            *where.header_lines,
-        ]
-        if where.keys:
-            signature = signing.sign(where.keys, self.job.message_id, timestamp, body)
-            headers.append(f"{signing.SIGNATURE}: {signature}")
-        return headers
+    def look_up(self) -> int:
+        """libcurl may read a literal address in whatever spelling; names it has from us, and asks nobody itself."""
+        return 1 if self.place else 0
 
-    def _open_guarded(self, _purpose: int, address: Any) -> Any:
+    def open_guarded(self, _purpose: int, address: Any) -> Any:
         """The one place where a connection to a receiver is opened: here the concrete address is known."""
         family, kind, protocol, concrete = address
         self.forbidden = why_forbidden(concrete[0])
         return pycurl.SOCKET_BAD if self.forbidden else socket.socket(family, kind, protocol)
 
-    def _hear(self, chunk: bytes) -> int | None:
+    def hear(self, chunk: bytes) -> int | None:
         self.heard += len(chunk)
         wanted = conf.response_excerpt - len(self.excerpt)
         if wanted > 0:
@@ -82,6 +83,8 @@ class Exchange:
 
     def result(self, handle: Any, code: int, message: str) -> Result:
         """What came of it. An answer that was cut off at our own limit still counts by its status."""
+        if self.found:
+            self.found.told = code != pycurl.E_ABORTED_BY_CALLBACK  # it may have forgotten
         cut_off = code == pycurl.E_WRITE_ERROR and self.heard > conf.response_limit
         if code and not cut_off:
             return self._result(RETRY, self._told(code, message))
@@ -92,7 +95,7 @@ class Exchange:
 
     def _told(self, code: int, message: str) -> str:
         if self.forbidden:
-            return f"address refused: {self.forbidden}. HELIOSTAT_ALLOW_NETWORKS can allow a network of your own."
+            return refusal(self.forbidden)
         return message or f"libcurl error {code}"
 
     def _result(self, outcome: str, details: str, status: int | None = None, retry_after: float = 0) -> Result:
@@ -102,9 +105,26 @@ class Exchange:
             details=details,
             started_at=self.started_at,
             duration=time.perf_counter() - self.began,
+            url=self.where.url if isinstance(self.where, Destination) else "",
             status_code=status,
             error="" if status else details,
             response=self.excerpt.decode("utf-8", "replace"),
+            response_headers=kept(self.head, conf.response_headers) if self.head else "",
             retry_after=retry_after or None,
+            receiver_down=outcome == RETRY and is_in_trouble(status),
             subscriber_gone=status == HTTPStatus.GONE,
         )
+
+
+def headers_of(where: Destination, message_id: str, timestamp: int, body: bytes) -> list[str]:
+    """The lines of the headers of a request."""
+    headers = [
+        f"Content-Type: {where.content_type}",
+        "Expect:",  # no waiting for 100 Continue
+        f"{signing.ID}: {message_id}",
+        f"{signing.TIMESTAMP}: {timestamp}",
+        *where.header_lines,
+    ]
+    if where.keys:
+        headers.append(f"{signing.SIGNATURE}: {signing.sign(where.keys, message_id, timestamp, body)}")
+    return headers

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 
 from heliostat.conf import conf
 from heliostat.delivery.worker import Worker
-from heliostat.outbox import transitions
+from heliostat.outbox import gates, resending, transitions
 from heliostat.outbox.models import Status
-from heliostat.outbox.summary import by_status, subscribers_of
+from heliostat.outbox.summary import by_status, by_subscriber, subscribers_of
 from heliostat.outbox.transitions import CANCEL, GIVE_UP, RETRY, SENT
 
 WORDS = {
@@ -29,9 +29,15 @@ class Waiting:
         self._using = using
         self.worker = Worker(using, subscribers=[subscriber] if subscriber else ())
 
+    def count(self) -> int:
+        """How many there are to send."""
+        waiting = by_subscriber(Status.WAITING, self._using)
+        return sum(one.callbacks for one in waiting if self._subscriber in ("", one.subscriber))
+
     def send(self) -> Counter[str]:
         """Counts what came of it, in words."""
         transitions.hasten(self._using, subscriber=self._subscriber)
+        gates.half_open(self._using, [self._subscriber] if self._subscriber else ())
         told: Counter[str] = Counter()
         for outcome, count in self.worker.drain().items():
             told[WORDS[outcome]] += count
@@ -44,12 +50,18 @@ class Mentioned:
     def __init__(self, ids: Iterable[int], using: str) -> None:
         self._ids = sorted(set(ids))
         self._using = using
-        self.worker = Worker(using, subscribers=subscribers_of(self._ids, using), callbacks=self._ids)
+        self._subscribers = subscribers_of(self._ids, using)
+        self.worker = Worker(using, subscribers=self._subscribers, callbacks=self._ids)
+
+    def count(self) -> int:
+        """How many there are to send."""
+        return len(self._ids)
 
     def send(self) -> Counter[str]:
         """Counts what came of it, in words. The rows say so, for a running worker may have been quicker than we."""
-        transitions.resend(self._ids, self._using)
+        resending.resend(self._ids, self._using)
         transitions.hasten(self._using, ids=self._ids)
+        gates.half_open(self._using, self._subscribers)
         self.worker.drain()
         states = self._settled()
         return Counter(WORDS[states.get(id_)] for id_ in self._ids)

@@ -1,34 +1,156 @@
-"""Signatures by Standard Webhooks (https://www.standardwebhooks.com)."""
+"""Signatures by Standard Webhooks (https://www.standardwebhooks.com).
+
+`v1` is HMAC-SHA256 with a secret that both sides know (`whsec_…`). `v1a` is ed25519: the sender signs with a private
+key (`whsk_…`: the seed and the public key, or the seed alone), and whoever has the public key (`whpk_…`) can verify.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import hmac
+import math
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import ClassVar, Protocol
 
-PREFIX = "whsec_"
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+SECRET, PRIVATE, PUBLIC = "whsec_", "whsk_", "whpk_"
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
+SCHEMES = ("v1", "v1a")
+KEY_SIZE = 32
 
 
-def new_secret() -> str:
-    """A fresh secret of 256 bits."""
-    return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+class Key(Protocol):
+    """What can verify signatures of one scheme."""
+
+    scheme: ClassVar[str]
+
+    def fits(self, content: bytes, signature: bytes) -> bool:
+        """Whether this key made the signature of this content."""
 
 
-def key_of(secret: str) -> bytes:
-    """The bytes that a `whsec_…` secret stands for; raises `ValueError` for anything else."""
+class SigningKey(Key, Protocol):
+    """What can make them, too; `until` is the Unix time at which it ends to."""
+
+    @property
+    def until(self) -> float: ...
+
+    def sign(self, content: bytes) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SharedKey:
+    """A secret that the sender and the receiver know."""
+
+    scheme: ClassVar[str] = "v1"
+    secret: bytes = field(repr=False)  # tracebacks and logs show what they come by
+    until: float = math.inf
+
+    def sign(self, content: bytes) -> bytes:
+        signature = _begun(self.secret).copy()
+        signature.update(content)
+        return signature.digest()
+
+    def fits(self, content: bytes, signature: bytes) -> bool:
+        return hmac.compare_digest(self.sign(content), signature)
+
+
+@lru_cache(maxsize=1024)
+def _begun(secret: bytes) -> hmac.HMAC:
+    """With a key all signatures begin alike; to begin anew for each takes as long as all the rest of it."""
+    return hmac.new(secret, digestmod="sha256")
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """What everybody may know."""
+
+    scheme: ClassVar[str] = "v1a"
+    key: Ed25519PublicKey
+
+    def fits(self, content: bytes, signature: bytes) -> bool:
+        try:
+            self.key.verify(signature, content)
+        except InvalidSignature:
+            return False
+        return True
+
+    def __str__(self) -> str:
+        return PUBLIC + base64.b64encode(self.key.public_bytes_raw()).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateKey:
+    """What only the sender knows."""
+
+    scheme: ClassVar[str] = "v1a"
+    key: Ed25519PrivateKey = field(repr=False)
+    until: float = math.inf
+
+    @property
+    def public(self) -> PublicKey:
+        return PublicKey(self.key.public_key())
+
+    def sign(self, content: bytes) -> bytes:
+        return self.key.sign(content)
+
+    def fits(self, content: bytes, signature: bytes) -> bool:
+        return self.public.fits(content, signature)
+
+
+def new_secret(scheme: str = "v1") -> str:
+    """A fresh secret of 256 bits, or a private key; raises `ValueError` where there is no such scheme."""
+    if scheme not in SCHEMES:
+        raise ValueError(f"there is no signature {scheme!r}; there are {' and '.join(SCHEMES)}")
+    seed = secrets.token_bytes(KEY_SIZE)
+    if scheme == SharedKey.scheme:
+        return SECRET + base64.b64encode(seed).decode()
+    public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+    return PRIVATE + base64.b64encode(seed + public).decode()
+
+
+def signing_key_of(secret: str, until: float = math.inf) -> SharedKey | PrivateKey:
+    """The key that a `whsec_…` or `whsk_…` stands for; raises `ValueError` for anything else."""
+    if secret.startswith(SECRET) and (key := _decoded(secret, SECRET)):
+        return SharedKey(key, until)
+    if secret.startswith(PRIVATE):
+        return PrivateKey(_private(_decoded(secret, PRIVATE)), until)
+    raise ValueError(f"a secret starts with {SECRET} or {PRIVATE} and is not empty")
+
+
+def key_of(text: str) -> SharedKey | PrivateKey | PublicKey:
+    """The key that a `whsec_…`, `whsk_…` or `whpk_…` stands for; raises `ValueError` for anything else."""
+    if not text.startswith(PUBLIC):
+        return signing_key_of(text)
+    key = _decoded(text, PUBLIC)
+    if len(key) != KEY_SIZE:
+        raise ValueError(f"a public key is {PUBLIC} and base64 of {KEY_SIZE} bytes")
+    return PublicKey(Ed25519PublicKey.from_public_bytes(key))
+
+
+def _decoded(text: str, prefix: str) -> bytes:
     try:
-        key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
-    except binascii.Error as error:
-        raise ValueError(f"a secret is {PREFIX} and base64: {error}") from error
-    if not secret.startswith(PREFIX) or not key:
-        raise ValueError(f"a secret starts with {PREFIX} and is not empty")
-    return key
+        return base64.b64decode(text.removeprefix(prefix), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"a secret or key is {prefix} and base64: {error}") from error
 
 
-def sign(keys: Sequence[bytes], message_id: str, timestamp: int, body: bytes) -> str:
-    """The `webhook-signature` header: one `v1,` signature for each key (several while one is rotated)."""
+def _private(key: bytes) -> Ed25519PrivateKey:
+    if len(key) in (KEY_SIZE, 2 * KEY_SIZE):
+        found = Ed25519PrivateKey.from_private_bytes(key[:KEY_SIZE])
+        if key[KEY_SIZE:] in (b"", found.public_key().public_bytes_raw()):
+            return found
+    raise ValueError(f"a secret that starts with {PRIVATE} is a seed of {KEY_SIZE} bytes and its public key")
+
+
+def sign(keys: Sequence[SigningKey], message_id: str, timestamp: int, body: bytes) -> str:
+    """The `webhook-signature` header: a signature by each key that has not ended (several while one is rotated)."""
     content = b"%s.%d.%s" % (message_id.encode(), timestamp, body)
-    return " ".join("v1," + base64.b64encode(hmac.digest(key, content, "sha256")).decode() for key in keys)
+    return " ".join(
+        f"{key.scheme},{base64.b64encode(key.sign(content)).decode()}" for key in keys if timestamp < key.until
+    )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import DEFAULT_DB_ALIAS
-from django.utils import timezone
+from django.db.models import Q
 
+from heliostat.outbox.dialect import moment
 from heliostat.outbox.models import Callback, Status, WorkerSeen
 
-SILENT_FOR = timedelta(seconds=20)  # a worker speaks every 5 s at least
+SILENT_FOR = 20.0  # seconds; a worker speaks every 5 s at least
 COUNT_LIMIT = 1000
 
 
@@ -25,8 +26,7 @@ class WorkerStatus:
 
 def worker_status(using: str = DEFAULT_DB_ALIAS) -> WorkerStatus:
     """One look at the newest sign of life, and one at what is due."""
-    now = timezone.now()
-    last_seen = WorkerSeen.objects.using(using).order_by("-seen_at").values_list("seen_at", flat=True).first()
-    running = last_seen is not None and last_seen > now - SILENT_FOR
-    due = Callback.objects.using(using).filter(status=Status.WAITING, due_at__lte=now)
-    return WorkerStatus(running, due.order_by()[:COUNT_LIMIT].count(), last_seen)
+    workers = WorkerSeen.objects.using(using).annotate(lives=Q(seen_at__gt=moment(using, -SILENT_FOR)))
+    last_seen, running = workers.order_by("-seen_at").values_list("seen_at", "lives").first() or (None, False)
+    due = Callback.objects.using(using).filter(status=Status.WAITING, due_at__lte=moment(using))
+    return WorkerStatus(bool(running), due.order_by()[:COUNT_LIMIT].count(), last_seen)

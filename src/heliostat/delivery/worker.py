@@ -8,19 +8,25 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from math import inf
 from pathlib import Path
 
 from django.db import Error as DatabaseError
 from django.db import connections
 
 from heliostat.conf import conf
-from heliostat.delivery.destinations import report_gone
+from heliostat.delivery import journal
 from heliostat.delivery.heartbeat import Heartbeat
 from heliostat.delivery.notifications import listen_for_notifications
+from heliostat.delivery.observers import attempted
+from heliostat.delivery.tally import Tally
+from heliostat.delivery.throttle import Throttle
 from heliostat.delivery.transport import Job, Transport, kind_of, transport_kinds
 from heliostat.outbox import transitions, wakeup
 from heliostat.outbox.dialect import Claimed, dialect_for
+from heliostat.outbox.handover import left_to_worker
 from heliostat.outbox.models import message_id
+from heliostat.outbox.outside import match_events
 from heliostat.outbox.transitions import Result
 
 logger = logging.getLogger("heliostat.delivery")
@@ -29,8 +35,9 @@ logger = logging.getLogger("heliostat.delivery")
 WAKE_PAUSE = 0.003  # between two claims for new work
 WORK_PAUSE = 0.01  # between two claims for freed slots, and two records, unless there is ENOUGH
 ENOUGH = 100
-SUBSCRIBERS_AT_ONCE = 100
+ERRAND_WAIT = 1.0
 UPKEEP = 4.0  # seconds between two signs of life, at most: promised are 5
+SILENT = 20.0  # seconds without one after which something is wrong
 
 
 class Worker:
@@ -48,10 +55,15 @@ class Worker:
         callbacks: Sequence[int] = (),
         health_file: Path | None = None,
     ) -> None:
-        """`subscribers` restricts it to these, and `callbacks` further to these ids; nothing given means all."""
+        """`subscribers` restricts it to these, and `callbacks` further to these ids; nothing given means all.
+
+        One with `callbacks` is on an errand: it tries each of them once, gives no sign of life, rescues nobody, leaves
+        its caller's connection open, and raises where the database is away.
+        """
         self.using = using
         self._subscribers = list(subscribers)
-        self._callbacks = callbacks
+        self._on_errand = bool(callbacks)
+        self._callbacks = set(callbacks)
         self.told: Counter[str] = Counter()
         self._transports: dict[str, Transport] = {}
         self._in_flight: dict[int, Claimed] = {}
@@ -62,19 +74,23 @@ class Worker:
         self._draining = False
         self._wanted = True
         self._freed = 0
-        self._after = ""
-        self._claimed_at = self._settled_at = self._upkeep_at = 0.0
+        self._claimed_at = self._settled_at = self._matched_at = self._upkeep_at = 0.0
         self._heartbeat = Heartbeat(using, health_file)
+        self._well_at: float | None = None
+        self._trouble = ""
+        self.tally: Tally | None = None
+        self._throttle = Throttle(using)
         self._stop_listening: Callable[[], None] = lambda: None
 
     def run(self) -> None:
         """Work until `stop()` is called."""
-        self._begin()
-        try:
-            while not self._stopping or self._in_flight:
-                self._guarded_turn()
-        finally:
-            self._end()
+        with contextlib.nullcontext() if self._on_errand else left_to_worker():
+            self._begin()
+            try:
+                while not self._stopping or self._in_flight:
+                    self._guarded_turn()
+            finally:
+                self._end()
 
     def drain(self) -> Counter[str]:
         """Tell all that is due, then return how often each outcome came about."""
@@ -91,6 +107,18 @@ class Worker:
         """Something was committed: look now."""
         self._wanted = True
         self._bell.set()
+
+    @property
+    def in_flight(self) -> int:
+        """Callbacks that it has claimed and not yet written down."""
+        return len(self._in_flight)
+
+    def problem(self) -> str | None:
+        """Why it is not well; None while it is. From any thread."""
+        if self._trouble or self._well_at is None:
+            return self._trouble or "the worker is starting"
+        silent = time.monotonic() - self._well_at
+        return f"the worker has been silent for {silent:.0f} s" if silent > SILENT else None
 
     def _begin(self) -> None:
         transports: dict[object, Transport] = {}
@@ -109,6 +137,8 @@ class Worker:
         for transport in set(self._transports.values()):
             transport.stop()
         self._settle()
+        if self._on_errand:
+            return
         with contextlib.suppress(DatabaseError):  # a database that is away now has seen the last of us soon enough
             self._heartbeat.end()
         if not connections[self.using].in_atomic_block:  # a test may drain inside its transaction
@@ -119,6 +149,13 @@ class Worker:
         try:
             self._turn()
         except DatabaseError as error:
+            if dialect_for(self.using).is_conflict(error):
+                logger.info("gave way to another transaction (%s); trying again", str(error).strip())
+                self._wanted = True
+                return
+            if self._on_errand:
+                raise
+            self._trouble = "the database is out of reach"
             logger.warning("the database is out of reach (%s); trying again in 1 s", str(error).strip())
             connections[self.using].close()
             self._wanted = True
@@ -149,22 +186,40 @@ class Worker:
             return self._claimed_at + WAKE_PAUSE
         if self._freed >= min(ENOUGH, len(self._in_flight)) > 0 or (self._freed and not self._in_flight):
             return 0.0
-        return self._claimed_at + (WORK_PAUSE if self._freed else conf.poll)
+        return min(self._throttle.opens_at, self._claimed_at + (WORK_PAUSE if self._freed else conf.poll))
 
     def _claim(self, now: float) -> None:
         self._claimed_at = now
+        is_news = self._wanted or now >= self._matched_at + conf.poll  # else slots were freed, and nothing happened
         self._wanted, self._freed = False, 0
-        slots = self._free_slots()
-        claimed = transitions.claim(slots, self.using, self._callbacks) if slots else []
-        if claimed:
+        if claimed := self._take(self._free_slots()):
             self._hand_over(claimed)
             self._freed = 1  # there may be more
-        elif self._draining and not self._in_flight:
+            if self.tally:
+                self.tally.note_claim(len(claimed))
+        # What other programs wrote becomes callbacks: for the next claim, so that what is on its way need not wait.
+        if is_news and not self._on_errand:
+            self._matched_at = now
+            if match_events(self.using):
+                self._wanted = True  # there may be more
+        is_done = not (self._wanted or self._freed or self._in_flight)
+        if self._draining and is_done and not self._waits_for_a_rate(now):
             self._stopping = True
+
+    def _waits_for_a_rate(self, now: float) -> bool:
+        """All that is due is wanted, so a low rate is waited for; on an errand, for a moment alone."""
+        return self._throttle.opens_at < (now + ERRAND_WAIT if self._on_errand else inf)
+
+    def _take(self, slots: dict[str, int]) -> list[Claimed]:
+        if self._on_errand and not self._callbacks:
+            return []
+        claimed = self._throttle.claim(slots, sorted(self._callbacks))
+        self._callbacks -= {one.id for one in claimed}
+        return claimed
 
     def _free_slots(self) -> dict[str, int]:
         """How many callbacks of each subscriber may be claimed now; subscribers take turns where they are many."""
-        due = self._subscribers or self._due_subscribers()
+        due = self._throttle.due_among(self._subscribers) if self._subscribers else self._throttle.due()
         free = {kind: transport.slots for kind, transport in self._transports.items()}
         for claimed in self._in_flight.values():
             free[kind_of(claimed.subscriber)] -= 1
@@ -172,16 +227,11 @@ class Worker:
         for position, subscriber in enumerate(due):
             kind = kind_of(subscriber)
             share = -(-free.get(kind, 0) // (len(due) - position))  # rounded up
-            wanted = min(share, conf.concurrency_per_subscriber - self._load[subscriber], conf.batch_size)
+            wanted = min(share, self._throttle.most(subscriber) - self._load[subscriber], conf.batch_size)
             if wanted > 0:
                 slots[subscriber] = wanted
                 free[kind] -= wanted
         return slots
-
-    def _due_subscribers(self) -> list[str]:
-        due = dialect_for(self.using).due_subscribers(self._after, SUBSCRIBERS_AT_ONCE)
-        self._after = due[-1] if len(due) == SUBSCRIBERS_AT_ONCE else ""
-        return due
 
     def _hand_over(self, claimed: list[Claimed]) -> None:
         # Whatever asks the database comes first: should it fail, nothing is in flight and the leases simply run out.
@@ -211,9 +261,12 @@ class Worker:
             if self._in_flight.get(result.claimed.id) == result.claimed:  # else lost, and claimed here once more
                 del self._in_flight[result.claimed.id]
             self._load[result.claimed.subscriber] -= 1
-            if result.subscriber_gone:
-                report_gone(kind_of(result.claimed.subscriber), result.claimed.subscriber)
             self._freed += 1
+        journal.log(results)
+        if self.tally:
+            self.tally.note(results)
+        self._throttle.learn(results)
+        attempted(results, self.using)
 
     def _upkeep(self, now: float) -> None:
         self._upkeep_at = now + min(UPKEEP, conf.lease / 4)
@@ -221,13 +274,15 @@ class Worker:
             transport.check()
         if self._in_flight:
             transitions.renew(self._in_flight.values(), self.using)
+        if self._on_errand:
+            return
         if rescued := transitions.rescue(self.using):
             logger.warning("took %d callbacks from a worker that died", rescued)
             self._wanted = True
         self._heartbeat.beat()
+        self._well_at, self._trouble = time.monotonic(), ""
 
 
 def _job(claimed: Claimed, event_body: str, context: str, using: str) -> Job:
-    event_hex = getattr(claimed.event_id, "hex", claimed.event_id)
     body = event_body if claimed.body is None else claimed.body
-    return Job(claimed, message_id(event_hex, claimed.subscriber), body, event_body, context, using)
+    return Job(claimed, message_id(claimed.event_hex, claimed.subscriber), body, event_body, context, using)

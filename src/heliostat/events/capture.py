@@ -59,8 +59,9 @@ def _save_and_tell(instance: models.Model, using: str, save: Any) -> None:
     try:
         with transaction.atomic(using=using, savepoint=_can_be_refused(type(instance))):
             before = _before(instance, using)
+            computed = has_expressions(instance)  # Django 6 forgets them where a database gives no row back
             save()
-            tell_change(instance, before, using)
+            tell_change(instance, before, using, computed)
     except BaseException:
         _restore(instance, was_new, old_pk)
         raise
@@ -87,10 +88,13 @@ def _restore(instance: models.Model, was_new: bool, old_pk: Any) -> None:
         instance.pk = old_pk
 
 
-def tell_change(instance: models.Model, before: Mapping[str, Any] | None, using: str) -> None:
-    """Tell that an object was created (there was nothing before) or updated."""
+def tell_change(instance: models.Model, before: Mapping[str, Any] | None, using: str, computed: bool = False) -> None:
+    """Tell that an object was created (there was nothing before) or updated.
+
+    `computed` says that the database worked out a value of its own, which the object may not know.
+    """
     after = snapshot(instance)
-    if has_expressions(instance):
+    if computed or has_expressions(instance):
         after = stored(type(instance), instance.pk, using) or after
     action = "created" if before is None else "updated"
     happened(make(action, instance, using, snapshot=after, changes=difference(before or NOTHING, after)), using)

@@ -49,11 +49,11 @@ def is_told(event_type: str) -> bool:
 
 def _whole_type(event: str, instance: Any) -> str:
     resource, _, action = event.rpartition(".")
-    if resource and action and instance is None and len(event) <= LONGEST_TYPE:
+    if resource and action and instance is None and len(event) <= LONGEST_TYPE and event.isprintable():
         return event
     raise ConfigurationError(
         f"emit({event!r}, {instance!r}) names no event: give an action and a saved object, or a whole type such as "
-        f"'weather.station.storm' and no object, of at most {LONGEST_TYPE} characters."
+        f"'weather.station.storm' and no object, of at most {LONGEST_TYPE} printable characters."
     )
 
 

@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import Model
 
 from heliostat.conf import conf
+from heliostat.events.context import quiet
 from heliostat.events.event import Event, Phase
 from heliostat.events.resources import ACTIONS, resource_of
 
@@ -29,7 +30,8 @@ class Subscription:
 
     `name` identifies the subscriber for ever (`hook:7`, `code:mytom.hooks.tell`). `pattern` is an event type,
     perhaps with `*`. `tell` is called for the phases `in_transaction` and `after_commit`. For `durable`, `body`
-    renders what is to be sent, or gives None where the event's own body will do.
+    renders what is to be sent, or gives None where the event's own body will do; `ordered` asks for the events of
+    each object to be told one after the other.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Subscription:
     body: Promise | None = None
     object_id: str | None = None
     condition: Callable[[Event], bool] | None = None
+    ordered: bool = False
 
     def wants(self, event: Event) -> bool:
         return self.condition is None or self.condition(event)
@@ -106,7 +109,7 @@ class Matcher:
     def _patterns_for(self, event_type: str) -> tuple[str, ...]:
         found = self._found.get(event_type)
         if found is None:
-            found = () if _silent(event_type) else tuple(p for p in self._patterns if fnmatchcase(event_type, p))
+            found = () if is_silent(event_type) else tuple(p for p in self._patterns if fnmatchcase(event_type, p))
             if len(self._found) < REMEMBERED:  # custom event types could be without number
                 self._found[event_type] = found
         return found
@@ -116,7 +119,8 @@ def _types_of(model: type[Model]) -> tuple[str, ...]:
     return tuple(f"{resource_of(model)}.{action}" for action in ACTIONS)
 
 
-def _silent(event_type: str) -> bool:
+def is_silent(event_type: str) -> bool:
+    """Whether HELIOSTAT_SILENT says that such events are told to nobody."""
     return any(fnmatchcase(event_type, pattern) for pattern in conf.silent)
 
 
@@ -147,21 +151,27 @@ class Registry:
 
     def __init__(self) -> None:
         self._sources: dict[str, Source] = {}
+        self._is_current: dict[str, Callable[[], bool]] = {}
         self._known: dict[str, tuple[Subscription, ...]] = {}
         self._matcher: Matcher | None = None
         self._observers: list[Callable[[Matcher | None], None]] = []
         self._provisional: list[Provisional] = []
         self._lock = threading.RLock()  # an older answer of a source must not overwrite a newer one
 
-    def add(self, name: str, source: Source) -> None:
-        """Register a source; it is asked when the matcher is made."""
+    def add(self, name: str, source: Source, is_current: Callable[[], bool] = lambda: True) -> None:
+        """Register a source; it is asked when the matcher is made.
+
+        `is_current` says whether what it answered last is still true, where other processes may change it.
+        """
         self._sources[name] = source
+        self._is_current[name] = is_current
         self._known.pop(name, None)
         self._unmake()
 
     def remove(self, name: str) -> None:
         """Forget a source."""
         self._sources.pop(name, None)
+        self._is_current.pop(name, None)
         self._known.pop(name, None)
         self._unmake()
 
@@ -175,15 +185,20 @@ class Registry:
         `using` is the database where it changed; should that transaction be rolled back, the source is asked anew.
         """
         with self._lock:
-            self._known[name] = tuple(self._sources[name]())
+            self._known[name] = _asked(self._sources[name])
             self._build()
         if using is not None and transaction.get_connection(using).in_atomic_block:
             self._provisional.append(Provisional(name, using))
 
+    def catch_up(self) -> None:
+        """Ask those sources again that changed in another process; else they are asked within a moment."""
+        for name in [name for name, is_current in self._is_current.items() if not is_current()]:
+            self.refresh(name)
+
     def subscriptions(self) -> list[Subscription]:
         for name, source in self._sources.items():
             if name not in self._known:
-                self._known[name] = tuple(source())
+                self._known[name] = _asked(source)
         return [subscription for name in self._sources for subscription in self._known[name]]
 
     @property
@@ -215,6 +230,12 @@ class Registry:
             for observer in self._observers:
                 observer(matcher)
         return matcher
+
+
+def _asked(source: Source) -> tuple[Subscription, ...]:
+    """What a source asks for. Looking for it is nothing to tell of: who is to be told is just what is not known."""
+    with quiet():
+        return tuple(source())
 
 
 registry = Registry()

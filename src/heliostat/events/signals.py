@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.core.checks import CheckMessage, Error
+from django.core.signals import setting_changed
 from django.db import models
+from django.db.backends.signals import connection_created
+from django.db.models.signals import class_prepared, post_init, pre_init
 from django.dispatch import Signal
 from django.utils.module_loading import import_string
 
@@ -14,6 +17,8 @@ from heliostat.conf import conf
 from heliostat.events.emit import emit
 from heliostat.exceptions import ConfigurationError
 
+# To tell of these, objects would be made and connections opened, of which they would tell in turn.
+INNER = (pre_init, post_init, class_prepared, connection_created, setting_changed)
 PLAIN = (str, int, float, bool, type(None), list, tuple, dict)
 
 
@@ -23,15 +28,22 @@ def signal_at(path: str) -> Signal:
         signal = import_string(path)
     except ImportError as error:
         raise ConfigurationError(f"{path!r} cannot be imported: {error}") from error
-    if not isinstance(signal, Signal):
-        raise ConfigurationError(f"{path!r} is a {type(signal).__name__}, not a django.dispatch.Signal.")
-    return signal
+    return as_signal(signal, path)
 
 
-def listen_to(paths: Iterable[str]) -> None:
-    """Make events of the signals at these paths (once each)."""
+def as_signal(found: Any, path: str) -> Signal:
+    """What was found at a path, if it is a signal; raises `ConfigurationError` where it is none that can be told."""
+    if not isinstance(found, Signal):
+        raise ConfigurationError(f"{path!r} is a {type(found).__name__}, not a django.dispatch.Signal.")
+    if any(found is one for one in INNER):
+        raise ConfigurationError(f"{path!r} is sent while Django works, for each object that is read: it is no event.")
+    return found
+
+
+def listen_to(paths: Iterable[str], at: Callable[[str], Signal] = signal_at) -> None:
+    """Make events of the signals at these paths (once each); `at` says where a path leads."""
     for path in paths:
-        signal = signal_at(path)
+        signal = at(path)
         signal.connect(_receiver(path), weak=False, dispatch_uid=f"heliostat:{path}")
 
 

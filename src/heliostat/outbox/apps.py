@@ -12,13 +12,15 @@ class OutboxConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from django.core.checks import register
+        from django.core.checks import Tags, register
 
         from heliostat.events.install import install
         from heliostat.events.telling import write_durable_with
-        from heliostat.outbox.checks import check_sqlite
+        from heliostat.outbox.checks import check_mariadb, check_mariadb_isolation, check_sqlite
         from heliostat.outbox.write import write
 
         install()
         write_durable_with(write)
         register(check_sqlite)
+        register(check_mariadb_isolation)
+        register(check_mariadb, Tags.database)

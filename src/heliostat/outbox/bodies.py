@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models.fields.files import FieldFile
 from django.utils.functional import Promise
 
+from heliostat.conf import conf
 from heliostat.events.event import Actor, Event, RequestInfo
 from heliostat.events.snapshot import rebuilt
 from heliostat.exceptions import SnapshotError
@@ -23,6 +24,17 @@ def to_json(value: Any, what: str) -> str:
         return _encoder.encode(value).decode()
     except (TypeError, ValueError, OverflowError, RecursionError, UnicodeEncodeError) as error:
         raise SnapshotError(f"{what} cannot be written as JSON: {error}") from error
+
+
+def bounded(body: str, what: str) -> str:
+    """The same body. Raises `SnapshotError` that names `what` where it is larger than anybody could be sent."""
+    limit = conf.body_limit
+    if len(body) * 4 <= limit or (size := len(body.encode())) <= limit:  # a character has four bytes at most
+        return body
+    raise SnapshotError(
+        f"{what} has a body of {size:,} bytes; HELIOSTAT_BODY_LIMIT allows {limit:,}. "
+        "Tell less (a template, a serializer, or a payload of your own, with an address to fetch the rest from)."
+    )
 
 
 def _other(value: Any) -> Any:
@@ -56,7 +68,7 @@ def body_of(event: Event) -> str:
         body["arguments"] = event.arguments
     if event.payload is not None:
         body["payload"] = event.payload
-    return to_json(_plain(body), event.type)
+    return bounded(to_json(_plain(body), event.type), event.type)
 
 
 def _plain(body: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Waking workers in other processes beside SQLite: a named pipe for each, in a folder that only this user can enter.
+"""Waking workers in other processes of this machine, where the database cannot: a named pipe for each, in a folder
+that only this user can enter.
 
 Whoever commits rings at all of them; a ring that is lost costs no more than the time until the worker looks by itself.
 Pipes, not sockets: the path of a socket may have no more than some 100 characters, which a temporary folder can exceed.
@@ -13,14 +14,16 @@ import os
 import secrets
 import select
 import tempfile
+from functools import cache
 from pathlib import Path
 
 PRIVATE = 0o700
 PIPE_SIZE = 65536
 
 
+@cache  # a commit rings
 def folder_of(database: str) -> Path:
-    """Where the doorbells of the workers of this database file are."""
+    """Where the doorbells of the workers of this database are: a file, or what else names it."""
     name = hashlib.sha256(os.path.realpath(database).encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"heliostat-{os.getuid()}-{name}"
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
+from heliostat.outbox.indexes import PartialIndex
+
 
 class Event(models.Model):
     """A fact, as it was when it happened. `body` is what subscribers are sent, made once."""
@@ -20,9 +22,23 @@ class Event(models.Model):
     body = models.TextField()
     context = models.TextField(help_text="Who did it, in which request, and how deep in a chain of subscribers.")
     created_at = models.DateTimeField(default=timezone.now)
+    matched = models.BooleanField(
+        default=True,
+        db_default=False,
+        help_text="Whether who asked was looked up; a row that another program wrote is looked up by a worker.",
+    )
 
     class Meta:
         ordering = ("-id",)
+        indexes = (
+            models.Index(fields=("object_id", "resource"), name="heliostat_of_object"),
+            PartialIndex(
+                fields=("created_at",),
+                where=models.Q(matched=False),
+                otherwise=("matched", "created_at"),
+                name="heliostat_unmatched",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.type} {self.object_id or ''}".rstrip()
@@ -52,6 +68,9 @@ class Callback(models.Model):
     id = models.BigAutoField(primary_key=True)
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="callbacks")
     subscriber = models.CharField(max_length=255)
+    lane = models.CharField(  # noqa: DJ001  none means: in no order
+        max_length=255, null=True, help_text="Callbacks of a subscriber in one lane are told one after the other."
+    )
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.WAITING)
     status_details = models.CharField(max_length=500, blank=True, default="")
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -65,12 +84,42 @@ class Callback(models.Model):
     class Meta:
         ordering = ("-id",)
         indexes = (
-            models.Index(
-                fields=("subscriber", "due_at"), condition=models.Q(status="waiting"), name="heliostat_waiting"
+            PartialIndex(
+                fields=("subscriber", "due_at"),
+                where=models.Q(status="waiting"),
+                otherwise=("status", "subscriber", "due_at"),
+                name="heliostat_waiting",
             ),
-            models.Index(fields=("lease_until",), condition=models.Q(status="sending"), name="heliostat_sending"),
-            # Costs nothing where all goes well: only what was given up is in it.
-            models.Index(fields=("updated_at",), condition=models.Q(status="error"), name="heliostat_error"),
+            PartialIndex(
+                fields=("lease_until",),
+                where=models.Q(status="sending"),
+                otherwise=("lease_until",),
+                name="heliostat_sending",
+            ),
+            PartialIndex(
+                fields=("subscriber", "lane", "status", "id"),
+                where=models.Q(lane__isnull=False, status__in=("waiting", "sending")),
+                otherwise=("lane", "subscriber", "status", "id"),
+                name="heliostat_lane",
+            ),
+            # The log of one subscriber, newest first.
+            models.Index(fields=("subscriber", "id"), name="heliostat_of_subscriber"),
+            # Cost nothing where all goes well: only what was given up or cancelled is in them.
+            PartialIndex(
+                fields=("updated_at",),
+                where=models.Q(status="error"),
+                otherwise=("status", "updated_at"),
+                name="heliostat_error",
+            ),
+            PartialIndex(
+                fields=("id",), where=models.Q(status="error"), otherwise=("status",), name="heliostat_error_log"
+            ),
+            PartialIndex(
+                fields=("id",),
+                where=models.Q(status="cancelled"),
+                otherwise=("status", "id"),
+                name="heliostat_cancelled_log",
+            ),
         )
 
     def __str__(self) -> str:
@@ -94,12 +143,39 @@ class Attempt(models.Model):
     status_code = models.PositiveSmallIntegerField(null=True)
     error = models.CharField(max_length=500, blank=True, default="")
     response = models.TextField(blank=True, default="")
+    response_headers = models.TextField(blank=True, default="")
 
     class Meta:
         ordering = ("id",)
 
     def __str__(self) -> str:
         return f"attempt {self.number} at callback {self.callback_id}: {self.outcome}"
+
+
+class Gate(models.Model):
+    """What holds the callbacks of a subscriber back, for all workers. No row: nothing does.
+
+    It is closed until `closed_until`, by failures in a row or because the receiver asked for a pause; then one callback
+    is let through to see (half-open), until one succeeds. `closings` counts how often in a row it closed.
+    `spent_until` is the time (seconds since 1970) up to which a limited rate is used up.
+    """
+
+    subscriber = models.CharField(max_length=255, primary_key=True)
+    failing_since = models.DateTimeField(null=True)
+    failures = models.PositiveIntegerField(default=0)
+    closings = models.PositiveIntegerField(default=0)
+    closed_until = models.DateTimeField(null=True)
+    spent_until = models.FloatField(default=0)
+
+    def __str__(self) -> str:
+        return f"gate of {self.subscriber}"
+
+    @property
+    def state(self) -> str:
+        """As in `Dialect.due_subscribers`: "closed", "half-open", "failing", or "" for simply open."""
+        if self.closed_until and self.closed_until > timezone.now():
+            return "closed"
+        return "half-open" if self.closings else "failing" if self.failing_since else ""
 
 
 class WorkerSeen(models.Model):

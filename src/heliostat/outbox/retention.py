@@ -12,9 +12,9 @@ from django.db import connections, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from heliostat.outbox.dialect import ATTEMPT, CALLBACK, EVENT, Dialect, dialect_for
-from heliostat.outbox.models import Attempt, Callback, Event, Status
+from heliostat.outbox.models import Attempt, Callback, Event
+from heliostat.outbox.transitions import ENDED
 
-ENDED = (Status.SENT, Status.ERROR, Status.CANCELLED)
 BATCH = 1000
 EVENT_ID = Event._meta.pk
 

@@ -8,8 +8,7 @@ from functools import partial
 from django.db import connections, transaction
 
 from heliostat.outbox import doorbell
-
-CHANNEL = "heliostat_outbox"
+from heliostat.outbox.dialect import dialect_for
 
 _workers_here: dict[str, list[Callable[[], None]]] = {}
 
@@ -25,25 +24,21 @@ def unregister(using: str, wake: Callable[[], None]) -> None:
 
 def wake_after_commit(using: str) -> None:
     """Wake the workers of this process, and those of every other, when this transaction commits."""
-    connection = connections[using]
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:  # delivered at commit, once a transaction however often it is said
-            cursor.execute(f"NOTIFY {CHANNEL}")
+    if dialect_for(using).has_notify:
+        with connections[using].cursor() as cursor:
+            dialect_for(using).notify(cursor)
+    ring_after_commit(using)
+
+
+def ring_after_commit(using: str) -> None:
+    """The same, where what the database itself says to workers has been said already."""
     if _workers_here.get(using):
         transaction.on_commit(partial(wake, using), using=using, robust=True)
-    elif (file := database_file(using)) is not None:
-        transaction.on_commit(partial(doorbell.ring, file), using=using, robust=True)
+    elif (door := dialect_for(using).door) is not None:
+        transaction.on_commit(partial(doorbell.ring, door), using=using, robust=True)
 
 
 def wake(using: str) -> None:
     """Wake the workers of this process."""
     for wake_one in tuple(_workers_here.get(using, ())):
         wake_one()
-
-
-def database_file(using: str) -> str | None:
-    """The file of a SQLite database; None for one in memory, and for every other kind."""
-    connection = connections[using]
-    if connection.vendor != "sqlite" or connection.is_in_memory_db():  # type: ignore[attr-defined]
-        return None
-    return str(connection.settings_dict["NAME"])

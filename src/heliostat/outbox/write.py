@@ -1,52 +1,63 @@
 """Writing promises: event and callback rows, in the transaction of the change.
 
-A fixed number of statements, however many subscribers matched: one for the events, one for the callbacks.
+A fixed number of statements, however many subscribers matched: at most one for events and one for callbacks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
-from itertools import chain
 from typing import Any
 
 from django.db import connections, transaction
-from django.utils import timezone
 
 from heliostat.events.event import Event
 from heliostat.events.matching import Subscription
 from heliostat.events.telling import Told
-from heliostat.outbox import wakeup
-from heliostat.outbox.bodies import body_of, context_of
-from heliostat.outbox.models import Callback, Status
+from heliostat.outbox import handover, wakeup
+from heliostat.outbox.bodies import body_of, bounded, context_of
+from heliostat.outbox.dialect import dialect_for
+from heliostat.outbox.lanes import lane_of
 from heliostat.outbox.models import Event as EventRow
 
-EVENT = EventRow._meta.db_table
-CALLBACK = Callback._meta.db_table
-ROWS_AT_ONCE = 1000  # databases bound the parameters of a statement
+Promise = tuple[Any, ...]
+LONGEST_KEY = EventRow._meta.get_field("object_id").max_length
 
 
 def write(told: Sequence[Told], using: str) -> None:
     """Promise to tell each of these subscribers of each of these events."""
     uuid, time = _adapters(using)
     events = [_event_row(event, uuid, time) for event, _ in told]
-    promises = [row for event, found in told for row in _promise_rows(uuid(event.id), event, found)]
-    now = time(timezone.now())
+    promises = [row for event, found in told for row in promises_of(event, found, using)]
     with transaction.atomic(using=using, savepoint=False), connections[using].cursor() as cursor:
-        for rows in _chunks(events):
-            cursor.execute(_insert_events(len(rows)), list(chain(*rows)))
-        for rows in _chunks(promises):
-            cursor.execute(_insert_callbacks(len(rows)), [*chain(*rows), now, now, now])
-        wakeup.wake_after_commit(using)
+        dialect_for(using).promise(cursor, events, promises)
+        wakeup.ring_after_commit(using)
+        handover.after_commit(told, using)
 
 
 def _event_row(event: Event, uuid: Any, time: Any) -> tuple[Any, ...]:
     body, context = body_of(event), context_of(event)
-    return (uuid(event.id), event.resource, event.action, event.object_id, body, context, time(event.time))
+    object_id = event.object_id and event.object_id[:LONGEST_KEY]  # to find it by; the body has it whole
+    return (uuid(event.id), event.resource, event.action, object_id, body, context, time(event.time))
 
 
-def _promise_rows(event_id: Any, event: Event, subscriptions: Sequence[Subscription]) -> list[tuple[Any, ...]]:
-    return [(event_id, one.name, one.body(event) if one.body else None) for one in subscriptions]
+def promises_of(event: Event, subscriptions: Sequence[Subscription], using: str) -> list[Promise]:
+    """What is promised to these subscribers of an event, as rows."""
+    event_id = _adapters(using)[0](event.id)
+    return [
+        (event_id, one.name, lane_of(event) if one.ordered else None, _own_body(event, one)) for one in subscriptions
+    ]
+
+
+def promise(cursor: Any, promises: Sequence[Promise], using: str) -> None:
+    """Write promises down of events that are there already."""
+    dialect_for(using).promise(cursor, [], promises)
+    wakeup.ring_after_commit(using)
+
+
+def _own_body(event: Event, subscription: Subscription) -> str | None:
+    body = subscription.body(event) if subscription.body else None
+    return None if body is None else bounded(body, f"{event.type} for {subscription.name}")
 
 
 @cache
@@ -54,26 +65,3 @@ def _adapters(using: str) -> tuple[Any, Any]:
     operations, features = connections[using].ops, connections[using].features
     uuid = (lambda value: value) if features.has_native_uuid_field else (lambda value: value.hex)
     return uuid, operations.adapt_datetimefield_value
-
-
-def _chunks(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
-    return (rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE))
-
-
-@cache
-def _insert_events(count: int) -> str:
-    columns = "id, resource, action, object_id, body, context, created_at"
-    return f"INSERT INTO {EVENT} ({columns}) VALUES {_rows(count, 7)}"
-
-
-@cache
-def _insert_callbacks(count: int) -> str:
-    """Only what differs from row to row is a parameter: with many hooks, parameters are what costs."""
-    columns = "event_id, subscriber, body, status, status_details, attempts, due_at, created_at, updated_at"
-    same = f"'{Status.WAITING.value}', '', 0, %s, %s, %s"
-    promises = f"WITH promise (event_id, subscriber, body) AS (VALUES {_rows(count, 3)})"
-    return f"INSERT INTO {CALLBACK} ({columns}) {promises} SELECT event_id, subscriber, body, {same} FROM promise"
-
-
-def _rows(count: int, width: int) -> str:
-    return ", ".join([f"({', '.join(['%s'] * width)})"] * count)

@@ -53,10 +53,11 @@ def create_signal(signal: str) -> Signal:
 def _content_type(model: ModelName) -> ContentType:
     if isinstance(model, ContentType):
         return model
-    return ContentType.objects.get_for_model(_named(model) if isinstance(model, str) else model)
+    return ContentType.objects.get_for_model(named_model(model) if isinstance(model, str) else model)
 
 
-def _named(name: str) -> type[Model]:
+def named_model(name: str) -> type[Model]:
+    """The model of this name; raises `InvalidModelError` where there is none, or where there are several."""
     known: dict[str, list[type[Model]]] = {}
     for model in apps.get_models():
         meta = model._meta

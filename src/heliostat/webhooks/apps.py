@@ -12,18 +12,35 @@ class WebhooksConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from django.core.checks import register
         from django.db.models.signals import post_delete, post_save
 
         from heliostat.delivery.destinations import resolve_with
         from heliostat.delivery.http import HttpTransport
+        from heliostat.delivery.observers import observe
+        from heliostat.delivery.python import find_with
+        from heliostat.delivery.throttle import limit_with
         from heliostat.delivery.transport import register_transport
         from heliostat.events.matching import registry
+        from heliostat.outbox.handover import hand_over
         from heliostat.webhooks import live, signals
-        from heliostat.webhooks.models import Hook
+        from heliostat.webhooks.checks import check_allowed_models, check_deliverers
+        from heliostat.webhooks.deliverers import configured, overrides
+        from heliostat.webhooks.disabling import NOTICE, notice, notices
+        from heliostat.webhooks.models import SOURCE, Hook
+        from heliostat.webhooks.standing import HookOwner, hook_deleted
 
-        registry.add(live.SOURCE, live.subscriptions)
+        registry.add(SOURCE, live.subscriptions)
         register_transport("hook", HttpTransport)
-        resolve_with("hook", live.destinations, gone=live.receiver_gone)
+        resolve_with("hook", live.destinations)
+        hand_over("hook", configured.taker)
+        observe("hook", overrides.answered)
+        register(check_deliverers)
+        register(check_allowed_models)
+        limit_with("hook", HookOwner())
+        registry.add("webhooks.notices", notices)
+        find_with(NOTICE, notice)
         signals.hook_event.connect(signals.tell, dispatch_uid="heliostat.webhooks")
         for signal in (post_save, post_delete):
             signal.connect(live.hooks_changed, sender=Hook, dispatch_uid="heliostat.webhooks")
+        post_delete.connect(hook_deleted, sender=Hook, dispatch_uid="heliostat.webhooks.gate")

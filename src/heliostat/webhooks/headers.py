@@ -11,12 +11,15 @@ from heliostat.webhooks.exceptions import InvalidHeadersError
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110, 5.5
 OURS = frozenset({"host", "content-type", "transfer-encoding", "connection", "expect", "upgrade", "te"})
+LONGEST = 16 * 1024  # few servers take so many
 COUNTED = "content-length"  # may be written, though every body has another; what is sent is the real length
 
 
 def parse_headers(text: str) -> tuple[tuple[str, str], ...]:
     """The headers that a text means; raises `InvalidHeadersError` that names what is wrong."""
     text = text.strip()
+    if len(text) > LONGEST:
+        raise InvalidHeadersError(f"The headers are longer than {LONGEST} characters.")
     pairs = _from_json(text) if text.startswith("{") else _from_lines(text)
     for name, value in pairs:
         _check(name, value)

@@ -11,23 +11,24 @@ from typing import Any
 from django.core import mail
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db import Error as DatabaseError
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 
 from heliostat.conf import conf
 from heliostat.delivery.destinations import Destination, NoDestination
-from heliostat.delivery.signing import key_of
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription, registry
 from heliostat.events.resources import resource_of
 from heliostat.events.signals import listen_to
 from heliostat.exceptions import ConfigurationError
+from heliostat.outbox.dialect import dialect_for
+from heliostat.webhooks.exceptions import InvalidSignalError
 from heliostat.webhooks.headers import parse_headers
-from heliostat.webhooks.models import Hook, HookVersion
-from heliostat.webhooks.patterns import custom_signals
+from heliostat.webhooks.models import SOURCE, Hook, HookVersion, hook_of
+from heliostat.webhooks.paths import signal_in_row
+from heliostat.webhooks.patterns import check_allowed, custom_signals
 
 logger = logging.getLogger("heliostat.webhooks")
 
-SOURCE = "webhooks"
 USING = DEFAULT_DB_ALIAS
 REMEMBERED = 10_000
 
@@ -35,14 +36,13 @@ _seen_version = 0
 
 
 def subscriptions() -> Iterator[Subscription]:
-    """The source for the matcher: all hooks that are to be told."""
+    """The source for the matcher: all hooks that are to be told, or that end with an object."""
     global _seen_version  # noqa: PLW0603  the one thing that the watching thread compares
     watch()
     try:
         with transaction.atomic(using=USING):  # a savepoint: before the first migration there is no such table
             _seen_version = HookVersion.current(USING)
-            asking = Hook.objects.using(USING).filter(enabled=True, ended=False).order_by("pk")
-            hooks = list(asking.select_related("model"))
+            hooks = list(Hook.objects.using(USING).living().order_by("pk").select_related("model"))
     except DatabaseError as error:
         logger.debug("hooks cannot be read yet: %s", error)
         return
@@ -51,26 +51,49 @@ def subscriptions() -> Iterator[Subscription]:
 
 
 def _of(hook: Hook) -> Iterator[Subscription]:
+    if hook.enabled:
+        yield from _asking(hook)
+    if hook.object_id and hook.model and (model := hook.model.model_class()):
+        yield _end_with_object(hook, model)
+
+
+def _asking(hook: Hook) -> Iterator[Subscription]:
     try:
-        listen_to(custom_signals(hook.signals))
+        listen_to(custom_signals(hook.signals), signal_in_row)
     except ConfigurationError as error:  # the signal was there when the hook was saved
         logger.error("hook %s: %s", hook.pk, error)
-    for pattern in () if conf.hooks_shut_down else hook.patterns:
+    condition = hook.condition()
+    for pattern in hook.patterns if _may_be_told(hook) else ():
         yield Subscription(
             name=hook.subscriber,
             pattern=pattern,
             phase=Phase.DURABLE,
             body=hook.body,
             object_id=hook.object_id or None,
+            condition=condition,
+            ordered=hook.ordered,
         )
-    if hook.object_id and hook.model and (model := hook.model.model_class()):
-        yield _end_with_object(hook, model)
+
+
+def _may_be_told(hook: Hook) -> bool:
+    if conf.hooks_shut_down:
+        return False
+    try:
+        check_allowed(hook.patterns)
+    except InvalidSignalError as error:  # it was allowed when the hook was saved
+        logger.warning("hook %s is told nothing: %s", hook.pk, error.message)
+        return False
+    return True
 
 
 def hooks_changed(using: str = USING, **_: Any) -> None:
     """A hook was saved or deleted in this process: it counts from the next event on, here, and soon everywhere."""
     HookVersion.bump(using)
-    registry.refresh(SOURCE, using)
+
+
+def is_current() -> bool:
+    """Whether no hook changed since they were read."""
+    return HookVersion.current(USING) == _seen_version
 
 
 _watching: int | None = None
@@ -90,19 +113,14 @@ def watch() -> None:
 
 def _has_company() -> bool:
     """A database in memory is this process's alone; and a test must not find a stranger in its database."""
-    return conf.hooks_refresh > 0 and not _is_in_memory() and not hasattr(mail, "outbox")
-
-
-def _is_in_memory() -> bool:
-    connection = connections[USING]
-    return connection.vendor == "sqlite" and connection.is_in_memory_db()  # type: ignore[attr-defined]
+    return conf.hooks_refresh > 0 and not dialect_for(USING).is_in_memory and not hasattr(mail, "outbox")
 
 
 def _watch() -> None:
     wait = threading.Event()
     while not wait.wait(conf.hooks_refresh or 1.0):
         try:
-            if HookVersion.current(USING) != _seen_version:
+            if not is_current():
                 registry.refresh(SOURCE)
         except DatabaseError:
             connections[USING].close()  # away for a while; look again
@@ -125,7 +143,7 @@ def destinations(subscribers: Iterable[str]) -> Mapping[str, Destination | NoDes
 
 
 def _look_up(subscribers: Iterable[str]) -> Mapping[str, Destination | NoDestination]:
-    ids = {int(name.partition(":")[2]): name for name in subscribers}
+    ids = {hook_of(name): name for name in subscribers}
     found: dict[str, Destination | NoDestination] = dict.fromkeys(ids.values(), NoDestination("the hook was deleted"))
     for hook in Hook.objects.using(USING).filter(pk__in=ids):
         found[ids[hook.pk]] = _destination(hook)
@@ -136,31 +154,53 @@ def _destination(hook: Hook) -> Destination | NoDestination:
     if not hook.enabled:
         return NoDestination("the hook is disabled")
     try:
-        keys = (key_of(hook.reveal_secret()),)
+        return destination_of(hook)
     except ConfigurationError as error:
         return NoDestination(str(error))
+
+
+def destination_of(hook: Hook) -> Destination:
+    """Where a hook wants to be told; raises `ConfigurationError` where its secret cannot be decrypted."""
     lines = tuple(f"{name}: {value}" for name, value in parse_headers(hook.headers))
-    return Destination(hook.target_url, hook.http_method, lines, hook.content_type, keys)
-
-
-def receiver_gone(subscriber: str) -> None:
-    """A receiver answered 410 Gone: it wants to hear nothing any more."""
-    if Hook.objects.using(USING).filter(pk=int(subscriber.partition(":")[2]), enabled=True).update(enabled=False):
-        logger.warning("%s answered 410 Gone and is disabled", subscriber)
-        registry.refresh(SOURCE)
+    return Destination(hook.target_url, hook.http_method, lines, hook.content_type, hook.signing_keys())
 
 
 def _end_with_object(hook: Hook, model: type[Model]) -> Subscription:
     """The hooks of an object end with it; what they were promised to be told, its deletion too, is still sent."""
 
-    def end(_: Event) -> None:
-        Hook.objects.using(USING).filter(pk=hook.pk).update(ended=True)
-        registry.refresh(SOURCE, USING)
+    def object_deleted(event: Event) -> None:
+        if event.using == USING:  # in the same transaction as the object
+            QuerySet.update(Hook.objects.using(USING).filter(pk=hook.pk), ended=True)
+        _Ending.of(event.using).hooks.append(hook.pk)
 
     return Subscription(
         name=f"end of {hook.subscriber}",
         pattern=f"{resource_of(model)}.deleted",
         phase=Phase.IN_TRANSACTION,
-        tell=end,
+        tell=object_deleted,
         object_id=hook.object_id,
     )
+
+
+class _Ending:
+    """Hooks whose objects are deleted in a transaction, or in a savepoint of it: known to have ended when it commits.
+
+    All at once, for a deletion may take thousands with it, and each look at the hooks is a look at all of them.
+    """
+
+    def __init__(self) -> None:
+        self.hooks: list[int] = []
+
+    def __call__(self) -> None:
+        Hook.objects.using(USING).filter(pk__in=self.hooks).update(ended=True)
+
+    @classmethod
+    def of(cls, using: str) -> _Ending:
+        connection = transaction.get_connection(using)
+        savepoints = set(connection.savepoint_ids)
+        for entry in connection.run_on_commit:
+            if isinstance(entry[1], cls) and entry[0] == savepoints:
+                return entry[1]
+        ending = cls()
+        transaction.on_commit(ending, using=using)
+        return ending

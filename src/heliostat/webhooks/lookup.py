@@ -10,7 +10,7 @@ import datetime
 import decimal
 import inspect
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -39,6 +39,7 @@ EVENT_NAMES: dict[str, Callable[[Event], Any]] = {
     "created": lambda event: event.action == "created",
     "using": lambda event: event.using,
     "raw": lambda _: False,
+    "update_fields": lambda event: list(event.changes) or None,
 }
 
 
@@ -144,6 +145,17 @@ def _why_refused_of(model: type[models.Model] | None, names: Sequence[str]) -> s
             return f"goes into “{name}”, which is a plain value"
         model = field.related_model
     return None
+
+
+def models_on(path: Sequence[str], model: type[models.Model]) -> Iterator[type[models.Model] | None]:
+    """The models of the objects that a name goes through, from an object of this model; None where it could be any."""
+    current: type[models.Model] | None = model
+    for name in path[1:-1] if path[0] == "instance" else ():
+        field = _fields(current).get(name) if current is not None else None
+        if field is None or not field.is_relation:
+            return
+        current = field.related_model
+        yield current
 
 
 def _why_closed(model: type[models.Model], name: str) -> str | None:

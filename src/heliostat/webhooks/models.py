@@ -2,27 +2,64 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
-from django.db import models, transaction
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.core.validators import MinValueValidator
+from django.db import connections, models, router, transaction
+from django.utils import timezone
 
-from heliostat.delivery.signing import key_of, new_secret
 from heliostat.events.event import Event
-from heliostat.webhooks import secret_store
+from heliostat.events.matching import registry
 from heliostat.webhooks.content import check_content_type
-from heliostat.webhooks.exceptions import InvalidTargetError
+from heliostat.webhooks.exceptions import InvalidExpiryError, InvalidModelError, InvalidSignalError
+from heliostat.webhooks.filters import Condition, check_filters, condition_for
 from heliostat.webhooks.headers import check_headers
-from heliostat.webhooks.patterns import check_model, check_path, check_signals, patterns_of, tells_of_changes_alone
+from heliostat.webhooks.patterns import (
+    check_model,
+    check_path,
+    check_signals,
+    key_of_object,
+    patterns_of,
+    tells_of_changes_alone,
+)
 from heliostat.webhooks.payloads import body_for, check_serializer
-from heliostat.webhooks.targets import METHODS, check_method, check_target
+from heliostat.webhooks.signed import Signed
+from heliostat.webhooks.targets import METHODS, check_method, check_target, host_of
 from heliostat.webhooks.templates import check_template
+
+SOURCE = "webhooks"  # under this name the matcher knows the subscriptions of hooks
+Checks = dict[str, Callable[[], None]]
+"""By field: raises a `ValidationError` where it, with the others as they are, cannot work."""
+
+
+def _with_target_url(wanted: dict[str, Any]) -> dict[str, Any]:
+    """`target` and `target__startswith` by the field's own name."""
+    return {"target_url" + name[6:] if name.split("__")[0] == "target" else name: wanted[name] for name in wanted}
 
 
 class HookQuerySet(models.QuerySet["Hook"]):
-    """Changes of hooks are live in every process within a second, bulk changes too."""
+    """Changes of hooks are live in every process within a second, in their own at once; bulk changes too."""
+
+    def living(self) -> HookQuerySet:
+        """Those that may be told of what happens from now on, and all hooks on one object: they end with it, even while
+        they are told nothing."""
+        is_lasting = models.Q(expires_at=None) | models.Q(expires_at__gt=timezone.now())
+        is_asking = models.Q(is_lasting, enabled=True)
+        return self.filter(is_asking | ~models.Q(object_id=""), ended=False)
+
+    def filter(self, *args: Any, **kwargs: Any) -> Self:
+        """Understands `target` too."""
+        return super().filter(*args, **_with_target_url(kwargs))
+
+    def exclude(self, *args: Any, **kwargs: Any) -> Self:
+        """Understands `target` too."""
+        return super().exclude(*args, **_with_target_url(kwargs))
 
     def update(self, **values: Any) -> int:
         with transaction.atomic(using=self.db):
@@ -31,13 +68,17 @@ class HookQuerySet(models.QuerySet["Hook"]):
         return count
 
     def bulk_create(self, objs: Any, *args: Any, **kwargs: Any) -> list[Hook]:
+        """Looks at each as `save()` does, and raises what that raises."""
+        objs = list(objs)
+        for hook in objs:
+            hook.make_ready(self.db)
         with transaction.atomic(using=self.db):
             created = super().bulk_create(objs, *args, **kwargs)
             HookVersion.bump(self.db)
         return created
 
 
-class Hook(models.Model):
+class Hook(Signed):
     """A web hook: who asked to know of what, and where to send it."""
 
     METHODS: ClassVar = [(method, method) for method in METHODS]
@@ -86,7 +127,26 @@ class Hook(models.Model):
         help_text="Path of a REST framework serializer, used where there is no template. Both empty: what the model's "
         "get_static_payload() and get_dynamic_payload(hook) give, or else the default payload.",
     )
-    encrypted_secret = models.TextField(editable=False)
+    filters = models.JSONField(
+        default=dict, blank=True, help_text="Told only of events that these conditions hold for. Empty: of all."
+    )
+    paused = models.BooleanField(default=False, help_text="What happens waits, and is sent when the pause ends.")
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Told of nothing that happens later.")
+    ordered = models.BooleanField(
+        default=False,
+        help_text="Told of each object's events one after the other, in the order in which they happened.",
+    )
+    max_per_second = models.FloatField(
+        null=True, blank=True, validators=[MinValueValidator(0.001)], help_text="Requests a second. Empty: no limit."
+    )
+    max_concurrent = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Requests in flight. Empty: the site's limit.",
+    )
+    failing_since = models.DateTimeField(null=True, editable=False)
+    disabled_because = models.CharField(max_length=200, blank=True, default="", editable=False)
     created = models.DateTimeField(auto_now_add=True)
     modified = models.DateTimeField(auto_now=True)
 
@@ -99,37 +159,104 @@ class Hook(models.Model):
         ordering = ("-id",)
 
     def __str__(self) -> str:
-        return self.name or f"hook {self.pk} to {self.target_url}"
+        return self.name or f"hook {self.pk} to {host_of(self.target_url)}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Saves nothing that could not be sent: raises what `validate()` raises."""
-        if not self.encrypted_secret:
-            self.set_secret(new_secret())
         if kwargs.get("update_fields") is None:
-            self.validate()
+            self.make_ready(kwargs.get("using") or router.db_for_write(type(self), instance=self))
         super().save(*args, **kwargs)
 
+    def make_ready(self, using: str) -> None:
+        """Validated, with a secret, and with the model as it is known in this database: as every hook is kept."""
+        if self.model is not None and self.model._state.db not in (None, using):  # that of an object elsewhere
+            types, self._state.db = ContentType.objects.db_manager(using), using
+            self.model = types.get_by_natural_key(self.model.app_label, self.model.model)
+        self.validate()
+        self.make_secret()
+
     def validate(self) -> None:
-        """The one validation of hooks, wherever they come from. Raises `ValidationError`s."""
-        check_target(self.target_url)
-        check_headers(self.headers)
-        check_content_type(self.content_type)
-        check_method(self.http_method)
-        self.clean()
+        """The one validation of hooks, wherever they come from. Raises `ValidationError`s that name their field."""
+        for field, check in {**self._checks_of_fields(), **self._checks()}.items():
+            try:
+                check()
+            except ValidationError as error:
+                raise type(error)({field: error}) from error
 
     def clean(self) -> None:
         """What fields have to do with each other; each field's own validator is beside it."""
-        if self.model is None and not self.signals:
-            raise InvalidTargetError("A hook needs a model, or events to be told of.")
-        check_model(self.model)
-        check_signals(self.signals, self.model)
-        self._check_payload()
+        errors: dict[str, ValidationError] = {}
+        for field, check in self._checks().items():
+            try:
+                check()
+            except ValidationError as error:
+                errors[field] = error
+        if errors:
+            raise ValidationError(errors)
 
-    def _check_payload(self) -> None:
+    def full_clean(self, exclude: Any = None, *args: Any, **kwargs: Any) -> None:
+        """As in every model; but an error of a field that a form does not show is told beside the form."""
+        try:
+            super().full_clean(exclude, *args, **kwargs)
+        except ValidationError as error:
+            told: dict[str, list[ValidationError]] = {}
+            for field, errors in error.error_dict.items():
+                told.setdefault(NON_FIELD_ERRORS if field in (exclude or ()) else field, []).extend(errors)
+            raise ValidationError(told) from error
+
+    def _checks_of_fields(self) -> Checks:
+        return {
+            "target_url": lambda: check_target(self.target_url),
+            "headers": lambda: check_headers(self.headers),
+            "content_type": lambda: check_content_type(self.content_type),
+            "http_method": lambda: check_method(self.http_method),
+        }
+
+    def _checks(self) -> Checks:
+        return {
+            "model": self._check_what_is_asked,
+            "object_id": self._check_object,
+            "signals": lambda: check_signals(self.signals, self.model),
+            "filters": self._check_filters,
+            "expires_at": self._check_expiry,
+            "signature": self.check_signature,
+            "payload_template": self._check_template,
+            "serializer_class": self._check_serializer,
+        }
+
+    def _check_what_is_asked(self) -> None:
+        if self.model is None and not self.signals:
+            raise InvalidModelError("A hook needs a model, or events to be told of.")
+        check_model(self.model)
+
+    def _check_object(self) -> None:
+        """Keys are written in one way: as events have them."""
+        self.object_id = key_of_object(self.model, self.object_id)
+
+    def _check_filters(self) -> None:
+        with suppress(InvalidSignalError):  # that is an error of its own
+            check_signals(self.signals, self.model)
+            check_filters(self.filters, self.patterns)
+
+    def _check_expiry(self) -> None:
+        try:
+            self.expires_at = models.DateTimeField().to_python(self.expires_at)
+        except ValidationError as error:
+            raise InvalidExpiryError(error.messages) from error
+        if self.expires_at is None:
+            return
+        if timezone.is_naive(self.expires_at) and settings.USE_TZ:
+            raise InvalidExpiryError("The expiry needs a time zone, as in 2026-11-21T18:00:00Z.")
+        if self._state.adding and self.expires_at <= timezone.now():
+            raise InvalidExpiryError("The expiry has passed: such a hook would be told nothing.")
+
+    def _check_template(self) -> None:
         if self.payload_template:
             model = self.model.model_class() if self.model else None
             has_arguments = not tells_of_changes_alone(self.patterns)
             check_template(self.payload_template, self.content_type, model, has_arguments)
+
+    def _check_serializer(self) -> None:
         if self.serializer_class:
             check_serializer(self.serializer_class)
 
@@ -152,18 +279,18 @@ class Hook(models.Model):
         """The event types that it is told of."""
         return patterns_of(self.signals, self.model)
 
-    def reveal_secret(self) -> str:
-        """The secret, `whsec_…`."""
-        return secret_store.decrypt(self.encrypted_secret)
-
-    def set_secret(self, secret: str) -> None:
-        """Sign with this secret from now on; raises `ValueError` where it is none."""
-        key_of(secret)
-        self.encrypted_secret = secret_store.encrypt(secret)
+    def condition(self) -> Condition | None:
+        """What must hold for it to be told of an event of its types, read once; None where it is told of all."""
+        return condition_for(self)
 
     def body(self, event: Event) -> str | None:
         """What this hook is sent of an event, or None where it is the event's own body."""
         return body_for(self, event)
+
+
+def hook_of(subscriber: str) -> int:
+    """The id of a hook, from its name in the outbox."""
+    return int(subscriber.partition(":")[2])
 
 
 class Signal(models.Model):
@@ -198,10 +325,15 @@ class HookVersion(models.Model):
 
     @classmethod
     def bump(cls, using: str) -> None:
+        """Hooks changed: it counts at once in this process, and within a second in every other."""
         rows = cls.objects.using(using)
         if not rows.filter(pk=1).update(version=models.F("version") + 1):
             rows.get_or_create(pk=1, defaults={"version": 1})
+        registry.refresh(SOURCE, using)
 
     @classmethod
     def current(cls, using: str) -> int:
-        return cls.objects.using(using).filter(pk=1).values_list("version", flat=True).first() or 0
+        with connections[using].cursor() as cursor:  # a worker asks at every claim, and the ORM asks ten times slower
+            cursor.execute(f"SELECT version FROM {cls._meta.db_table} WHERE id = 1")
+            row = cursor.fetchone()
+        return row[0] if row else 0

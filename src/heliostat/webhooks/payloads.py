@@ -17,16 +17,19 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import msgspec
 from django.db import models, transaction
-from django.utils.module_loading import import_string
 
 from heliostat.conf import conf
 from heliostat.events.context import telling
 from heliostat.events.event import Event
 from heliostat.events.snapshot import SECRET, is_secret
-from heliostat.outbox.bodies import to_json
+from heliostat.exceptions import ConfigurationError
+from heliostat.outbox.bodies import body_of
 from heliostat.webhooks.content import Kind, kind_of
-from heliostat.webhooks.exceptions import InvalidPayloadError
+from heliostat.webhooks.deliverers.overrides import dumped, has_own_dump
+from heliostat.webhooks.exceptions import InvalidSerializerError
+from heliostat.webhooks.paths import object_at
 from heliostat.webhooks.templates import compiled, without_nul
 
 if TYPE_CHECKING:
@@ -40,16 +43,10 @@ REMEMBERED_EVENTS = 16  # one is enough, unless a payload saves objects itself
 
 def body_for(hook: Hook, event: Event) -> str | None:
     """The body of this hook for an event, or None where it is the event's own."""
-    if event.payload is not None:
-        return _written(event.payload, hook, event)
-    maker = _maker(hook, event)
-    if maker is None:
-        return None
     try:
-        with telling(event), _own_savepoint(event.using):
-            return maker(hook, event)
+        return made_body(hook, event)
     except Exception:
-        if conf.hooks_raise_exceptions:
+        if conf.hooks_raise_exceptions or event.payload is not None:
             raise
         logger.exception(
             "hook %s: its payload for %s %s (event %s) could not be made; the default body is sent in its place",
@@ -61,15 +58,34 @@ def body_for(hook: Hook, event: Event) -> str | None:
         return None
 
 
+def made_body(hook: Hook, event: Event) -> str | None:
+    """The same; raises whatever the template, serializer or method of the model raises."""
+    if event.payload is not None:
+        return _written(event.payload, hook, event)
+    maker = _maker(hook, event)
+    if maker is None:
+        return None
+    with telling(event), _own_savepoint(event.using):
+        return maker(hook, event)
+
+
 def _maker(hook: Hook, event: Event) -> Callable[[Hook, Event], str | None] | None:
     if hook.payload_template:
         return _from_template
-    if event.instance is None:
-        return None
+    if event.instance is not None and (maker := _maker_of_instance(hook, event)) is not None:
+        return maker
+    return _default if has_own_dump() else None
+
+
+def _maker_of_instance(hook: Hook, event: Event) -> Callable[[Hook, Event], str] | None:
     if hook.serializer_class:
         return _from_serializer
     says_itself = hasattr(event.instance, STATIC) or hasattr(event.instance, DYNAMIC)
     return _from_model if says_itself else None
+
+
+def _default(_: Hook, event: Event) -> str:
+    return without_nul(dumped(msgspec.json.decode(body_of(event)), event.type))
 
 
 def _from_template(hook: Hook, event: Event) -> str:
@@ -104,7 +120,7 @@ def _with_action(hook: Hook, action: str) -> Hook:
 def _written(payload: Any, hook: Hook, event: Event) -> str:
     if isinstance(payload, str) and kind_of(hook.content_type) is not Kind.JSON:
         return without_nul(payload)
-    return to_json(payload, f"the payload of {event.type}")
+    return without_nul(dumped(payload, f"the payload of {event.type}"))
 
 
 class _StaticPayloads(threading.local):
@@ -159,21 +175,21 @@ def _without_nested(value: Any) -> Any:
 @cache
 def serializer_at(path: str) -> Any:
     """A serializer of this class, kept: making one costs ten times its use."""
-    return import_string(path)()
+    return object_at(path, "serializers")()
 
 
 def check_serializer(path: str) -> None:
-    """Raises `InvalidPayloadError` where a path leads to no class with the method `to_representation`."""
+    """Raises `InvalidSerializerError` where a path leads to no class with the method `to_representation`."""
     try:
-        found = import_string(path)
-    except Exception as error:  # whatever the module raises while it is imported
-        raise InvalidPayloadError(f"The serializer “{path}” cannot be imported: {error}") from error
+        found = object_at(path, "serializers")
+    except ConfigurationError as error:
+        raise InvalidSerializerError(f"The serializer {error}") from error
     if not isinstance(found, type) or not callable(getattr(found, "to_representation", None)):
-        raise InvalidPayloadError(f"“{path}” is no serializer, that is a class with to_representation(instance).")
+        raise InvalidSerializerError(f"“{path}” is no serializer, that is a class with to_representation(instance).")
     try:
         serializer_at(path)
     except Exception as error:
-        raise InvalidPayloadError(f"The serializer “{path}” cannot be made without arguments: {error}") from error
+        raise InvalidSerializerError(f"The serializer “{path}” cannot be made without arguments: {error}") from error
 
 
 @contextmanager

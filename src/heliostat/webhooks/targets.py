@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
@@ -11,6 +12,7 @@ from heliostat.webhooks.exceptions import InvalidTargetError
 
 MAX_HOST = 253
 METHODS = ("POST", "PUT", "PATCH")
+NAME = re.compile(r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.?")
 
 
 def check_target(url: str) -> None:
@@ -25,10 +27,44 @@ def check_target(url: str) -> None:
         raise InvalidTargetError("The address needs the name of a host, of at most 253 characters.")
     if any(character <= " " for character in url):
         raise InvalidTargetError("The address holds a space or a control character.")
+    _check_spelling(url, host)
     if (literal := _literal_address(host)) and (why := why_forbidden(literal)):
         raise InvalidTargetError(
             f"{host} must not be called ({why}). The setting HELIOSTAT_ALLOW_NETWORKS can allow a network of your own."
         )
+
+
+def _check_spelling(url: str, host: str) -> None:
+    """What other programs might read differently from us has no place in an address."""
+    if not host.isascii():
+        raise InvalidTargetError(f"The name of the host must be ASCII{_ascii_form(host)}.")
+    if not url.isascii() or "\\" in url:
+        raise InvalidTargetError("The address holds a character that must be percent-encoded (ü is %C3%BC).")
+    if not NAME.fullmatch(host) and not _is_ipv6(host):
+        raise InvalidTargetError(f"“{host}” is no name of a host.")
+
+
+def _ascii_form(host: str) -> str:
+    try:
+        return f": {host.encode('idna').decode()}"
+    except UnicodeError:
+        return ""
+
+
+def _is_ipv6(host: str) -> bool:
+    """Without a scope id, which means something on one machine only."""
+    try:
+        return ip_address(host).version == 6 and "%" not in host  # noqa: PLR2004
+    except ValueError:
+        return False
+
+
+def host_of(url: str) -> str:
+    """Where an address leads, without path and query, where many receivers keep secrets; empty where it is none."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return ""
 
 
 def check_method(method: str) -> None:
@@ -48,6 +84,7 @@ def _split(url: str) -> SplitResult:
 
 def _literal_address(host: str) -> str | None:
     """The address that a host is when it needs no DNS, in whatever spelling (`2130706433`, `0x7f.1`, `127.1`)."""
+    host = host.removesuffix(".")
     if host == "localhost" or host.endswith(".localhost"):
         return "127.0.0.1"
     try:

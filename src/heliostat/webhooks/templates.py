@@ -84,9 +84,18 @@ def compiled(text: str, content_type: str) -> Template:
 
 def check_template(text: str, content_type: str, model: type[Model] | None, has_arguments: bool) -> None:
     """Raises `InvalidPayloadError` for a template that cannot work, or that reaches for what it must not have."""
-    for piece in compiled(text, content_type).pieces:
-        if isinstance(piece, Placeholder) and (reason := why_refused(piece.path, model, has_arguments)):
+    for piece in _placeholders(text, content_type):
+        if reason := why_refused(piece.path, model, has_arguments):
             raise _problem(text, piece.start, f"{{{{{'.'.join(piece.path)}}}}} {reason}")
+
+
+def names_in(text: str, content_type: str) -> list[tuple[str, ...]]:
+    """The names that a template holds: `("instance", "depot", "name")`."""
+    return [piece.path for piece in _placeholders(text, content_type)]
+
+
+def _placeholders(text: str, content_type: str) -> list[Placeholder]:
+    return [piece for piece in compiled(text, content_type).pieces if isinstance(piece, Placeholder)]
 
 
 def _check_text(text: str) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFormatter
 from django.db import DEFAULT_DB_ALIAS, connections
 
-EVERY = 1.0  # seconds between two lines of progress
+EVERY = 0.5  # seconds between two looks at how far it is
+WIDTH = 40  # characters of the bar
 
 
 class _Help(DjangoHelpFormatter):
@@ -46,24 +47,34 @@ class OutboxCommand(BaseCommand):
             self.stdout.write(text)
 
     @contextmanager
-    def progress(self, text: Callable[[], str], verbosity: int) -> Iterator[None]:
-        """Every second a line on stderr, where a person watches."""
+    def progress(self, done: Callable[[], int], total: Callable[[], int], verbosity: int) -> Iterator[None]:
+        """A bar on stderr, where a person watches: so many callbacks of so many. Only there is the total asked for."""
         if verbosity < 1 or not self.stderr.isatty():
             yield
             return
-        done = threading.Event()
+        whole, ended = total(), threading.Event()
 
-        def report() -> None:
-            while not done.wait(EVERY):
-                self.stderr.write(text(), self.style.NOTICE)
+        def draw(ending: str = "") -> None:
+            self.stderr.write(_bar(done(), whole), self.style.NOTICE, ending)
 
-        thread = threading.Thread(target=report, name="heliostat-progress", daemon=True)
+        def keep_drawing() -> None:
+            while not ended.wait(EVERY):
+                draw()
+
+        thread = threading.Thread(target=keep_drawing, name="heliostat-progress", daemon=True)
         thread.start()
         try:
             yield
         finally:
-            done.set()
+            ended.set()
             thread.join()
+            draw("\n")
+
+
+def _bar(done: int, whole: int) -> str:
+    """`[####......] 40 of 100 callbacks`, over what the line held before."""
+    filled = WIDTH * min(done, whole) // max(whole, 1)
+    return f"\r[{'#' * filled}{'.' * (WIDTH - filled)}] {done:,} of {things(whole, 'callback')}"
 
 
 def whole_number(minimum: int) -> Callable[[str], int]:

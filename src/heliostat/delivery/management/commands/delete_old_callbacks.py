@@ -36,7 +36,7 @@ examples:
             self.say(f"Would delete {_words(count_ended(before, database))}.", verbosity)
             return
         deleted = Rows()
-        with self.progress(lambda: f"deleted so far: {_words(deleted)}", verbosity):
+        with self.progress(lambda: deleted.callbacks, lambda: count_ended(before, database).callbacks, verbosity):
             for rows in delete_ended(before, database):
                 deleted += rows
         self.say(self.style.SUCCESS(f"Deleted {_words(deleted)}."), verbosity)

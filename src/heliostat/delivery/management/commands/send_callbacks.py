@@ -42,7 +42,7 @@ examples:
         worker = sending.worker
         with (
             stopped_by_signals(worker) as stopped,
-            self.progress(lambda: f"attempts so far: {worker.told.total():,}", verbosity),
+            self.progress(worker.told.total, sending.count, verbosity),
         ):
             told = sending.send()
         well = set(told) <= {"sent"} and not stopped.is_set()

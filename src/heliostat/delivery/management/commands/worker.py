@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentParser
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
 
 from heliostat.conf import conf
+from heliostat.delivery.health import HealthServer
 from heliostat.delivery.management.outbox_command import OutboxCommand, whole_number
 from heliostat.delivery.stopping import stopped_by_signals
+from heliostat.delivery.tally import Tally
 from heliostat.delivery.worker import Worker
+from heliostat.logs import log_as_json
 
 
 class Command(OutboxCommand):
@@ -24,6 +28,7 @@ class Command(OutboxCommand):
 examples:
   manage.py worker --batch
   manage.py worker --concurrency 50 --health-file /run/heliostat.health
+  manage.py worker --health-port 8001 --log-json
 """
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -41,6 +46,16 @@ examples:
             metavar="PATH",
             help="touched at least every 5 seconds while the worker is well, removed at the end",
         )
+        parser.add_argument(
+            "--health-port",
+            type=whole_number(0),
+            metavar="PORT",
+            help="answer /healthz and /metrics (Prometheus) there; 0: any free port",
+        )
+        parser.add_argument(
+            "--health-host", default="127.0.0.1", metavar="HOST", help="the address to answer on (default: %(default)s)"
+        )
+        parser.add_argument("--log-json", action="store_true", help="log to stderr as JSON, one object a line")
 
     def handle(
         self,
@@ -50,17 +65,32 @@ examples:
         verbosity: int,
         concurrency: int | None,
         health_file: Path | None,
+        health_port: int | None,
+        health_host: str,
+        log_json: bool,
         **_: Any,
     ) -> None:
+        if log_json:
+            log_as_json()
         worker = Worker(database, health_file=health_file)
         self.say(f"Worker on database {database!r}: telling what is due. Ctrl-C ends it.", verbosity)
-        with stopped_by_signals(worker), conf.override(**({"concurrency": concurrency} if concurrency else {})):
-            if batch:
-                worker.drain()
-            else:
-                worker.run()
+        with ExitStack() as stack:
+            stack.enter_context(stopped_by_signals(worker))
+            stack.enter_context(conf.override(**({"concurrency": concurrency} if concurrency else {})))
+            if health_port is not None:
+                server = stack.enter_context(_health_server(worker, health_host, health_port))
+                self.say(f"Health: {server.url}/healthz, {server.url}/metrics", verbosity)
+            (worker.drain if batch else worker.run)()
         told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(worker.told.items())) or "nothing was due"
         self.say(self.style.SUCCESS(f"Worker ended: {told}."), verbosity)
+
+
+def _health_server(worker: Worker, host: str, port: int) -> HealthServer:
+    worker.tally = Tally()
+    try:
+        return HealthServer(worker, host, port)
+    except (OSError, OverflowError) as error:
+        raise CommandError(f"cannot answer at {host}:{port}: {error}. Choose another --health-port.") from error
 
 
 def _writable(text: str) -> Path:

@@ -1,0 +1,1 @@
+"""Children of (f), which run with the Python of their own virtual environment."""

@@ -1,0 +1,78 @@
+"""What may be hooked, and the description of the API itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import include, path
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import (
+    OpenApiJsonRenderer,
+    OpenApiJsonRenderer2,
+    OpenApiYamlRenderer,
+    OpenApiYamlRenderer2,
+)
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+import heliostat
+from heliostat.api.base import HeliostatView
+from heliostat.api.described import described
+from heliostat.api.policy import hookable_models, offered_signals
+from heliostat.events.resources import ACTIONS, resource_of
+
+
+class HookableModelSerializer(serializers.Serializer[Any]):
+    """A model that hooks may be on."""
+
+    model = serializers.CharField()
+    name = serializers.CharField(help_text="For people.")
+    event_types = serializers.ListField(child=serializers.CharField())
+
+
+class OfferedSignalSerializer(serializers.Serializer[Any]):
+    """A custom signal that hooks may name; of an object, it becomes the event `app.model.action`."""
+
+    signal = serializers.CharField()
+    action = serializers.CharField()
+
+
+class EventTypesSerializer(serializers.Serializer[Any]):
+    """What hooks may be told of."""
+
+    models = HookableModelSerializer(many=True)
+    signals = OfferedSignalSerializer(many=True)
+
+
+class EventTypesView(HeliostatView):
+    """What may be hooked."""
+
+    @described(responses=EventTypesSerializer)
+    def get(self, request: Request) -> Response:
+        """The models and signals that your hooks may be told of."""
+        models = [
+            {
+                "model": resource_of(model),
+                "name": str(model._meta.verbose_name),
+                "event_types": [f"{resource_of(model)}.{action}" for action in ACTIONS],
+            }
+            for model in hookable_models(request.user)
+        ]
+        signals = [{"signal": path, "action": path.rpartition(".")[2]} for path in offered_signals()]
+        return Response({"models": models, "signals": signals})
+
+
+class SchemaView(HeliostatView):
+    """This API, described in OpenAPI 3: of these addresses alone, as they are seen from outside."""
+
+    renderer_classes = (OpenApiJsonRenderer2, OpenApiJsonRenderer, OpenApiYamlRenderer2, OpenApiYamlRenderer)
+
+    @described(exclude=True)
+    def get(self, request: Request) -> Response:
+        """The description."""
+        mounted_at = request.path.removesuffix("schema/").lstrip("/")
+        generator = SchemaGenerator(patterns=[path(mounted_at, include("heliostat.api.urls"))])
+        schema = generator.get_schema(request=request, public=True)
+        schema["info"] |= {"title": "Heliostat", "version": heliostat.__version__}
+        return Response(schema)

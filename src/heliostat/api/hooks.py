@@ -1,0 +1,167 @@
+"""Hooks as the API shows and takes them."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, ClassVar
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError as DjangoValidationError
+from rest_framework import serializers
+
+from heliostat.api.base import told_by_field
+from heliostat.api.fields import Headers, ModelName, PlainJSON, Strict
+from heliostat.api.policy import check_may_hook, check_offered
+from heliostat.exceptions import ConfigurationError
+from heliostat.webhooks.masks import check_move, unmasked
+from heliostat.webhooks.models import Hook
+
+SHARED = "v1"
+TOLD = frozenset({"user", "model", "object_id", "signals", "payload_template", "serializer_class"})
+"""The fields that decide who is told what: when one of them changes, it is asked whether he may be."""
+
+
+class HookSerializer(Strict, serializers.ModelSerializer[Hook]):
+    """A hook. Whoever is not staff has no say in whose it is, and names no serializer: that is code."""
+
+    model = ModelName(required=False, allow_null=True, help_text="Told of objects of this model: “targets.target”.")
+    signals = serializers.ListField(
+        child=serializers.CharField(max_length=255),
+        required=False,
+        help_text="Actions (“created”), event types (“targets.target.*”), paths of signals. Empty: all of the model's.",
+    )
+    headers = Headers(required=False, help_text="Sent with each request. Values that look secret are shown masked.")
+    filters = PlainJSON(required=False, help_text="Told only of events that these conditions hold for. Empty: of all.")
+    user = serializers.PrimaryKeyRelatedField(
+        queryset=get_user_model()._default_manager.all(),
+        required=False,
+        allow_null=True,
+        help_text="Whose hook it is, for staff to say; null: the site's.",
+    )
+
+    public_key = serializers.SerializerMethodField(help_text="What receivers verify with, where the signature is v1a.")
+
+    class Meta:
+        model = Hook
+        fields: tuple[str, ...] = (
+            "id", "name", "user", "model", "object_id", "signals", "filters", "target_url", "http_method", "headers",
+            "content_type", "payload_template", "serializer_class", "ordered", "max_per_second", "max_concurrent",
+            "expires_at", "signature", "public_key", "enabled", "paused", "ended", "failing_since",
+            "disabled_because", "created", "modified",
+        )  # fmt: skip
+        read_only_fields = (
+            "id", "enabled", "paused", "ended", "failing_since", "disabled_because", "created", "modified",
+        )  # fmt: skip
+        extra_kwargs: ClassVar[dict[str, Any]] = {"target_url": {"validators": []}, "content_type": {"validators": []}}
+
+    def get_public_key(self, hook: Hook) -> str | None:
+        return public_key(hook)
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        request = self.context.get("request")
+        if request is not None and not request.user.is_staff:
+            fields["user"].read_only = True
+            fields["serializer_class"].read_only = True
+        return fields
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        before = self.instance if isinstance(self.instance, Hook) else None
+        if before is None:
+            attrs.setdefault("user", self._user)
+        try:
+            return self._checked(before, attrs)
+        except DjangoValidationError as error:
+            raise told_by_field(error) from error
+
+    def _checked(self, before: Hook | None, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Before the hook's own validation, what could not be undone after it: code is imported there."""
+        hook = copy.copy(before) if before is not None else Hook()
+        if "headers" in attrs:
+            attrs["headers"] = _written(attrs["headers"], hook.headers)
+        for name, value in attrs.items():
+            setattr(hook, name, value)
+        if before is None or any(getattr(before, name) != getattr(hook, name) for name in TOLD & attrs.keys()):
+            check_offered(hook.signals)
+            check_may_hook(self._user, hook)
+        hook.full_clean(exclude=("encrypted_secret",))
+        if before is not None:
+            check_move(before.target_url, hook.target_url, before.headers, hook.headers)
+        return {name: getattr(hook, name) for name in attrs}  # a key is written in one way
+
+    @property
+    def _user(self) -> Any:
+        return self.context["request"].user
+
+    def update(self, instance: Hook, validated_data: dict[str, Any]) -> Hook:
+        """Writes these columns alone: a worker counts failures in others meanwhile."""
+        for name, value in validated_data.items():
+            setattr(instance, name, value)
+        instance.save(update_fields=[*validated_data, "modified"])
+        return instance
+
+
+class NewHookSerializer(HookSerializer):
+    """A hook with its secret, which is shown when it is made, and never again."""
+
+    secret = serializers.SerializerMethodField(
+        help_text="What the receiver verifies signatures with; null where it does so with the public key."
+    )
+
+    class Meta(HookSerializer.Meta):
+        fields = (*HookSerializer.Meta.fields, "secret")
+
+    def get_secret(self, hook: Hook) -> str | None:
+        return shared_secret(hook)
+
+
+class RotateSerializer(Strict):
+    """How long the old secret signs beside the new one (HELIOSTAT_SECRET_OVERLAP), and how the new one signs."""
+
+    overlap_hours = serializers.FloatField(min_value=0, max_value=24 * 365, required=False)
+    signature = serializers.ChoiceField(choices=Hook.SIGNATURES, required=False)
+
+
+class SecretSerializer(serializers.ModelSerializer[Hook]):
+    """A new secret, which is shown this once; or the new public key."""
+
+    secret = serializers.SerializerMethodField()
+    public_key = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Hook
+        fields = ("signature", "secret", "public_key", "previous_secret_until")
+
+    def get_secret(self, hook: Hook) -> str | None:
+        return shared_secret(hook)
+
+    def get_public_key(self, hook: Hook) -> str | None:
+        return public_key(hook)
+
+
+def shared_secret(hook: Hook) -> str | None:
+    """What the receiver must know and nobody else. A private key is for nobody but us."""
+    return hook.reveal_secret() if hook.signature == SHARED else None
+
+
+def public_key(hook: Hook) -> str | None:
+    """What anybody may verify with; None where a secret is shared, or where the key cannot be decrypted."""
+    if hook.signature == SHARED:
+        return None
+    with suppress(ConfigurationError):
+        return hook.public_key
+    return None
+
+
+class ResendAllSerializer(Strict):
+    """Everything that ended like this since then."""
+
+    since = serializers.DateTimeField()
+    ended_as = serializers.ChoiceField(choices=("error", "cancelled", "sent"), default="error")
+
+
+def _written(headers: Mapping[str, str], stored: str) -> str:
+    return json.dumps(unmasked(headers, stored)) if headers else ""

@@ -1,0 +1,240 @@
+"""Hooks, deliveries and event types over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import Http404
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from rest_framework import mixins, status
+from rest_framework.decorators import action
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from heliostat.api import deliveries, examples, hooks
+from heliostat.api.base import Conflict, HeliostatView, NewestFirst
+from heliostat.api.described import described
+from heliostat.api.policy import has_room, visible_hooks
+from heliostat.conf import conf
+from heliostat.outbox import resending
+from heliostat.outbox.models import Attempt, Callback, Status
+from heliostat.webhooks import care
+from heliostat.webhooks.exceptions import HookDisabledError
+from heliostat.webhooks.models import Hook, hook_of
+
+KEY = "[0-9]{1,18}"
+READING = ("list", "retrieve", "metadata")
+PREVIEW = OpenApiParameter("preview", bool, description="Only count.")
+CONFLICT = OpenApiResponse(description="This cannot be done in the present state.")
+
+
+class HookViewSet(
+    HeliostatView,
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    mixins.CreateModelMixin,
+    mixins.UpdateModelMixin,
+    mixins.DestroyModelMixin,
+    GenericViewSet[Hook],
+):
+    """Hooks: who asked to know of what, and where to send it. You see your own; staff see all."""
+
+    queryset = Hook.objects.none()
+    serializer_class = hooks.HookSerializer
+    pagination_class = NewestFirst
+    lookup_value_regex = KEY
+
+    def get_queryset(self) -> QuerySet[Hook]:
+        found = visible_hooks(self.request.user)
+        return found.select_related("model") if self.action in READING else found.select_for_update()
+
+    @described(
+        request=hooks.HookSerializer,
+        responses={201: hooks.NewHookSerializer, 409: CONFLICT},
+        examples=examples.SUBSCRIBE,
+    )
+    def create(self, request: Request) -> Response:
+        """Make a hook. The answer holds its secret, this once."""
+        if not has_room(request.user):
+            raise Conflict(f"You have {conf.hooks_per_user} hooks; delete one first.")
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        made = hooks.NewHookSerializer(serializer.save(), context=self.get_serializer_context())
+        return Response(made.data, status=status.HTTP_201_CREATED)
+
+    @described(examples=examples.SUBSCRIBE)
+    def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Change a hook as a whole; what is left out stays."""
+        with transaction.atomic():
+            return super().update(request, *args, **kwargs)
+
+    @described(examples=examples.CHANGE)
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Change some fields of a hook."""
+        return super().partial_update(request, *args, **kwargs)
+
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Delete a hook. What waits for it is cancelled."""
+        with transaction.atomic():
+            return super().destroy(request, *args, **kwargs)
+
+    @described(request=None, responses={202: deliveries.DeliverySerializer, 409: CONFLICT})
+    @action(detail=True, methods=["post"])
+    def ping(self, request: Request, pk: str) -> Response:
+        """Send this hook, and nobody else, a test event of the type heliostat.ping."""
+        with self._held() as hook:
+            try:
+                callback = care.ping(hook)
+            except HookDisabledError as error:
+                raise Conflict(error.message) from error
+        return Response(deliveries.DeliverySerializer(callback).data, status=status.HTTP_202_ACCEPTED)
+
+    @described(request=None, responses=hooks.HookSerializer)
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: str) -> Response:
+        """Send nothing for now: what happens waits."""
+        return self._cared_for(care.pause)
+
+    @described(request=None, responses=hooks.HookSerializer)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        """Send again, beginning with what waited."""
+        return self._cared_for(care.resume)
+
+    @described(request=None, responses=hooks.HookSerializer)
+    @action(detail=True, methods=["post"])
+    def enable(self, request: Request, pk: str) -> Response:
+        """Tell it of what happens from now on."""
+        return self._cared_for(care.enable)
+
+    @described(request=None, responses=hooks.HookSerializer)
+    @action(detail=True, methods=["post"])
+    def disable(self, request: Request, pk: str) -> Response:
+        """Tell it of nothing any more. What waits for it is cancelled."""
+        return self._cared_for(care.disable)
+
+    @described(request=hooks.RotateSerializer, responses=hooks.SecretSerializer, examples=examples.ROTATE)
+    @action(detail=True, methods=["post"], url_path="rotate-secret")
+    def rotate_secret(self, request: Request, pk: str) -> Response:
+        """Make a new secret, shown this once. The old one signs too until the overlap ends."""
+        asked = hooks.RotateSerializer(data=request.data or {})
+        asked.is_valid(raise_exception=True)
+        hours = asked.validated_data.get("overlap_hours")
+        overlap = None if hours is None else timedelta(hours=hours)
+        with self._held() as hook:
+            care.rotate_secret(hook, overlap, asked.validated_data.get("signature", ""))
+        return Response(hooks.SecretSerializer(hook).data)
+
+    @described(
+        request=hooks.ResendAllSerializer,
+        parameters=[PREVIEW],
+        responses={200: deliveries.CountSerializer, 202: deliveries.CountSerializer},
+        examples=examples.RESEND_ALL,
+    )
+    @action(detail=True, methods=["post"])
+    def resend(self, request: Request, pk: str) -> Response:
+        """Send all again that failed since a time; with ?preview=true, only count it."""
+        asked = hooks.ResendAllSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        hook = get_object_or_404(visible_hooks(request.user), pk=pk)
+        since, ended = asked.validated_data["since"], Status(asked.validated_data["ended_as"])
+        if request.query_params.get("preview", "").lower() in ("true", "1", "yes"):
+            return _count(resending.failed_since(hook.subscriber, since, status=ended), status.HTTP_200_OK)
+        return _count(resending.resend_all(hook.subscriber, since, status=ended), status.HTTP_202_ACCEPTED)
+
+    @contextmanager
+    def _held(self) -> Iterator[Hook]:
+        """The hook, while nobody else can change it."""
+        with transaction.atomic():
+            yield self.get_object()
+
+    def _cared_for(self, act: Any) -> Response:
+        with self._held() as hook:
+            act(hook)
+            return Response(self.get_serializer(hook).data)
+
+
+class DeliveryViewSet(HeliostatView, GenericViewSet[Any]):
+    """What hooks were told, are being told and will be told."""
+
+    queryset = Callback.objects.none()
+    serializer_class = deliveries.DeliverySerializer
+    pagination_class = NewestFirst
+    lookup_value_regex = KEY
+
+    def get_queryset(self) -> QuerySet[Callback]:
+        found = Callback.objects.filter(subscriber__startswith="hook:").select_related("event")
+        return found.defer("body", "event__body", "event__context") if self.action == "list" else found
+
+    @described(parameters=[deliveries.DeliveryQuery])
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """What one hook was told, newest first."""
+        query = deliveries.DeliveryQuery(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        get_object_or_404(visible_hooks(request.user), pk=query.validated_data["hook"])
+        return self._page(query.narrow(self.get_queryset()), deliveries.DeliverySerializer)
+
+    def get_object(self) -> Callback:
+        found: Callback = super().get_object()
+        self._check_visible([found.subscriber])
+        return found
+
+    @described(responses=deliveries.WholeDeliverySerializer)
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """One delivery, with the body that is sent."""
+        return Response(deliveries.WholeDeliverySerializer(self.get_object()).data)
+
+    @described(responses=deliveries.AttemptSerializer(many=True))
+    @action(detail=True)
+    def attempts(self, request: Request, pk: str) -> Response:
+        """The tries at a delivery, newest first."""
+        return self._page(Attempt.objects.filter(callback=self.get_object()), deliveries.AttemptSerializer)
+
+    @described(request=None, responses={202: deliveries.CountSerializer, 409: CONFLICT})
+    @action(detail=True, methods=["post"])
+    def resend(self, request: Request, pk: str) -> Response:
+        """Send one again, with the same id and body."""
+        if not (count := resending.resend([self.get_object().pk])):
+            raise Conflict("It waits or is being sent; only what came to an end can be sent again.")
+        return _count(count, status.HTTP_202_ACCEPTED)
+
+    @described(
+        operation_id="deliveries_resend_some",
+        request=deliveries.SelectionSerializer,
+        responses={202: deliveries.CountSerializer},
+        examples=examples.RESEND_SOME,
+    )
+    @action(detail=False, methods=["post"], url_path="resend", url_name="resend-some")
+    def resend_some(self, request: Request) -> Response:
+        """Send a selection again. What waits or is being sent is left alone, and not counted."""
+        asked = deliveries.SelectionSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        ids = set(asked.validated_data["deliveries"])
+        found = list(self.get_queryset().filter(pk__in=ids).values_list("subscriber", flat=True))
+        if len(found) < len(ids):
+            raise Http404
+        self._check_visible(found)
+        return _count(resending.resend(ids), status.HTTP_202_ACCEPTED)
+
+    def _page(self, rows: QuerySet[Any], serializer: Any) -> Response:
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response(serializer(page, many=True).data)
+
+    def _check_visible(self, subscribers: Iterable[str]) -> None:
+        """Raises 404 for what hooks of others were told. Staff see what hooks were told that are deleted, too."""
+        if self.request.user.is_staff:
+            return
+        wanted = {hook_of(one) for one in subscribers}
+        if visible_hooks(self.request.user).filter(pk__in=wanted).count() < len(wanted):
+            raise Http404
+
+
+def _count(count: int, code: int) -> Response:
+    return Response({"count": count}, status=code)

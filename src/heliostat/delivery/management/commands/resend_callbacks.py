@@ -1,0 +1,85 @@
+"""`manage.py resend_callbacks`: after a receiver's bad night, all that it missed."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from heliostat.delivery.management.outbox_command import OutboxCommand, amount, things, whole_number
+from heliostat.outbox.models import Status
+from heliostat.outbox.resending import failed_since, resend_all
+from heliostat.outbox.transitions import ENDED
+
+
+class Command(OutboxCommand):
+    help = (
+        "Send all callbacks again that were given up since a time, with the same ids and bodies: they wait for a "
+        "worker anew. Says how many there are, and asks before it does so. "
+        "Exits with 0 when that is done, and with 1 where you said no."
+    )
+    example = """\
+examples:
+  manage.py resend_callbacks --minutes_ago 90 --dry-run
+  manage.py resend_callbacks --since 2026-11-21T06:00 --hook_id 3
+  manage.py resend_callbacks --minutes_ago 90 --status cancelled --yes
+"""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        since = parser.add_mutually_exclusive_group(required=True)
+        since.add_argument("--since", type=_time, metavar="TIME", help="an ISO time, of the site's zone if it has none")
+        since.add_argument("--minutes_ago", type=amount, metavar="MINUTES", help="the same, from now")
+        parser.add_argument("--hook_id", type=whole_number(1), metavar="ID", help="only callbacks of this hook")
+        parser.add_argument(
+            "--status", choices=[one.value for one in ENDED], default="error", help="how they ended (default: error)"
+        )
+        how = parser.add_mutually_exclusive_group()
+        how.add_argument("--yes", action="store_true", help="do not ask")
+        how.add_argument("--dry-run", action="store_true", help="only say how many there are")
+
+    def handle(self, *, hook_id: int | None, status: str, database: str, verbosity: int, **options: Any) -> None:
+        subscriber = f"hook:{hook_id}" if hook_id else ""
+        since, ended = _since(options["since"], options["minutes_ago"]), Status(status)
+        count = failed_since(subscriber, since, database, status=ended)
+        if options["dry_run"] or not count:
+            self.say(f"Would send {things(count, 'callback')} again.", verbosity)
+            return
+        if not (options["yes"] or self._agrees(f"Send {things(count, 'callback')} again? [y/N] ")):
+            sys.exit(1)
+        done = 0
+
+        def so_far(number: int) -> None:
+            nonlocal done
+            done = number
+
+        with self.progress(lambda: done, lambda: count, verbosity):
+            resend_all(subscriber, since, database, status=ended, done=so_far)
+        self.say(self.style.SUCCESS(f"{things(done, 'callback')} will be sent again."), verbosity)
+
+    def _agrees(self, question: str) -> bool:
+        if not sys.stdin.isatty():
+            raise CommandError("There is nobody to ask here: say --yes, or --dry-run.")
+        return input(question).strip().lower() in ("y", "yes")
+
+
+def _time(text: str) -> datetime:
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        found = None
+    if found is None:
+        raise ArgumentTypeError(f"{text!r} is no time such as 2026-11-21T06:00 or 2026-11-21T06:00:00+01:00")
+    return found if timezone.is_aware(found) else timezone.make_aware(found)
+
+
+def _since(since: datetime | None, minutes_ago: float | None) -> datetime:
+    try:
+        return since or timezone.now() - timedelta(minutes=minutes_ago or 0)
+    except OverflowError as error:
+        raise CommandError(f"{minutes_ago:g} minutes ago there was no calendar.") from error

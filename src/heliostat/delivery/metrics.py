@@ -1,0 +1,106 @@
+"""Figures for Prometheus: what waits in the outbox, and what a worker has done. Needs `heliostat[metrics]`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from heliostat.conf import conf
+from heliostat.delivery.status import worker_status
+from heliostat.delivery.tally import BUCKETS, OTHERS, Tally
+from heliostat.exceptions import ConfigurationError
+from heliostat.outbox.backlog import backlog
+from heliostat.outbox.transitions import CANCEL, GIVE_UP, RETRY, SENT
+
+if TYPE_CHECKING:
+    from heliostat.delivery.worker import Worker
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+MISSING = "There are no metrics without prometheus-client: pip install 'heliostat[metrics]'"
+WORDS = {SENT: "sent", RETRY: "retried", GIVE_UP: "given_up", CANCEL: "cancelled"}
+
+
+def exposition(using: str, worker: Worker | None = None) -> bytes:
+    """All figures in Prometheus' text format. Raises `ConfigurationError` where prometheus-client is missing."""
+    try:
+        from prometheus_client import CollectorRegistry, generate_latest
+    except ImportError as error:
+        raise ConfigurationError(MISSING) from error
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Figures(using, worker))
+    text: bytes = generate_latest(registry)
+    return text
+
+
+class _Figures:
+    """A collector: asked at each scrape, it keeps nothing."""
+
+    def __init__(self, using: str, worker: Worker | None) -> None:
+        self._using = using
+        self._worker = worker
+
+    def describe(self) -> list[Any]:
+        return []  # so that registering asks no database
+
+    def collect(self) -> Iterator[Any]:
+        if self._worker is not None:
+            yield from _of_worker(self._worker)
+        yield from _of_outbox(self._using)
+
+
+def _of_outbox(using: str) -> Iterator[Any]:
+    from prometheus_client.core import GaugeMetricFamily
+
+    now = backlog(using)
+    waiting = {name: one.callbacks for name, one in now.waiting.items()}
+    due_for = {name: one.due_for for name, one in now.waiting.items()}
+    yield _labelled("heliostat_waiting", "Callbacks that wait to be told.", _most(waiting))
+    yield _labelled("heliostat_sending", "Callbacks that are being told.", _most(now.sending))
+    yield _labelled(
+        "heliostat_oldest_due_seconds", "For how long the oldest callback has been due.", _most(due_for, total=max)
+    )
+    yield GaugeMetricFamily("heliostat_gates_closed", "Receivers left alone for a while.", value=len(now.closed))
+    running = worker_status(using).running
+    yield GaugeMetricFamily("heliostat_worker_running", "Whether any worker gave a sign of life.", value=running)
+
+
+def _of_worker(worker: Worker) -> Iterator[Any]:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+    tally = worker.tally or Tally()
+    yield GaugeMetricFamily("heliostat_worker_up", "Whether this worker is well.", value=worker.problem() is None)
+    yield GaugeMetricFamily("heliostat_worker_in_flight", "Callbacks in this worker's hands.", value=worker.in_flight)
+    yield CounterMetricFamily("heliostat_worker_claims", "Claims that this worker made.", value=tally.claims)
+    yield CounterMetricFamily("heliostat_worker_claimed", "Callbacks that it claimed.", value=tally.claimed)
+    attempts = CounterMetricFamily("heliostat_attempts", "Attempts by outcome.", labels=["subscriber", "outcome"])
+    for (subscriber, outcome), count in sorted(tally.attempts.copy().items()):
+        attempts.add_metric([subscriber, WORDS[outcome]], count)
+    yield attempts
+    durations = HistogramMetricFamily("heliostat_attempt_duration_seconds", "How long attempts took.")
+    durations.add_metric([], _cumulative(tally.durations), tally.seconds)
+    yield durations
+
+
+def _cumulative(counts: list[int]) -> list[tuple[str, float]]:
+    bounds, total, buckets = [*map(str, BUCKETS), "+Inf"], 0, []
+    for bound, count in zip(bounds, counts, strict=True):
+        total += count
+        buckets.append((bound, float(total)))
+    return buckets
+
+
+def _most(values: Mapping[str, float], total: Any = sum) -> dict[str, float]:
+    """The greatest by name, and all others as one."""
+    ranked = Counter(values).most_common()
+    named, rest = ranked[: conf.metrics_subscribers], [value for _, value in ranked[conf.metrics_subscribers :]]
+    return dict(named) | ({OTHERS: total(rest)} if rest else {})
+
+
+def _labelled(name: str, meaning: str, values: Mapping[str, float]) -> Any:
+    from prometheus_client.core import GaugeMetricFamily
+
+    family = GaugeMetricFamily(name, meaning, labels=["subscriber"])
+    for subscriber, value in values.items():
+        family.add_metric([subscriber], value)
+    return family

@@ -1,0 +1,35 @@
+"""The outbox's figures as a page: `path("metrics", heliostat.delivery.views.metrics)`."""
+
+from __future__ import annotations
+
+from django.db import DEFAULT_DB_ALIAS
+from django.http import HttpRequest, HttpResponse
+from django.utils.crypto import constant_time_compare
+from django.views.decorators.http import require_safe
+
+from heliostat.conf import conf
+from heliostat.delivery.metrics import CONTENT_TYPE, exposition
+from heliostat.exceptions import ConfigurationError
+
+REFUSED = "Log in as staff, or send the header “Authorization: Bearer …” with HELIOSTAT_METRICS_TOKEN.\n"
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """For Prometheus, with a token, and for staff. What workers did is at their own ports (`worker --health-port`)."""
+    if not (_has_token(request) or _is_staff(request)):
+        return HttpResponse(REFUSED, status=403, content_type="text/plain; charset=utf-8")
+    try:
+        return HttpResponse(exposition(DEFAULT_DB_ALIAS), content_type=CONTENT_TYPE)
+    except ConfigurationError as error:
+        return HttpResponse(f"{error}\n", status=501, content_type="text/plain; charset=utf-8")
+
+
+def _has_token(request: HttpRequest) -> bool:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return bool(conf.metrics_token) and scheme.lower() == "bearer" and constant_time_compare(token, conf.metrics_token)
+
+
+def _is_staff(request: HttpRequest) -> bool:
+    user = getattr(request, "user", None)  # a project need not have log-ins
+    return bool(user and user.is_active and user.is_staff)

@@ -1,0 +1,8 @@
+"""The log of what happened and who was told, for staff to read."""
+
+from __future__ import annotations
+
+from heliostat.outbox.admin import callbacks, events, workers
+from heliostat.outbox.admin.subscribers import link_with
+
+__all__ = ["callbacks", "events", "link_with", "workers"]

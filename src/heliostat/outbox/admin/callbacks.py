@@ -1,0 +1,108 @@
+"""Who was told, and how each attempt went."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
+
+from heliostat.outbox import resending, transitions
+from heliostat.outbox.admin.filters import StatusFilter, SubscriberFilter, TimeFilter
+from heliostat.outbox.admin.log import LogAdmin, moment, object_link, pretty
+from heliostat.outbox.admin.send_failed import SendFailedView
+from heliostat.outbox.admin.subscribers import subscriber_link
+from heliostat.outbox.finding import search
+from heliostat.outbox.models import Attempt, Callback, Status
+
+ATTEMPTS_SHOWN = 100
+
+
+@admin.register(Callback)
+class CallbackAdmin(LogAdmin):
+    list_display = ("id", "status", "event", "told", "status_details", "attempts", "changed")
+    list_filter = (StatusFilter, TimeFilter, SubscriberFilter)
+    list_select_related = ("event",)
+    search_fields = ("id",)
+    search_help_text = "The id of a callback, event, message (webhook-id) or object; or who is told, such as hook:7."
+    fields = (
+        ("id", "message_id"), ("status", "status_details"), ("attempts", "due_at"), ("created_at", "updated_at"),
+    )  # fmt: skip
+    actions = ("send_again",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Callback]:
+        callbacks: QuerySet[Callback] = super().get_queryset(request)
+        return callbacks.defer("body", "event__body", "event__context")
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Callback], search_term: str) -> Any:
+        return (search(queryset, search_term.strip()) if search_term.strip() else queryset), False
+
+    def has_resend_permission(self, request: HttpRequest) -> bool:
+        """Sending again is for those who may change callbacks, though nobody changes them by hand."""
+        return bool(request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}"))
+
+    @admin.display(description="who is told")
+    def told(self, callback: Callback) -> SafeString | str:
+        return subscriber_link(callback.subscriber)
+
+    @admin.display(description="last change")
+    def changed(self, callback: Callback) -> str:
+        return moment(callback.updated_at)
+
+    @admin.action(description="Send again, with the same id and body", permissions=["resend"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Callback]) -> None:
+        if request.POST.get("select_across") == "1":
+            messages.error(request, "So many are not sent again by a tick. “Send failed ones again” counts them first.")
+            return
+        count = resending.resend(queryset.values_list("pk", flat=True), queryset.db)
+        _say_sent_again(request, count)
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        view = self.admin_site.admin_view
+        ours = [
+            path("send-failed/", view(SendFailedView.as_view(page=self)), name=f"{name}_send_failed"),
+            path("<int:pk>/send-again/", view(self.send_one_again), name=f"{name}_send_again"),
+        ]
+        return [*ours, *super().get_urls()]
+
+    @method_decorator(require_POST)
+    def send_one_again(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Begin anew with one that came to an end; try one now that waits for its next attempt."""
+        if not self.has_resend_permission(request):
+            raise PermissionDenied
+        callback = get_object_or_404(self.get_queryset(request), pk=pk)
+        if callback.status == Status.WAITING:
+            transitions.hasten(callback._state.db or "default", ids=[pk])
+            messages.success(request, "It is tried as soon as a worker is free.")
+        else:
+            _say_sent_again(request, resending.resend([pk], callback._state.db or "default"))
+        return HttpResponseRedirect(reverse(f"{self.admin_site.name}:{self.opts.app_label}_callback_change", args=[pk]))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        context = {"may_resend": self.has_resend_permission(request), "subscriber": request.GET.get("subscriber", "")}
+        return super().changelist_view(request, {**context, **(extra_context or {})})
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        obj = context["original"]
+        log = Attempt.objects.using(obj._state.db).filter(callback=obj).order_by("-id")
+        context |= {
+            "what": object_link(obj.event, request, self.admin_site),
+            "told": subscriber_link(obj.subscriber),
+            "body": pretty(obj.event.body if obj.body is None else obj.body),
+            "log": log[:ATTEMPTS_SHOWN],
+            "may_resend": self.has_resend_permission(request) and obj.status != Status.SENDING,
+            "is_waiting": obj.status == Status.WAITING,
+        }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+
+def _say_sent_again(request: HttpRequest, count: int) -> None:
+    messages.success(request, f"{count} will be sent again; what is waiting or being sent was left alone.")

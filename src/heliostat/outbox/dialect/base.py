@@ -1,0 +1,292 @@
+"""The SQL that all databases understand, and what a dialect may say otherwise."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import Any, NamedTuple
+
+from django.db import connections, transaction
+from django.utils import timezone
+
+from heliostat.outbox.dialect import lanes
+from heliostat.outbox.dialect.inserts import Row, chunks, insert_callbacks, insert_events
+from heliostat.outbox.models import Attempt, Callback, Event, Gate
+
+CALLBACK = Callback._meta.db_table
+EVENT = Event._meta.db_table
+ATTEMPT = Attempt._meta.db_table
+GATE = Gate._meta.db_table
+ATTEMPT_COLUMNS = (
+    "callback_id", "number", "started_at", "duration_ms", "outcome", "status_code", "error", "response",
+    "response_headers",
+)  # fmt: skip
+
+
+Due = list[tuple[int, str | None]]
+"""Ids and lanes of callbacks."""
+
+
+class Claimed(NamedTuple):
+    """A callback that a worker has taken, with all that it needs to tell it."""
+
+    id: int
+    subscriber: str
+    attempts: int
+    event_id: str
+    body: str | None
+    lane: str | None
+    token: int
+
+    @property
+    def event_hex(self) -> str:
+        return self.event_id.replace("-", "")
+
+
+class Dialect:
+    """What all databases understand.
+
+    `lock` ends a SELECT whose rows no other worker is to take; `by_id` and `by_what_waits` name its index to a planner
+    that would take another. `insert` begins a statement that writes promises down. `has_notify` says that the database
+    itself tells workers of a commit.
+    """
+
+    lock = ""
+    insert = "INSERT"
+    unmatched = "NOT matched"
+    by_what_waits = ""
+    by_id = ""
+    has_notify = False
+    callback = CALLBACK
+    first_in_lane = (  # of the lane `l`; "sending" is before "waiting" in the alphabet, and in the index
+        f"SELECT o.id FROM {CALLBACK} o WHERE o.subscriber = l.subscriber AND o.lane = l.lane "
+        "AND o.lane IS NOT NULL AND o.status IN ('waiting', 'sending') ORDER BY o.status, o.id LIMIT 1"
+    )
+
+    def __init__(self, using: str) -> None:
+        self.using = using
+        self.time = connections[using].ops.adapt_datetimefield_value
+
+    @property
+    def door(self) -> str | None:
+        """What names the database to whoever rings at the workers of this machine; None where nobody does."""
+        return None
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether the database is this process's alone."""
+        return False
+
+    def after(self, seconds: float) -> tuple[str, Any]:
+        """SQL, and its parameter, for a time so many seconds from now."""
+        return "%s", self.time(timezone.now() + timedelta(seconds=seconds))
+
+    def promise(self, cursor: Any, events: Sequence[Row], promises: Sequence[Row]) -> None:
+        """Write events and promises down, rows in the order of EVENT_COLUMNS and PROMISE_COLUMNS, and notify."""
+        now, value = self.after(0)  # by the clock that says what is due, whatever ours shows
+        for rows in chunks(events):
+            cursor.execute(insert_events(len(rows), self.insert), list(chain(*rows)))
+        for rows in chunks(promises):
+            cursor.execute(insert_callbacks(len(rows), now, self.insert), [*chain(*rows), value, value, value])
+        self.notify(cursor)
+
+    def notify(self, cursor: Any) -> None:
+        """Let the database tell all workers when this transaction commits, where it can."""
+
+    def due_subscribers(self, after: str, limit: int) -> dict[str, str]:
+        """Subscribers with due callbacks, in order from `after` on, with their gates (see `Gate.state`).
+
+        A few index probes each, however many wait. Whose gate is closed is passed over.
+        """
+        now, now_value = self.after(0)
+        first = f"SELECT min(subscriber) FROM {CALLBACK} WHERE status = 'waiting' AND subscriber > "
+        oldest = (  # by order, not by EXISTS: that a planner may look up by another index, among all that was ever sent
+            f"SELECT c.due_at FROM {CALLBACK} c WHERE c.status = 'waiting' AND c.subscriber = s.name "
+            "ORDER BY c.due_at LIMIT 1"
+        )
+        with connections[self.using].cursor() as cursor:
+            cursor.execute(
+                f"WITH RECURSIVE s(name) AS (SELECT ({first} %s) UNION ALL "
+                f"SELECT ({first} s.name) FROM s WHERE s.name IS NOT NULL) "
+                f"SELECT name, gate FROM (SELECT name, {self.gate_of('s.name', now)} AS gate FROM s "
+                f"WHERE name IS NOT NULL AND ({oldest}) <= {now}) AS due "
+                "WHERE gate <> 'closed' LIMIT %s",
+                [after, now_value, now_value, limit],
+            )
+            return dict(cursor.fetchall())
+
+    def waiting(self) -> list[tuple[str, int, datetime]]:
+        """Subscribers with waiting callbacks: how many, and when the first is due. Counted in the index alone."""
+        with connections[self.using].cursor() as cursor:
+            cursor.execute(self._count_waiting())
+            return [(name, count, self._read_time(due)) for name, count, due in cursor.fetchall()]
+
+    def _count_waiting(self) -> str:
+        first = f"SELECT min(subscriber) FROM {CALLBACK} WHERE status = 'waiting' AND subscriber > "
+        of = f"FROM {CALLBACK} c WHERE c.status = 'waiting' AND c.subscriber = s.name"
+        return (
+            f"WITH RECURSIVE s(name) AS (SELECT ({first} '') UNION ALL "
+            f"SELECT ({first} s.name) FROM s WHERE s.name IS NOT NULL) "
+            f"SELECT name, (SELECT count(*) {of}), (SELECT min(c.due_at) {of}) FROM s "
+            f"WHERE name IS NOT NULL AND EXISTS (SELECT 1 {of})"
+        )
+
+    def _read_time(self, value: Any) -> Any:
+        convert = getattr(connections[self.using].ops, "convert_datetimefield_value", None)
+        return convert(value, None, connections[self.using]) if convert else value
+
+    def sending(self) -> Counter[str]:
+        """How many callbacks of each subscriber are being sent. There are never many."""
+        with connections[self.using].cursor() as cursor:  # spelt out, so that every database sees which index will do
+            cursor.execute(f"SELECT subscriber FROM {CALLBACK} WHERE status = 'sending' AND lease_until IS NOT NULL")
+            return Counter(name for (name,) in cursor.fetchall())
+
+    def gate_of(self, subscriber: str, now: str) -> str:
+        """SQL for the state of a subscriber's gate (see `Gate.state`)."""
+        return (
+            f"COALESCE((SELECT CASE WHEN g.closed_until > {now} THEN 'closed' WHEN g.closings > 0 THEN 'half-open' "
+            "WHEN g.failing_since IS NOT NULL THEN 'failing' ELSE '' END "
+            f"FROM {GATE} g WHERE g.subscriber = {subscriber}), '')"
+        )
+
+    def claim(self, slots: Mapping[str, int], token: int, lease: float) -> list[Claimed]:
+        """Take what is due, up to so many of each subscriber."""
+        return self.claim_among((), slots, token, lease)
+
+    def claim_among(self, ids: Sequence[int], slots: Mapping[str, int], token: int, lease: float) -> list[Claimed]:
+        """The same, of these callbacks alone: for whoever asks for them by id, not for the worker's daily work."""
+        with transaction.atomic(using=self.using), connections[self.using].cursor() as cursor:
+            due = self.due_of_all(cursor, slots, ids)
+            free_to_go = [id_ for rows in due.values() for id_, lane in rows if lane is None]
+            claimed = self.take(cursor, free_to_go, token, lease) if free_to_go else []
+        ordered = {name: sum(lane is not None for _, lane in rows) for name, rows in due.items()}
+        return claimed + self.claim_in_order(ordered, token, lease, ids)
+
+    def claim_in_order(
+        self, slots: Mapping[str, int], token: int, lease: float, ids: Sequence[int] = ()
+    ) -> list[Claimed]:
+        """Take what is first in its lane, up to so many of each subscriber."""
+        found = (lanes.claim_first(self, name, free, token, lease, ids) for name, free in slots.items() if free)
+        return list(chain.from_iterable(found))
+
+    @contextmanager
+    def alone_with(self, subscriber: str) -> Iterator[bool]:  # noqa: ARG002
+        """A transaction, and whether no other worker takes ordered callbacks of this subscriber until it ends."""
+        with transaction.atomic(using=self.using):
+            yield True
+
+    def due_of_all(self, cursor: Any, slots: Mapping[str, int], ids: Sequence[int]) -> dict[str, Due]:
+        """What is due of each subscriber, up to its slots."""
+        return {name: self.due(cursor, name, free, ids) for name, free in slots.items()}
+
+    def due(self, cursor: Any, subscriber: str, limit: int, ids: Sequence[int] = ()) -> Due:
+        """Id and lane of what is due, locked where the database locks rows."""
+        now, now_value = self.after(0)
+        among, among_values = (f"AND {self.among('id', ids)}", self.keys(ids)) if ids else ("", [])
+        cursor.execute(
+            f"SELECT id, lane FROM {CALLBACK} {self.by_id if ids else self.by_what_waits} "
+            f"WHERE status = 'waiting' AND subscriber = %s AND due_at <= {now} {among} "
+            f"ORDER BY due_at LIMIT %s {self.lock}",
+            [subscriber, now_value, *among_values, limit],
+        )
+        return list(cursor.fetchall())
+
+    def take(self, cursor: Any, ids: Sequence[int], token: int, lease: float) -> list[Claimed]:
+        until, until_value = self.after(lease)
+        cursor.execute(
+            f"UPDATE {CALLBACK} SET status = 'sending', claim_token = %s, lease_until = {until}, "
+            f"attempts = attempts + 1 WHERE {self.among('id', ids)} AND status = 'waiting'",
+            [token, until_value, *self.keys(ids)],
+        )
+        cursor.execute(
+            f"SELECT {self.claimed_columns()} FROM {CALLBACK} "
+            f"WHERE {self.among('id', ids)} AND claim_token = %s ORDER BY id",
+            [*self.keys(ids), token],
+        )
+        return [Claimed(*row) for row in cursor.fetchall()]
+
+    def bodies(self, event_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Body and context of events, by id."""
+        with connections[self.using].cursor() as cursor:
+            cursor.execute(
+                f"SELECT {self.text('id')}, body, context FROM {EVENT} WHERE {self.among('id', event_ids)}",
+                self.keys(event_ids),
+            )
+            return {id_: (body, context) for id_, body, context in cursor.fetchall()}
+
+    def finish(self, cursor: Any, ids: Sequence[int], token: int, status: str, details: str) -> None:
+        now, now_value = self.after(0)
+        cursor.execute(
+            f"UPDATE {CALLBACK} SET status = %s, status_details = %s, updated_at = {now}, claim_token = NULL, "
+            f"lease_until = NULL WHERE {self.among('id', ids)} AND claim_token = %s",
+            [str(status), details, now_value, *self.keys(ids), token],
+        )
+
+    def postpone(self, cursor: Any, id_: int, token: int, wait: float, details: str) -> None:
+        (due, due_value), (now, now_value) = self.after(wait), self.after(0)
+        cursor.execute(
+            f"UPDATE {CALLBACK} SET status = 'waiting', due_at = {due}, updated_at = {now}, status_details = %s, "
+            "claim_token = NULL, lease_until = NULL WHERE id = %s AND claim_token = %s",
+            [due_value, now_value, details, id_, token],
+        )
+
+    def release(self, cursor: Any, ids: Sequence[int], token: int) -> None:
+        cursor.execute(
+            f"UPDATE {CALLBACK} SET status = 'waiting', claim_token = NULL, lease_until = NULL, "
+            f"attempts = attempts - 1 WHERE {self.among('id', ids)} AND claim_token = %s",
+            [*self.keys(ids), token],
+        )
+
+    def renew(self, cursor: Any, ids: Sequence[int], token: int, lease: float) -> None:
+        until, until_value = self.after(lease)
+        cursor.execute(
+            f"UPDATE {CALLBACK} SET lease_until = {until} WHERE {self.among('id', ids)} AND claim_token = %s",
+            [until_value, *self.keys(ids), token],
+        )
+
+    def expired(self, cursor: Any, limit: int) -> list[tuple[int, int]]:
+        now, now_value = self.after(0)
+        cursor.execute(
+            f"SELECT id, attempts FROM {CALLBACK} WHERE status = 'sending' AND lease_until < {now} "
+            f"LIMIT %s {self.lock}",
+            [now_value, limit],
+        )
+        return list(cursor.fetchall())
+
+    def take_back(self, cursor: Any, ids: Sequence[int], status: str, details: str) -> None:
+        if not ids:
+            return
+        now, now_value = self.after(0)
+        cursor.execute(
+            f"UPDATE {CALLBACK} SET status = %s, status_details = %s, updated_at = {now}, claim_token = NULL, "
+            f"lease_until = NULL WHERE {self.among('id', ids)}",
+            [str(status), details, now_value, *self.keys(ids)],
+        )
+
+    def is_conflict(self, error: BaseException) -> bool:  # noqa: ARG002
+        """Whether the database chose this transaction to give way to another: it can be tried again at once."""
+        return False
+
+    def log(self, cursor: Any, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Write attempts down; a row is in the order of ATTEMPT_COLUMNS."""
+        values = ", ".join([f"({', '.join(['%s'] * len(ATTEMPT_COLUMNS))})"] * len(rows))
+        cursor.execute(f"INSERT INTO {ATTEMPT} ({', '.join(ATTEMPT_COLUMNS)}) VALUES {values}", list(chain(*rows)))
+
+    def claimed_columns(self, of: str = "") -> str:
+        """SQL for the facts of a `Claimed`, in their order."""
+        return (
+            f"{of}id, {of}subscriber, {of}attempts, {self.text(f'{of}event_id')}, {of}body, {of}lane, {of}claim_token"
+        )
+
+    def text(self, event_id: str) -> str:
+        """SQL for the id of an event as text."""
+        return event_id
+
+    def among(self, column: str, keys: Sequence[Any]) -> str:
+        return f"{column} IN ({', '.join(['%s'] * len(keys))})"
+
+    def keys(self, keys: Sequence[Any]) -> list[Any]:
+        return list(keys)

@@ -1,0 +1,149 @@
+"""Events that other programs or triggers wrote: a worker looks up who asked, and promises to tell them.
+
+Such a row has `matched = FALSE`. Its body is a JSON object with any of the keys `object_serialization`, `changes`,
+`arguments` and `payload`; the rest of what is sent is made of the row's columns.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+from django.db import connections, transaction
+from django.db.models import Model
+
+from heliostat.events.event import Event, Phase
+from heliostat.events.matching import registry
+from heliostat.events.resources import model_of
+from heliostat.events.snapshot import rebuilt, told_fields
+from heliostat.outbox.bodies import body_of, context_of, to_json
+from heliostat.outbox.dialect import EVENT, dialect_for
+from heliostat.outbox.write import Promise, promise, promises_of
+
+logger = logging.getLogger("heliostat.outbox")
+
+AT_ONCE = 200
+
+
+class Row(NamedTuple):
+    """An event as it was written."""
+
+    id: Any
+    resource: str
+    action: str
+    object_id: str | None
+    body: str
+    created_at: datetime | str
+
+
+class _Facts(msgspec.Struct):
+    object_serialization: dict[str, Any] = {}
+    changes: dict[str, tuple[Any, Any]] = {}
+    arguments: dict[str, Any] = {}
+    payload: Any = None
+
+
+def match_events(using: str) -> int:
+    """Match the oldest events that nobody matched yet, each exactly once however many workers do so.
+
+    Durable subscribers alone are told. Gives how many events there were, AT_ONCE at most. One that cannot be understood
+    is told to nobody: what is wrong with it is kept in its `context`, and in the log.
+    """
+    if not _are_there(using):
+        return 0
+    with transaction.atomic(using=using), connections[using].cursor() as cursor:
+        rows = _locked_rows(cursor, using)
+        registry.catch_up()  # somebody in another process may have asked just before it happened
+        promises: list[Promise] = []
+        for row in rows:
+            try:
+                with transaction.atomic(using=using):
+                    promises += _matched(cursor, row, using)
+            except Exception as error:  # whatever the row, or a subscriber's condition or template, does
+                _refuse(cursor, row, f"{type(error).__name__}: {error}")
+        promise(cursor, promises, using)
+    return len(rows)
+
+
+def _are_there(using: str) -> bool:
+    with connections[using].cursor() as cursor:
+        cursor.execute(f"SELECT 1 FROM {EVENT} WHERE {dialect_for(using).unmatched} LIMIT 1")
+        return cursor.fetchone() is not None
+
+
+def _locked_rows(cursor: Any, using: str) -> list[Row]:
+    dialect = dialect_for(using)
+    cursor.execute(
+        f"SELECT {dialect.text('id')}, resource, action, object_id, body, created_at FROM {EVENT} "
+        f"WHERE {dialect.unmatched} ORDER BY created_at LIMIT %s {dialect.lock}",
+        [AT_ONCE],
+    )
+    return [Row(*row) for row in cursor.fetchall()]
+
+
+def _matched(cursor: Any, row: Row, using: str) -> list[Promise]:
+    event = _event_of(row, using)
+    durable = [one for one in registry.matcher.match(event) if one.phase is Phase.DURABLE]
+    promises = promises_of(event, durable, using)
+    _write_back(cursor, row, context_of(event), body_of(event))
+    return promises
+
+
+def _refuse(cursor: Any, row: Row, problem: str) -> None:
+    logger.error("event %s, written by another program, is told to nobody: %s", row.id, problem)
+    _write_back(cursor, row, to_json({"problem": problem}, "the problem of an event"), row.body)
+
+
+def _write_back(cursor: Any, row: Row, context: str, body: str) -> None:
+    cursor.execute(f"UPDATE {EVENT} SET matched = TRUE, context = %s, body = %s WHERE id = %s", [context, body, row.id])
+
+
+def _event_of(row: Row, using: str) -> Event:
+    if not row.body:
+        raise ValueError("its body is empty; write a JSON object, {} at least")
+    if not (row.resource and row.action):
+        raise ValueError("it has no resource, or no action")
+    facts = msgspec.json.decode(row.body, type=_Facts)
+    model = model_of(row.resource)
+    snapshot = _told(facts.object_serialization, model)
+    return Event(
+        id=UUID(row.id),
+        time=_moment(row.created_at, using),
+        resource=row.resource,
+        action=row.action,
+        object_id=row.object_id,
+        snapshot=snapshot,
+        changes=_told_changes(facts.changes, model),
+        arguments=facts.arguments,
+        payload=facts.payload,
+        using=using,
+        instance=rebuilt(row.resource, snapshot, using),
+    )
+
+
+def _told(values: Mapping[str, Any], model: type[Model] | None) -> Mapping[str, Any]:
+    """Of a model, the fields that may be told, by their names; a trigger knows columns, secret ones too."""
+    if model is None:
+        return values
+    known = _by_column(values, model)
+    return {name: convert(known[name]) for name, _, convert in told_fields(model) if name in known}
+
+
+def _told_changes(changes: Mapping[str, tuple[Any, Any]], model: type[Model] | None) -> Mapping[str, tuple[Any, Any]]:
+    old = _told({name: pair[0] for name, pair in changes.items()}, model)
+    new = _told({name: pair[1] for name, pair in changes.items()}, model)
+    return {name: (old[name], new[name]) for name in new}
+
+
+def _by_column(values: Mapping[str, Any], model: type[Model]) -> dict[str, Any]:
+    names = {field.column: field.name for field in model._meta.concrete_fields}
+    return {names.get(key, key): value for key, value in values.items()}
+
+
+def _moment(written: datetime | str, using: str) -> datetime:
+    moment = datetime.fromisoformat(written) if isinstance(written, str) else written
+    return moment if moment.tzinfo else moment.replace(tzinfo=connections[using].timezone or UTC)

@@ -1,0 +1,68 @@
+"""Sending again what came to an end: a selection, or all that a subscriber missed.
+
+In batches, one short transaction each. What was missed is looked up once, at the start: whatever fails anew in the
+meantime is not sent a third time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import QuerySet
+
+from heliostat.outbox import transitions
+from heliostat.outbox.finding import in_state
+from heliostat.outbox.models import Callback, Status
+from heliostat.outbox.transitions import ENDED
+
+BATCH = 1000
+
+
+def _say_nothing(_: int) -> None:
+    pass
+
+
+def resend(
+    ids: Iterable[int],
+    using: str = DEFAULT_DB_ALIAS,
+    *,
+    only: Iterable[Status] = ENDED,
+    done: Callable[[int], None] = _say_nothing,
+) -> int:
+    """Send these callbacks again, with the same id and body; gives how many there were.
+
+    What is waiting or being sent is left alone. After each batch `done` is told how many have been made to wait so far.
+    """
+    keys, states = sorted(set(ids)), tuple(only)
+    count = 0
+    for start in range(0, len(keys), BATCH):
+        count += transitions.resend(keys[start : start + BATCH], using, states)
+        done(count)
+    return count
+
+
+def resend_all(
+    subscriber: str,
+    since: datetime,
+    using: str = DEFAULT_DB_ALIAS,
+    *,
+    status: Status = Status.ERROR,
+    done: Callable[[int], None] = _say_nothing,
+) -> int:
+    """Send all again that ended like this since then; an empty subscriber means every one. Gives how many."""
+    found = _ended_since(subscriber, since, using, status)
+    return resend(found.values_list("pk", flat=True), using, only=[status], done=done)
+
+
+def failed_since(
+    subscriber: str, since: datetime, using: str = DEFAULT_DB_ALIAS, *, status: Status = Status.ERROR
+) -> int:
+    """How many callbacks `resend_all` would send again now."""
+    return _ended_since(subscriber, since, using, status).count()
+
+
+def _ended_since(subscriber: str, since: datetime, using: str, status: Status) -> QuerySet[Callback]:
+    found = in_state(Callback.objects.using(using), status).filter(updated_at__gte=since).order_by()
+    return found.filter(subscriber=subscriber) if subscriber else found

@@ -1,0 +1,136 @@
+"""The form of a hook: every field says what may be written into it, every error stands beside its field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.apps import apps
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import ValidationError
+from django.db.models import Model, Q
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from heliostat.events.matching import is_silent
+from heliostat.events.resources import ACTIONS, resource_of
+from heliostat.webhooks.admin.fields import JsonField, SignalsField
+from heliostat.webhooks.exceptions import InvalidModelError
+from heliostat.webhooks.lookup import EVENT_NAMES
+from heliostat.webhooks.models import Hook, Signal
+from heliostat.webhooks.patterns import DJANGO_SIGNALS, is_allowed
+
+if TYPE_CHECKING:
+    HookModelForm = forms.ModelForm[Hook]
+else:
+    HookModelForm = forms.ModelForm
+
+TEMPLATE_EXAMPLE = '{"id": {{instance.id}}, "name": "{{instance.name}}", "depot": {{instance.depot.name}}}'
+TEMPLATE_HELP = format_html(
+    "Names in double braces, for example <code>{}</code>. Names are fields of the <code>instance</code> and of what it "
+    "refers to, {}, and a signal's own arguments. Values are escaped for the content type; without quotes around it, a "
+    "value keeps its type in JSON. Empty: the serializer, or else what the model or Heliostat gives.",
+    TEMPLATE_EXAMPLE,
+    format_html_join(", ", "<code>{}</code>", ([name] for name in EVENT_NAMES)),
+)
+SIGNALS_HELP = format_html(
+    "Nothing ticked or written: all that happens to the model. A line is an action of the project's own "
+    "(<code>crashed</code>), the path of a signal ({}), or an event type (<code>targets.target.*</code>).",
+    format_html_join(", ", "<code>{}</code>", ([path] for path in DJANGO_SIGNALS)),
+)
+HEADERS_HELP = mark_safe(
+    "One a line, for example <code>Authorization: Bearer …</code>; or a JSON object. Content-Type and the headers of "
+    "the signature are set by Heliostat."
+)
+
+FILTER_EXAMPLES = (
+    ("one of these fields changed", '{"changed": ["status", "name"]}'),
+    ("a field went from one value to another", '{"from_to": {"status": {"from": "PENDING", "to": "COMPLETED"}}}'),
+    ("a field has a value (eq, ne, lt, lte, gt, gte, in, contains …)", '{"field": "priority", "gte": 3}'),
+    (
+        "what happened, and one of several things",
+        '{"actions": ["updated"], "any": [{"changed": ["ra"]}, {"changed": ["dec"]}]}',
+    ),
+    ("not so", '{"not": {"field": "name", "startswith": "test"}}'),
+)
+FILTERS_HELP = format_html(
+    "Told only of events that this holds for, written as JSON; all that it says must hold. Empty: of all."
+    '<details class="heliostat-examples"><summary>Examples</summary><dl>{}</dl></details>',
+    format_html_join("", "<dt>{}</dt><dd><code>{}</code></dd>", FILTER_EXAMPLES),
+)
+
+
+class HookForm(HookModelForm):
+    """A hook, with what can be written into its fields said beside them."""
+
+    signals = SignalsField(required=False, help_text=SIGNALS_HELP)
+    filters = JsonField(required=False, help_text=FILTERS_HELP)
+
+    class Meta:
+        model = Hook
+        fields = (
+            "name", "user", "model", "object_id", "signals", "filters", "expires_at",
+            "target_url", "http_method", "headers", "content_type", "payload_template", "serializer_class",
+            "enabled", "paused", "ordered", "max_per_second", "max_concurrent", "signature",
+        )  # fmt: skip
+        widgets = {
+            "target_url": forms.URLInput(attrs={"class": "vLargeTextField", "placeholder": "https://"}),
+            "headers": forms.Textarea(attrs={"rows": 3, "cols": 80, "spellcheck": "false"}),
+            "payload_template": forms.Textarea(attrs={"rows": 6, "cols": 80, "spellcheck": "false"}),
+            "serializer_class": forms.TextInput(attrs={"class": "vLargeTextField"}),
+        }
+        help_texts = {"payload_template": TEMPLATE_HELP, "headers": HEADERS_HELP}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "model" in self.fields:  # a person who may only look has no fields
+            self._offer_what_there_is()
+
+    def _offer_what_there_is(self) -> None:
+        models, signals, filters = (self.fields[name] for name in ("model", "signals", "filters"))
+        models.queryset = hookable_models(self.instance.model_id)  # type: ignore[attr-defined]
+        signals.widget.known = [*((action, action) for action in ACTIONS), *_custom_signals()]
+        filters.widget.attrs |= {"rows": 5, "cols": 80, "spellcheck": "false"}
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or self.cleaned_data
+        model, object_id = cleaned.get("model"), cleaned.get("object_id")
+        if object_id and {"model", "object_id"} & set(self.changed_data) and "model" in cleaned:
+            self._check_object(model.model_class() if model else None, object_id)
+        return cleaned
+
+    def _check_object(self, model: type[Model] | None, object_id: str) -> None:
+        """An object that went since the hook was made is no mistake; one that never was, is."""
+        if model is None:
+            self.add_error("model", InvalidModelError("An object needs the model that it is of."))
+        elif find(model, object_id) is None:
+            self.add_error("object_id", f"There is no {model._meta.verbose_name} with the id “{object_id}”.")
+
+
+def find(model: type[Model], object_id: str) -> Model | None:
+    """The object with this id, whatever was written for one."""
+    try:
+        return model._base_manager.filter(pk=object_id).first()
+    except (ValueError, TypeError, OverflowError, ValidationError):
+        return None
+
+
+def hookable_models(chosen: int | None) -> Any:
+    """Models that hooks may be on, and the one that was chosen before the settings forbade it."""
+    found = ContentType.objects.get_for_models(*_told_models())
+    ids = [content_type.pk for content_type in found.values()]
+    return ContentType.objects.filter(Q(pk__in=ids) | Q(pk=chosen)).order_by("app_label", "model")
+
+
+def _told_models() -> Iterator[type[Model]]:
+    for model in apps.get_models():
+        types = [f"{resource_of(model)}.{action}" for action in ACTIONS]
+        is_told = not (getattr(model, "heliostat_silent", False) or all(map(is_silent, types)))
+        if is_told and is_allowed(model) and not model._meta.proxy:
+            yield model
+
+
+def _custom_signals() -> Iterator[tuple[str, SafeString]]:
+    for path in Signal.objects.exclude(name__in=DJANGO_SIGNALS).values_list("name", flat=True):
+        yield path, format_html("<code>{}</code>", path)

@@ -1,0 +1,194 @@
+"""The pages of hooks: list, form, and what can be done with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.forms.models import model_to_dict
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from heliostat.exceptions import ConfigurationError
+from heliostat.outbox.models import Callback
+from heliostat.webhooks.admin.forms import HookForm
+from heliostat.webhooks.admin.preview import Question, previewed
+from heliostat.webhooks.admin.state import Doing, doing, state_of
+from heliostat.webhooks.admin.tools import TOOLS, action_of, rotation_page, tell_secret, tools_for, use
+from heliostat.webhooks.masks import masked
+from heliostat.webhooks.models import Hook
+from heliostat.webhooks.targets import host_of
+
+if TYPE_CHECKING:
+    HookModelAdmin = admin.ModelAdmin[Hook]
+else:
+    HookModelAdmin = admin.ModelAdmin
+
+STATE = ("enabled", "paused")
+FIELDSETS: Any = (
+    ("Who asks", {"fields": ("name", "user", STATE)}),
+    ("What it is told of", {"fields": ("model", "object_id", "signals", "filters", "expires_at")}),
+    ("Where it is told", {"fields": ("target_url", ("http_method", "content_type"), "headers")}),
+    ("What it is told", {"fields": ("payload_template", "serializer_class")}),
+    ("Limits", {"fields": ("ordered", ("max_per_second", "max_concurrent"))}),
+    ("Signing", {"fields": ("signature",)}),
+)
+# Once a hook is there, it has buttons for its state, and a new way to sign takes a new secret.
+OF_A_HOOK = {STATE: (), "signature": ("signature", "public_key")}
+TO_LOOK_AT = OF_A_HOOK | {"target_url": "host", "headers": "masked_headers"}  # both are where keys are written
+
+
+@admin.register(Hook)
+class HookAdmin(HookModelAdmin):
+    form = HookForm
+    fieldsets = FIELDSETS
+    list_display = ("__str__", "state", "waiting", "last_success", "log", "told_of", "host", "user")
+    list_filter = ("enabled", "paused", ("model", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("model", "user")
+    search_fields = ("name", "target_url")
+    search_help_text = "Name or address."
+    show_facets = admin.ShowFacets.NEVER
+    autocomplete_fields = ("user",)
+    actions = [action_of(tool) for tool in TOOLS]
+
+    class Media:
+        css = {"all": ("heliostat_outbox/admin.css", "heliostat_webhooks/admin.css")}
+        js = ("heliostat_webhooks/admin.js",)
+
+    def get_urls(self) -> list[URLPattern]:
+        view, name = self.admin_site.admin_view, "heliostat_webhooks_hook"
+        tools = [path(f"<int:pk>/{tool}/", view(self.use_tool), {"tool": tool}, f"{name}_{tool}") for tool in TOOLS]
+        ours = [
+            path("<int:pk>/rotate/", view(self.rotate), name=f"{name}_rotate"),
+            path("preview/", view(self.preview), name=f"{name}_preview_new"),
+            path("<int:pk>/preview/", view(self.preview), name=f"{name}_preview"),
+        ]
+        return [*tools, *ours, *super().get_urls()]
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        found = super().get_changelist_instance(request)
+        self._attach(list(found.result_list), found.queryset.db)
+        return found
+
+    def _attach(self, hooks: list[Hook], using: str) -> None:
+        for hook, how in zip(hooks, doing(hooks, using).values(), strict=True):
+            hook.doing = how  # type: ignore[attr-defined]
+
+    @admin.display(description="state")
+    def state(self, hook: Hook) -> SafeString:
+        word, why = state_of(hook, _doing(hook))
+        return format_html('<span class="heliostat-state heliostat-{}">{}</span> {}', word, word, why)
+
+    @admin.display(description="waiting")
+    def waiting(self, hook: Hook) -> int:
+        return _doing(hook).waiting
+
+    @admin.display(description="last received", empty_value="never")
+    def last_success(self, hook: Hook) -> Any:
+        return _doing(hook).last_success
+
+    @admin.display(description="log")
+    def log(self, hook: Hook) -> SafeString:
+        """A link to the callbacks of this hook."""
+        return format_html('<a href="{}">log</a>', log_of(hook))
+
+    @admin.display(description="told of")
+    def told_of(self, hook: Hook) -> str:
+        return f"{', '.join(hook.patterns)} {hook.object_id}"
+
+    @admin.display(description="host")
+    def host(self, hook: Hook) -> str:
+        return host_of(hook.target_url)
+
+    @admin.display(description="headers")
+    def masked_headers(self, hook: Hook) -> str:
+        return "\n".join(f"{name}: {value}" for name, value in masked(hook.headers).items())
+
+    @admin.display(description="public key")
+    def public_key(self, hook: Hook) -> str:
+        try:
+            return hook.public_key or "none: a secret is shared"
+        except ConfigurationError as error:  # the key that encrypted its secret is lost
+            return str(error)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Hook | None = None) -> Any:
+        if obj is None:
+            return FIELDSETS
+        shown: Any = OF_A_HOOK if self.has_change_permission(request, obj) else TO_LOOK_AT
+        return [(title, {"fields": [shown.get(name, name) for name in one["fields"]]}) for title, one in FIELDSETS]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Hook | None = None) -> Any:
+        return () if obj is None else ("signature", "public_key")
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """`?copy=7` begins with what hook 7 is, for those who may change it."""
+        copied = self.get_object(request, request.GET.get("copy", "")) if "copy" in request.GET else None
+        if copied is None or not self.has_change_permission(request, copied):
+            return dict(super().get_changeform_initial_data(request))
+        return {**model_to_dict(copied, HookForm.Meta.fields), "name": f"{copied.name} (copy)"[:200]}
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        hook = context.get("original")
+        if hook is not None:
+            self._attach([hook], hook._state.db)
+            context |= {"state": self.state(hook), "doing": _doing(hook), "log": log_of(hook)}
+            context["tools"] = tools_for(hook) if self.has_change_permission(request, hook) else []
+        if self._may_write(request, hook):
+            context |= {"question": Question(), "preview_url": "../preview/"}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Hook, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not change:
+            tell_secret(request, obj)
+
+    def use_tool(self, request: HttpRequest, pk: int, tool: str) -> HttpResponse:
+        hook = self._changeable(request, pk)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        use(tool, [hook], self, request)
+        return self._back_to(hook)
+
+    def rotate(self, request: HttpRequest, pk: int) -> HttpResponse:
+        hook = self._changeable(request, pk)
+        return rotation_page(self, request, hook) or self._back_to(hook)
+
+    def preview(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
+        """What the form, as it is sent here, would send; nothing of it is saved."""
+        hook = self._changeable(request, pk) if pk is not None else None
+        if not self._may_write(request, hook):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        form = self.get_form(request, hook, change=hook is not None)(request.POST, instance=hook)
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": "Preview", "media": self.media}
+        context |= previewed(form, request, self.admin_site)
+        is_fragment = "X-Heliostat-Fragment" in request.headers
+        return TemplateResponse(request, f"heliostat_webhooks/preview{'_result' if is_fragment else ''}.html", context)
+
+    def _may_write(self, request: HttpRequest, hook: Hook | None) -> bool:
+        return self.has_change_permission(request, hook) if hook else self.has_add_permission(request)
+
+    def _changeable(self, request: HttpRequest, pk: int) -> Hook:
+        hook = self.get_object(request, str(pk))
+        if not self.has_change_permission(request, hook):
+            raise PermissionDenied
+        if hook is None:
+            raise Http404
+        return hook
+
+    def _back_to(self, hook: Hook) -> HttpResponse:
+        return HttpResponseRedirect(reverse(f"{self.admin_site.name}:heliostat_webhooks_hook_change", args=[hook.pk]))
+
+
+def _doing(hook: Hook) -> Doing:
+    return getattr(hook, "doing", Doing())
+
+
+def log_of(hook: Hook) -> str:
+    """The address of the callbacks of this hook."""
+    return f"{reverse(f'admin:{Callback._meta.app_label}_callback_changelist')}?subscriber={hook.subscriber}"

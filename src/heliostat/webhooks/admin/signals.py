@@ -1,0 +1,19 @@
+"""The page of custom signals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+
+from heliostat.webhooks.models import Signal
+
+if TYPE_CHECKING:
+    SignalModelAdmin = admin.ModelAdmin[Signal]
+else:
+    SignalModelAdmin = admin.ModelAdmin
+
+
+@admin.register(Signal)
+class SignalAdmin(SignalModelAdmin):
+    search_fields = ("name",)

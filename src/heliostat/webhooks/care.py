@@ -1,0 +1,98 @@
+"""Looking after hooks: a test event, a pause, an end, a new secret.
+
+Each function takes a `Hook`, changes its row and the object, and counts at once in every process.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, transaction
+from django.utils import timezone
+
+from heliostat.conf import conf
+from heliostat.delivery.signing import new_secret
+from heliostat.events.event import Event, Phase
+from heliostat.events.matching import Subscription
+from heliostat.outbox import gates, wakeup
+from heliostat.outbox.models import Callback
+from heliostat.outbox.write import write
+from heliostat.webhooks.exceptions import HookDisabledError
+from heliostat.webhooks.models import Hook
+
+PING = "heliostat.ping"
+
+
+def ping(hook: Hook) -> Callback:
+    """Send this hook, and nobody else, a test event of the type `heliostat.ping`; gives the callback.
+
+    It goes the way of every event: signed, tried again, kept in the log. While the hook is paused, it waits.
+    Raises `HookDisabledError` where nothing would be sent.
+    """
+    if not hook.enabled:
+        raise HookDisabledError(f"{hook} is disabled, so nothing is sent to it; enable it first.")
+    resource, _, action = PING.partition(".")
+    using = _using(hook)
+    event = Event(resource=resource, action=action, object_id=str(hook.pk), snapshot={"name": hook.name}, using=using)
+    write([(event, [Subscription(name=hook.subscriber, pattern=PING, phase=Phase.DURABLE)])], using)
+    return Callback.objects.using(using).get(event_id=event.id)
+
+
+def pause(hook: Hook) -> None:
+    """Send nothing for now: what happens waits."""
+    _change(hook, paused=True)
+
+
+def resume(hook: Hook) -> None:
+    """Send again, beginning with what waited."""
+    using = _using(hook)
+    with transaction.atomic(using=using):
+        _change(hook, paused=False)
+        wakeup.wake_after_commit(using)
+
+
+def enable(hook: Hook) -> None:
+    """Tell it of what happens from now on; what was counted against it is forgotten."""
+    _change(hook, enabled=True, failing_since=None, disabled_because="")
+    gates.forget([hook.subscriber], _using(hook))
+
+
+def disable(hook: Hook, because: str = "") -> None:
+    """Tell it of nothing any more; what waits for it is cancelled by the worker. `because` is for people."""
+    _change(hook, enabled=False, disabled_because=because[:200])
+
+
+def rotate_secret(hook: Hook, overlap: timedelta | None = None, signature: str = "") -> str:
+    """Sign with a new secret, and with the old one too until the overlap ends. Gives the new one, this once.
+
+    The overlap is HELIOSTAT_SECRET_OVERLAP where none is given; zero ends the old secret at once. `signature` (`v1`,
+    `v1a`) changes how it is signed; with `v1a`, `hook.public_key` is what the receiver needs. Raises `ValueError` where
+    there is no such signature.
+    """
+    using, kept_for = _using(hook), timedelta(seconds=conf.secret_overlap) if overlap is None else overlap
+    secret = new_secret(signature or hook.signature)
+    with transaction.atomic(using=using):
+        # The row's own secret, under a lock: this object may have been read before another rotation.
+        row = Hook.objects.using(using).select_for_update().get(pk=hook.pk)
+        is_kept = kept_for > timedelta(0)
+        hook.set_secret(secret)
+        _change(
+            hook,
+            signature=hook.signature,
+            encrypted_secret=hook.encrypted_secret,
+            encrypted_previous_secret=row.encrypted_secret if is_kept else "",
+            previous_secret_until=timezone.now() + kept_for if is_kept else None,
+        )
+    return secret
+
+
+def _using(hook: Hook) -> str:
+    return hook._state.db or DEFAULT_DB_ALIAS
+
+
+def _change(hook: Hook, **values: Any) -> None:
+    """Writes these columns alone, so that what somebody else changed meanwhile stays."""
+    for name, value in values.items():
+        setattr(hook, name, value)
+    hook.save(using=_using(hook), update_fields=[*values, "modified"])

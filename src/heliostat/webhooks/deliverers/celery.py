@@ -1,0 +1,75 @@
+"""By Celery tasks. What a broker or a Celery worker loses is still in the outbox, and told by a worker."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from celery import current_app
+from kombu.exceptions import OperationalError
+
+from heliostat.webhooks import tasks
+from heliostat.webhooks.deliverers.base import HookDeliverer, HooksDeliverer
+
+logger = logging.getLogger("heliostat.webhooks")
+
+AWAY = 10.0  # seconds for which a broker that was away is not asked again: whoever makes a change waits for the answer
+ONCE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+
+
+class _ByCelery:
+    """What all of these need: a Celery app of the project's own."""
+
+    @classmethod
+    def problem(cls) -> str:
+        if current_app.main != "default":  # the name of what Celery makes up where it knows of no app
+            return ""
+        return (
+            "there is no Celery app in this process, so that tasks would go to a RabbitMQ on this machine; import "
+            "yours in the __init__.py of the project"
+        )
+
+
+class TaskHooksDeliverer(_ByCelery, HooksDeliverer):
+    """One task for the hooks of a commit, which asks the element's deliverer for each."""
+
+    def deliver_hooks(self, callbacks: Sequence[int], using: str) -> None:
+        enqueue(tasks.deliver_hooks, list(callbacks), using)
+
+
+class TogetherHooksDeliverer(_ByCelery, HooksDeliverer):
+    """One task that sends all at once; the element's deliverer is not asked."""
+
+    def deliver_hooks(self, callbacks: Sequence[int], using: str) -> None:
+        enqueue(tasks.send_hooks, list(callbacks), using)
+
+
+class TaskHookDeliverer(_ByCelery, HookDeliverer):
+    """One task for each hook."""
+
+    def deliver_hook(self, callback: int, using: str) -> None:
+        enqueue(tasks.deliver_hook, callback, using)
+
+
+_away_until = 0.0
+
+
+def enqueue(task: Any, *arguments: Any) -> None:
+    """Put a task on the queue, or leave it to a worker where the broker is away: said once, and quickly."""
+    global _away_until  # noqa: PLW0603  the broker is one for the process
+    if time.monotonic() < _away_until:
+        return
+    try:
+        with task.app.producer_or_acquire() as producer:
+            producer.connection.ensure_connection(**ONCE)  # Celery itself would try for six seconds
+            task.apply_async(arguments, producer=producer, retry_policy=ONCE)
+    except OperationalError as error:
+        _away_until = time.monotonic() + AWAY
+        logger.warning("Celery's broker is away (%s); for the next %d s hooks are left to a worker", error, AWAY)
+
+
+deliver_hooks_using_task = TaskHooksDeliverer.deliver
+deliver_hooks_using_asyncio_task = TogetherHooksDeliverer.deliver
+deliver_hook_using_task = TaskHookDeliverer.deliver

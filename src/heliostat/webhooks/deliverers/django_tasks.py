@@ -1,0 +1,44 @@
+"""By Django Tasks, on whatever backend the setting `TASKS` names: `django.tasks`, or its backport before Django 6."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from heliostat.webhooks.deliverers.base import HookDeliverer, HooksDeliverer
+
+if TYPE_CHECKING or not find_spec("django.tasks"):
+    from django_tasks import task
+else:
+    from django.tasks import task
+
+
+class DjangoTaskHooksDeliverer(HooksDeliverer):
+    """One task for the hooks of a commit, which asks the element's deliverer for each."""
+
+    def deliver_hooks(self, callbacks: Sequence[int], using: str) -> None:
+        deliver_hooks.enqueue(list(callbacks), using)
+
+
+class DjangoTaskHookDeliverer(HookDeliverer):
+    """One task for each hook."""
+
+    def deliver_hook(self, callback: int, using: str) -> None:
+        deliver_hook.enqueue(callback, using)
+
+
+@task()
+def deliver_hooks(callbacks: list[int], using: str) -> None:
+    """Have these callbacks told, each by the element deliverer."""
+    HooksDeliverer.deliver(callbacks, using)
+
+
+@task()
+def deliver_hook(callback: int, using: str) -> None:
+    """Tell one callback."""
+    HookDeliverer.deliver(callback, using)
+
+
+deliver_hooks_using_django_task = DjangoTaskHooksDeliverer.deliver
+deliver_hook_using_django_task = DjangoTaskHookDeliverer.deliver

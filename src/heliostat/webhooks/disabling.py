@@ -1,0 +1,101 @@
+"""Hooks that end by themselves: their receiver is gone, or has only failed for days. Their owners are told.
+
+That is an event of its own, `webhooks.hook.disabled`, which `@on`, listeners and other hooks may ask for; and an e-mail
+to the owner, sent by a worker like everything that was promised.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.mail import send_mail
+from django.db import DEFAULT_DB_ALIAS, transaction
+from django.urls import NoReverseMatch, reverse
+
+from heliostat.conf import conf
+from heliostat.events.capture import happened
+from heliostat.events.emit import is_told
+from heliostat.events.event import Event, Phase
+from heliostat.events.matching import Subscription
+from heliostat.exceptions import Refused
+from heliostat.webhooks.models import Hook, hook_of
+
+logger = logging.getLogger("heliostat.webhooks")
+
+USING = DEFAULT_DB_ALIAS
+RESOURCE, ACTION = "webhooks.hook", "disabled"
+NOTICE = "notice"
+MAIL = f"{NOTICE}:mail_to_owner"
+TEXT = """\
+Your web hook “{name}” is disabled: {because}.
+
+Nothing is sent to {host} any more. When it works again, enable the hook.
+What it missed is in its log, and can be sent again from there.
+
+{link}
+"""
+
+
+def disable(subscriber: str, because: str) -> None:
+    """Disable a hook and tell that it was; one that is disabled already stays as it is.
+
+    The next time that it is enabled, whatever was counted against it is forgotten.
+    """
+    key = hook_of(subscriber)
+    enabled = Hook.objects.using(USING).filter(pk=key, enabled=True)
+    try:
+        with transaction.atomic(using=USING):
+            if enabled.update(enabled=False, disabled_because=because[:200], failing_since=None):
+                _tell(Hook.objects.using(USING).get(pk=key), because)
+                logger.warning("%s is disabled: %s", subscriber, because)
+    except Refused as error:
+        logger.error("%s should be disabled (%s), but %s", subscriber, because, error)
+
+
+def _tell(hook: Hook, because: str) -> None:
+    if is_told(f"{RESOURCE}.{ACTION}"):
+        facts = {"name": str(hook.name), "user": hook.user_id, "host": _host(hook), "because": because}
+        event = Event(resource=RESOURCE, action=ACTION, object_id=str(hook.pk), snapshot=facts, using=USING)
+        happened(event, USING)
+
+
+def _host(hook: Hook) -> str:
+    """Where it leads, without path and query: many receivers keep their secrets there."""
+    return urlsplit(hook.target_url).hostname or ""
+
+
+def notices() -> Iterator[Subscription]:
+    """The source for the matcher: who is always told of disabled hooks."""
+    if conf.mail_owners:
+        yield Subscription(
+            name=MAIL,
+            pattern=f"{RESOURCE}.{ACTION}",
+            phase=Phase.DURABLE,
+            condition=lambda event: event.snapshot["user"] is not None,
+        )
+
+
+def notice(subscriber: str) -> Callable[[Event], Any] | None:
+    """What tells a notice, as it is configured now."""
+    return mail_owner if subscriber == MAIL and conf.mail_owners else None
+
+
+def mail_owner(event: Event) -> None:
+    """Raises where the mail cannot be handed over, so that it is tried again."""
+    assert event.object_id is not None
+    hook = Hook.objects.using(USING).filter(pk=event.object_id).select_related("user").first()
+    address = getattr(hook.user, "email", "") if hook is not None else ""
+    if address:
+        facts = {**event.snapshot, "name": event.snapshot["name"] or event.object_id, "link": _link(event.object_id)}
+        subject = " ".join(f"Your web hook “{facts['name']}” is disabled".split())
+        send_mail(subject, TEXT.format_map(facts), None, [address], fail_silently=False)
+
+
+def _link(key: str) -> str:
+    try:
+        return conf.site_url.rstrip("/") + reverse("admin:heliostat_webhooks_hook_change", args=[key])
+    except NoReverseMatch:  # a project without the admin
+        return conf.site_url

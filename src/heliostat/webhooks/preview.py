@@ -1,0 +1,103 @@
+"""What a hook would be sent of an event: made as ever, sent to nobody, kept nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Model
+from django.utils import timezone
+
+from heliostat.delivery.request import headers_of
+from heliostat.delivery.signing import SIGNATURE
+from heliostat.events.context import quiet
+from heliostat.events.event import Event
+from heliostat.events.matching import is_silent
+from heliostat.events.resources import resource_of
+from heliostat.events.snapshot import snapshot
+from heliostat.outbox.bodies import body_of
+from heliostat.outbox.models import message_id
+from heliostat.webhooks.exceptions import InvalidFiltersError
+from heliostat.webhooks.filters import compiled
+from heliostat.webhooks.live import destination_of
+from heliostat.webhooks.models import Hook
+from heliostat.webhooks.payloads import made_body
+
+PARTS = ("actions", "changed", "from_to", "all", "any", "not")  # of a filter; what else it says is one comparison
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """A request that is not made. `obstacles` say why the hook would not be told; `error`, why its payload fails."""
+
+    event: Event
+    obstacles: list[str]
+    headers: list[tuple[str, str]]
+    body: str
+    error: str = ""
+
+
+def event_about(instance: Model, action: str, changes: Mapping[str, Any], using: str) -> Event:
+    """An event as it would be told of this object; `changes` gives the old values of what changed."""
+    now = snapshot(instance)
+    return Event(
+        resource=resource_of(type(instance)),
+        action=action,
+        object_id=str(instance.pk),
+        snapshot=now,
+        changes={name: (old, now.get(name)) for name, old in changes.items()},
+        using=using,
+        instance=instance,
+    )
+
+
+def preview(hook: Hook, event: Event) -> Preview:
+    """The request for an event. Whatever the making of a payload writes is undone, and told to nobody."""
+    with quiet(), transaction.atomic(using=event.using):
+        try:
+            body, error = made_body(hook, event), ""
+        except Exception as problem:
+            body, error = None, f"{type(problem).__name__}: {problem}"
+        transaction.set_rollback(True, using=event.using)
+    text = body_of(event) if body is None else body
+    obstacles, headers = list(_obstacles(hook, event)), _headers(hook, event, text)
+    return Preview(event=event, obstacles=obstacles, headers=headers, body=text, error=error)
+
+
+def _headers(hook: Hook, event: Event, body: str) -> list[tuple[str, str]]:
+    hook.make_secret()  # of one that was not saved yet; nobody sees it
+    id_ = message_id(event.id.hex, hook.subscriber if hook.pk else "hook:0")
+    lines = headers_of(destination_of(hook), id_, int(timezone.now().timestamp()), body.encode())
+    pairs = [line.split(": ", 1) for line in lines if ": " in line]
+    return [(name, "made anew at each attempt" if name == SIGNATURE else value) for name, value in pairs]
+
+
+def _obstacles(hook: Hook, event: Event) -> Iterator[str]:
+    if not hook.enabled:
+        yield "the hook is disabled"
+    if hook.ended:
+        yield "the hook ended with its object"
+    if hook.expires_at is not None and hook.expires_at <= event.time:
+        yield "the hook has expired"
+    if is_silent(event.type):
+        yield f"HELIOSTAT_SILENT names {event.type}"
+    if not any(fnmatchcase(event.type, pattern) for pattern in hook.patterns):
+        yield f"its signals leave out {event.type}"
+    if hook.object_id and hook.object_id != event.object_id:
+        yield f"it is told of {hook.object_id} alone, not of {event.object_id}"
+    yield from (f"the filter says otherwise: {part}" for part in _parts_that_fail(hook, event))
+
+
+def _parts_that_fail(hook: Hook, event: Event) -> Iterator[str]:
+    comparison = {name: value for name, value in hook.filters.items() if name not in PARTS}
+    parts = [{name: hook.filters[name]} for name in PARTS if name in hook.filters]
+    for part in [*parts, *([comparison] if comparison else [])]:
+        try:
+            holds = compiled(part, hook.patterns)
+            if holds is not None and not holds(event):
+                yield ", ".join(part)
+        except InvalidFiltersError as error:
+            yield error.messages[0]

@@ -1,0 +1,56 @@
+"""What hooks allow, and how they fare: their limits for the worker, and since when they only fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from heliostat.conf import conf
+from heliostat.outbox import gates
+from heliostat.outbox.admission import Limits
+from heliostat.webhooks.disabling import disable
+from heliostat.webhooks.models import Hook, HookVersion, hook_of
+
+USING = DEFAULT_DB_ALIAS
+LIMITED = Q(paused=True) | Q(max_per_second__isnull=False) | Q(max_concurrent__isnull=False)
+
+
+class HookOwner:
+    """Owns the subscribers of the kind `hook`."""
+
+    def version(self) -> int:
+        return HookVersion.current(USING)
+
+    def limits(self) -> Mapping[str, Limits]:
+        rows = Hook.objects.using(USING).filter(LIMITED, enabled=True)
+        found = rows.order_by().values_list("pk", "max_concurrent", "max_per_second", "paused")
+        return {f"hook:{pk}": Limits(most, rate, paused) for pk, most, rate, paused in found}
+
+    def failing(self, subscriber: str) -> None:
+        """The first failure is written down; whoever has only failed for too long since then is disabled."""
+        row, now = _row(subscriber), timezone.now()
+        if not row.filter(failing_since__isnull=True).update(failing_since=now) and conf.disable_after:
+            long_ago = now - timedelta(seconds=conf.disable_after)
+            for since in row.filter(failing_since__lt=long_ago).values_list("failing_since", flat=True):
+                disable(subscriber, f"it has only failed since {since:%Y-%m-%d %H:%M} UTC")
+
+    def well(self, subscriber: str) -> None:
+        _row(subscriber).filter(failing_since__isnull=False).update(failing_since=None)
+
+    def gone(self, subscriber: str) -> None:
+        disable(subscriber, "its receiver answered 410 Gone")
+
+
+def hook_deleted(instance: Hook, using: str, **_: Any) -> None:
+    """Nothing is held against whom there is no more."""
+    gates.forget([instance.subscriber], using)
+
+
+def _row(subscriber: str) -> QuerySet[Hook]:
+    """Plain rows: how a hook fares changes nothing for whoever tells it, so no process need look again."""
+    return QuerySet(Hook, using=USING).filter(pk=hook_of(subscriber))

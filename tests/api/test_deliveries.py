@@ -1,0 +1,140 @@
+"""What a hook was told, over HTTP: found, read, and sent again; with no more reading of rows than are shown."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from heliostat.outbox.models import Callback, Event
+from heliostat.testing import Receiver, drain_outbox
+from heliostat.webhooks.models import Hook
+from tests.api.conftest import URL, a_hook
+from tests.example.models import Vehicle
+from tests.outbox.promises import ended, promise
+
+pytestmark = pytest.mark.django_db
+
+
+def listed(client: APIClient, hook: int, **query: Any) -> list[int]:
+    answer = client.get("/api/deliveries/", {"hook": hook, **query})
+    assert answer.status_code == 200, answer.content
+    return [one["id"] for one in answer.json()["results"]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_delivery_is_shown_with_its_body_and_every_attempt(as_ada: APIClient, receiver: Receiver, settings) -> None:
+    settings.HELIOSTAT_RETRY_FIRST = 0.0
+    receiver.answers = [503]
+    hook = a_hook(as_ada, target_url=receiver.url)["id"]
+    bus = Vehicle.objects.create(name="55")
+    drain_outbox()
+    drain_outbox()
+    (one,) = as_ada.get("/api/deliveries/", {"hook": hook}).json()["results"]
+    assert {name: one[name] for name in ("hook", "event_type", "object_id", "status", "attempts", "due_at")} == {
+        "hook": hook, "event_type": "example.vehicle.created", "object_id": str(bus.pk), "status": "sent",
+        "attempts": 2, "due_at": None,
+    }  # fmt: skip
+    assert one["message_id"] == receiver.deliveries[0].id
+    whole = as_ada.get(f"/api/deliveries/{one['id']}/").json()
+    assert whole.pop("body").encode() == receiver.deliveries[0].body
+    assert whole == one
+    last, first = as_ada.get(f"/api/deliveries/{one['id']}/attempts/").json()["results"]
+    assert [(each["number"], each["status_code"], each["outcome"]) for each in (first, last)] == [
+        (1, 503, "retry"),
+        (2, 200, "sent"),
+    ]
+
+
+def test_deliveries_are_found_by_status_event_type_and_time(as_ada: APIClient) -> None:
+    hook, other = a_hook(as_ada)["id"], a_hook(as_ada)["id"]
+    (old,) = promise("default", f"hook:{hook}", created_at=timezone.now() - timedelta(days=3))
+    (failed,) = promise("default", f"hook:{hook}", status="error")
+    (of_other,) = promise("default", f"hook:{other}")
+    Event.objects.filter(pk=failed.event_id).update(action="deleted")
+    yesterday = (timezone.now() - timedelta(days=1)).isoformat()
+    assert listed(as_ada, hook) == [failed.pk, old.pk]
+    assert listed(as_ada, other) == [of_other.pk]
+    assert listed(as_ada, hook, status="error") == listed(as_ada, hook, since=yesterday) == [failed.pk]
+    assert listed(as_ada, hook, event_type="example.vehicle.deleted") == [failed.pk]
+    assert listed(as_ada, hook, event_type="created") == [], "a type is a resource and an action"
+    assert listed(as_ada, hook, until=yesterday) == [old.pk]
+    assert listed(as_ada, hook, status="error", until=yesterday) == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{}, {"hook": "x"}, {"hook": 0}, {"hook": 10**30}, {"status": "lost"}, {"since": "soon"}, {"event_type": "\x00"},
+     {"stauts": "error"}, {"cursor": "cD14"}],
+)  # fmt: skip
+def test_a_question_that_makes_no_sense_is_refused(as_ada: APIClient, query: dict[str, Any]) -> None:
+    known = {"hook": a_hook(as_ada)["id"]} if query and "hook" not in query else {}
+    assert as_ada.get("/api/deliveries/", known | query).status_code == 400
+
+
+def test_one_delivery_is_sent_again_when_it_came_to_an_end(as_ada: APIClient) -> None:
+    hook = a_hook(as_ada)["id"]
+    (told,) = ended("default", f"hook:{hook}")
+    address = f"/api/deliveries/{told.pk}/resend/"
+    answer = as_ada.post(address)
+    assert (answer.status_code, answer.json()) == (202, {"count": 1})
+    assert as_ada.get(f"/api/deliveries/{told.pk}/").json()["status"] == "waiting"
+    assert as_ada.post(address).status_code == 409
+
+
+def test_a_selection_is_sent_again(as_ada: APIClient) -> None:
+    hook = a_hook(as_ada)["id"]
+    chosen = [ended("default", f"hook:{hook}")[0].pk for _ in range(3)]
+    (waits,) = promise("default", f"hook:{hook}")
+    answer = as_ada.post("/api/deliveries/resend/", {"deliveries": [*chosen[:2], waits.pk, chosen[0]]})
+    assert (answer.status_code, answer.json()) == (202, {"count": 2})
+    assert Callback.objects.get(pk=chosen[2]).status == "sent"
+    assert as_ada.post("/api/deliveries/resend/", {"deliveries": [chosen[0], 10**12]}).status_code == 404
+    for wrong in ([], "all", [0], [10**30], ["x"], list(range(1, 1002))):
+        assert as_ada.post("/api/deliveries/resend/", {"deliveries": wrong}).status_code == 400
+
+
+def fill(using: str, hooks: list[Hook]) -> None:
+    """Some 100,000 callbacks of one event: one in a thousand is the first hook's, the others are the second's."""
+    (first,) = promise(using, hooks[0].subscriber)
+    others = [Callback(event_id=first.event_id, subscriber=hooks[1].subscriber) for _ in range(999)]
+    Callback.objects.using(using).bulk_create(others)
+    table = Callback._meta.db_table
+    columns = "event_id, subscriber, status, status_details, attempts, due_at, created_at, updated_at"
+    with connections[using].cursor() as cursor:
+        for _ in range(7):
+            cursor.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {table}")
+        cursor.execute(f"ANALYZE {'TABLE ' * (using == 'mariadb')}{table}")
+
+
+@pytest.mark.django_db(databases="__all__")
+def test_the_log_of_one_hook_is_read_from_an_index_among_100_000(ada: User, using: str) -> None:
+    hooks = [Hook.objects.create(user=ada, signals=["example.vehicle.*"], target_url=URL) for _ in range(2)]
+    fill(using, hooks)
+    rows = Callback.objects.using(using).filter(subscriber=hooks[0].subscriber).order_by("-id")[:50]
+    plan = rows.explain()
+    assert "heliostat_of_subscriber" in plan, plan
+    assert "TEMP B-TREE" not in plan, plan
+    assert len(rows) == 50
+
+
+def test_a_page_costs_the_same_number_of_queries_however_long_it_is(as_ada: APIClient) -> None:
+    hook = a_hook(as_ada)["id"]
+
+    def queries() -> int:
+        with CaptureQueriesContext(connections["default"]) as captured:
+            listed(as_ada, hook)
+        assert not any('"body"' in query["sql"] for query in captured.captured_queries), "bodies can be large"
+        return len(captured)
+
+    promise("default", f"hook:{hook}")
+    few = queries()
+    for _ in range(5):
+        promise("default", f"hook:{hook}")
+    assert queries() == few

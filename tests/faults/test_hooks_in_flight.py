@@ -1,0 +1,157 @@
+"""Hooks that are deleted, disabled, edited or given another secret while they are being told, and between two tries."""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+from django.utils import timezone
+
+from heliostat.delivery.signing import new_secret
+from heliostat.delivery.worker import Worker
+from heliostat.outbox import transitions
+from heliostat.outbox.models import Attempt, Callback, Event
+from heliostat.testing import Answer, Delivery, Receiver, drain_outbox
+from heliostat.webhooks.models import Hook
+from tests.delivery.working import hook_to
+from tests.example.models import Vehicle
+from tests.faults.servers import OK, raw_server
+from tests.faults.servers import hook_to as tell_to
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def while_told(do: Callable[[], object], answer: Answer) -> Callable[[Delivery], Answer]:
+    """Do this before the first request is answered."""
+
+    def act(delivery: Delivery) -> Answer:
+        if delivery.number > 1:
+            return Answer()
+        do()
+        connection.close()
+        return answer
+
+    return act
+
+
+def try_again() -> None:
+    transitions.hasten("default")
+    drain_outbox()
+
+
+DELETED = "the hook was deleted"
+DISABLED = "the hook is disabled"
+
+
+@pytest.mark.parametrize(
+    ("do", "reason"),
+    [
+        (lambda: Hook.objects.get().delete(), DELETED),
+        (lambda: Hook.objects.all().delete(), DELETED),
+        (lambda: Hook.objects.update(enabled=False), DISABLED),
+    ],
+    ids=["deleted", "deleted with others", "disabled"],
+)
+@pytest.mark.parametrize("status", [200, 503])
+def test_a_hook_that_ends_while_it_is_told_is_told_nothing_more(
+    do: Callable[[], object], reason: str, status: int
+) -> None:
+    with Receiver(answers=while_told(do, Answer(status))) as receiver:
+        hook_to(receiver)
+        Vehicle.objects.create(name="55")
+        drain_outbox()
+        try_again()
+        assert len(receiver.deliveries) == 1
+    callback = Callback.objects.get()
+    assert Attempt.objects.first().status_code == status, "what came of the request is known all the same"
+    assert callback.status == ("sent" if status == 200 else "cancelled")
+    assert status == 200 or callback.status_details == reason
+
+
+def test_a_hook_that_is_edited_between_two_tries_is_told_at_its_new_address(receiver: Receiver) -> None:
+    with Receiver(answers=[503]) as old:
+        hook = hook_to(old)
+        Vehicle.objects.create(name="55")
+        drain_outbox()
+        hook.target_url, hook.http_method, hook.headers = receiver.url, "PUT", "X-New: yes"
+        hook.save()
+        try_again()
+    (first,), (second,) = old.deliveries, receiver.deliveries
+    assert (second.method, second.headers["X-New"]) == ("PUT", "yes")
+    assert (second.id, second.body) == (first.id, first.body), "the promise is the same"
+
+
+def test_a_secret_that_is_changed_between_two_tries_signs_the_second(receiver: Receiver) -> None:
+    old, new = new_secret(), new_secret()
+    receiver.answers = [Answer(503)]
+    hook = hook_to(receiver)
+    hook.set_secret(old)
+    hook.save()
+    Vehicle.objects.create(name="55")
+    receiver.secrets = [old]
+    drain_outbox()
+    hook.set_secret(new)
+    hook.save()
+    receiver.secrets = [new]
+    try_again()
+    assert [one.verified for one in receiver.deliveries] == [True, True]
+
+
+def test_a_hook_that_is_deleted_in_this_process_is_not_told_of_what_happens_next(receiver: Receiver) -> None:
+    hook = hook_to(receiver)
+    Vehicle.objects.create(name="55")
+    drain_outbox()
+    hook.delete()
+    Vehicle.objects.create(name="56")
+    assert drain_outbox() == {}
+    assert len(receiver.deliveries) == 1
+
+
+@pytest.mark.parametrize("status", [200, 503])
+@pytest.mark.parametrize("using", ["default", "postgresql"])
+@pytest.mark.django_db(transaction=True, databases=["default", *({"postgresql"} & connections.databases.keys())])
+def test_a_callback_that_is_deleted_while_it_is_told_harms_no_other(using: str, status: int, settings: Any) -> None:
+    settings.HELIOSTAT_CONCURRENCY_PER_SUBSCRIBER = 1
+    if using not in connections.databases:
+        pytest.skip("no PostgreSQL at 127.0.0.1:5432")
+
+    def delete() -> None:
+        Callback.objects.using(using).order_by("id")[:1].get().delete()
+        Event.objects.using(using).filter(callbacks=None).delete()
+        connections[using].close()
+
+    with Receiver(answers=while_told(delete, Answer(status))) as receiver:
+        hook_to(receiver)
+        Vehicle.objects.using(using).create(name="55")
+        Vehicle.objects.using(using).create(name="56")
+        Worker(using).drain()
+        assert len(receiver.deliveries) == 2
+    assert Callback.objects.using(using).get().status == "sent"
+
+
+def test_a_lease_that_runs_out_under_a_living_worker_leaves_the_row_to_whoever_took_it() -> None:
+    """The first to claim is slow, and its answer comes when another has told it already."""
+    told_by_another: list[Counter[str]] = []
+
+    def serve(connection: socket.socket) -> None:
+        if server.connections > 1:
+            connection.sendall(OK)
+            return
+        Callback.objects.update(lease_until=timezone.now() - timedelta(hours=1))
+        assert transitions.rescue("default") == 1
+        told_by_another.append(drain_outbox())
+        connections.close_all()
+        connection.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+
+    with raw_server(serve) as server:
+        tell_to(server.url)
+        Vehicle.objects.create(name="55")
+        drain_outbox()
+    assert told_by_another == [{"sent": 1}]
+    assert Callback.objects.get().status == "sent", "the late 503 changes nothing"
+    assert list(Attempt.objects.values_list("outcome", flat=True)) == ["sent", "retry"]
