@@ -110,7 +110,8 @@ def fill(using: str, hooks: list[Hook]) -> None:
     with connections[using].cursor() as cursor:
         for _ in range(7):
             cursor.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {table}")
-        cursor.execute(f"ANALYZE {'TABLE ' * (using == 'mariadb')}{table}")
+        if using != "mariadb":  # there ANALYZE commits, and the rows would be left to the tests after this one
+            cursor.execute(f"ANALYZE {table}")
 
 
 @pytest.mark.django_db(databases="__all__")
