@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
 from heliostat.events.event import Event
+from heliostat.events.resources import ACTIONS
 from heliostat.events.telling import tell
 
-Key = tuple[str, str | None]
+Key = tuple[str, str] | UUID
 
 
 class Batch:
@@ -21,25 +23,36 @@ class Batch:
 
     def __init__(self, using: str) -> None:
         self.using = using
-        self._events: dict[Key | int, Event] = {}
+        self._events: list[tuple[Callable[[], None], Event]] = []
 
     def add(self, event: Event) -> None:
-        key = (event.resource, event.object_id)
-        earlier = self._events.get(key)
-        if event.action not in ("created", "updated", "deleted") or event.object_id is None:
-            self._events[len(self._events)] = event
-        elif earlier is None or earlier.action == "deleted":
-            self._events[key] = event
-        elif event.action == "deleted":
-            del self._events[key]
-            if earlier.action != "created":  # created and deleted in one go never was
-                self._events[key] = event
-        else:
-            self._events[key] = _merged(earlier, event)
+        """Remembered with a mark that Django forgets should a savepoint around it be rolled back."""
+        self._events.append((mark := lambda: None, event))
+        transaction.on_commit(mark, using=self.using)
 
     def take(self) -> list[Event]:
-        events, self._events = list(self._events.values()), {}
-        return events
+        """What happened, and was not undone inside the block."""
+        stands = {entry[1] for entry in transaction.get_connection(self.using).run_on_commit}
+        return _united(event for mark, event in self._events if mark in stands)
+
+
+def _united(events: Iterable[Event]) -> list[Event]:
+    found: dict[Key, Event] = {}
+    for event in events:
+        if event.action not in ACTIONS or event.object_id is None:
+            found[event.id] = event
+            continue
+        key = (event.resource, event.object_id)
+        earlier = found.get(key)
+        if earlier is None or earlier.action == "deleted":
+            found[key] = event
+        elif event.action == "deleted":
+            del found[key]
+            if earlier.action != "created":  # created and deleted in one go never was
+                found[key] = event
+        else:
+            found[key] = _merged(earlier, event)
+    return list(found.values())
 
 
 def _merged(earlier: Event, later: Event) -> Event:
