@@ -277,3 +277,20 @@ def test_from_the_log_one_finds_the_object(admin_client: Client, receiver: Recei
     drain_outbox()
     event = Event.objects.get()
     assert "example.vehicle" in admin_client.get(f"/admin/heliostat_outbox/event/{event.pk}/change/").content.decode()
+
+
+@pytest.mark.parametrize("asked", ["headers__contains=Bearer", "target_url__contains=k=42", "encrypted_secret__gt=A"])
+def test_a_list_answers_no_question_about_what_it_does_not_show(viewer: Client, asked: str) -> None:
+    hook(target_url=f"{URL}?k=42", headers="Authorization: Bearer 42")
+    assert viewer.get(f"{HOOKS}?{asked}").status_code == 400
+    model = Hook.objects.get().model_id
+    for offered in ("enabled__exact=1", "paused__exact=0", f"model__id__exact={model}"):
+        assert viewer.get(f"{HOOKS}?{offered}").context["cl"].result_count == 1
+
+
+def test_an_address_is_found_by_those_alone_who_may_read_it(viewer: Client, admin_user: User) -> None:
+    hook(target_url=f"{URL}?k=42", name="depot")
+    assert viewer.get(f"{HOOKS}?q=k=42").context["cl"].result_count == 0
+    assert viewer.get(f"{HOOKS}?q=depot").context["cl"].result_count == 1
+    viewer.force_login(admin_user)
+    assert viewer.get(f"{HOOKS}?q=k=42").context["cl"].result_count == 1
