@@ -147,3 +147,18 @@ def test_a_batch_is_told_once_for_each_object(using: str, receiver: Receiver) ->
     body = json.loads(event.body)
     assert body["event_type"] == "created"
     assert body["object_serialization"]["seats"] == 40
+
+
+@pytest.mark.parametrize(
+    "values", [{"headers": "Authorization Bearer 42"}, {"content_type": "a/b\nX-Evil: 1"}, {"encrypted_secret": "?"}]
+)
+def test_a_hook_that_was_spoilt_past_its_validation_holds_up_no_other(
+    receiver: Receiver, values: dict[str, str]
+) -> None:
+    good, spoilt = hook_on_vehicles(receiver), hook_on_vehicles(receiver)
+    Hook.objects.filter(pk=spoilt.pk).update(**values)
+    Vehicle.objects.create(name="55")
+    assert drain_outbox() == {"sent": 1, "cancel": 1}
+    assert len(receiver.deliveries) == 1
+    assert Callback.objects.get(subscriber=good.subscriber).status == "sent"
+    assert "42" not in Callback.objects.get(subscriber=spoilt.subscriber).status_details, "it may be a secret"

@@ -21,7 +21,7 @@ from heliostat.events.resources import resource_of
 from heliostat.events.signals import listen_to
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.dialect import dialect_for
-from heliostat.webhooks.exceptions import InvalidSignalError
+from heliostat.webhooks.exceptions import InvalidHeadersError, InvalidSignalError
 from heliostat.webhooks.headers import parse_headers
 from heliostat.webhooks.models import SOURCE, Hook, HookVersion, hook_of
 from heliostat.webhooks.paths import signal_in_row
@@ -157,10 +157,15 @@ def _destination(hook: Hook) -> Destination | NoDestination:
         return destination_of(hook)
     except ConfigurationError as error:
         return NoDestination(str(error))
+    except (InvalidHeadersError, ValueError):  # written past `save()`; what it says may hold a secret
+        return NoDestination("its headers or its content type cannot be sent: save the hook to see why")
 
 
 def destination_of(hook: Hook) -> Destination:
-    """Where a hook wants to be told; raises `ConfigurationError` where its secret cannot be decrypted."""
+    """Where a hook wants to be told; raises `ConfigurationError` where its secret cannot be decrypted.
+
+    Raises `InvalidHeadersError` or `ValueError` where its headers or its content type cannot be sent.
+    """
     lines = tuple(f"{name}: {value}" for name, value in parse_headers(hook.headers))
     return Destination(hook.target_url, hook.http_method, lines, hook.content_type, hook.signing_keys())
 
