@@ -10,6 +10,7 @@ import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from rest_framework.authtoken.models import Token
 
 from heliostat.events.matching import registry
 from heliostat.exceptions import ConfigurationError
@@ -171,7 +172,18 @@ def test_headers_are_lines_with_any_line_end_or_json(text: str, headers: object)
 
 
 @pytest.mark.parametrize(
-    "text", ["no colon", "bad name: 1", ": 1", '{"a": [1]}', "{", '{"a": "x\\r\\nEvil: 1"}', "Host: x", "Webhook-Id: 1"]
+    "text",
+    [
+        "no colon",
+        "bad name: 1",
+        ": 1",
+        '{"a": [1]}',
+        "{",
+        '{"a": "x\\r\\nEvil: 1"}',
+        "Host: x",
+        "Webhook-Id: 1",
+        "X-Site: Süd",
+    ],
 )
 def test_headers_that_cannot_be_sent_are_refused(text: str) -> None:
     with pytest.raises(InvalidHeadersError):
@@ -190,3 +202,10 @@ def test_secrets_are_encrypted_at_rest_and_survive_a_change_of_key(settings) -> 
     settings.SECRET_KEY_FALLBACKS = []
     with pytest.raises(ConfigurationError, match="SECRET_KEY_FALLBACKS"):
         made.reveal_secret()
+
+
+@pytest.mark.django_db
+def test_a_token_is_told_to_nobody_for_its_key_is_the_secret(django_user_model) -> None:
+    Hook.objects.create(signals=["*.*"], target=URL)
+    Token.objects.create(user=django_user_model.objects.create_user("ada"))
+    assert set(Callback.objects.values_list("event__resource", flat=True)) == {"auth.user"}

@@ -9,7 +9,7 @@ import msgspec
 from heliostat.webhooks.exceptions import InvalidHeadersError
 
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
-VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110, 5.5
+VALUE = re.compile(r"[\t\x20-\x7e]*")  # RFC 9110, 5.5: of anything else a receiver could not know what it means
 OURS = frozenset({"host", "content-type", "transfer-encoding", "connection", "expect", "upgrade", "te"})
 LONGEST = 16 * 1024  # few servers take so many
 COUNTED = "content-length"  # may be written, though every body has another; what is sent is the real length
