@@ -6,8 +6,9 @@ import re
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
-from heliostat.outbox.models import Callback
+from heliostat.outbox.models import Callback, WorkerSeen
 from heliostat.targets.models import Target
 from heliostat.testing import Receiver, drain_outbox
 from heliostat.webhooks.models import Hook
@@ -55,6 +56,13 @@ def make_hook(window: Window, url: str, pictures: str = "hook") -> Hook:
     return hook
 
 
+def looks_right_as_a_list(window: Window, name: str) -> None:
+    """On a desk no column hides behind a scroll bar."""
+    hidden = window.page.locator(".results").evaluate("shown => shown.scrollWidth - shown.clientWidth")
+    assert hidden <= 0 or window.size == "phone", f"{hidden} pixels of {name} are hidden"
+    window.looks_right(name)
+
+
 def test_from_a_new_hook_to_its_deliveries(window: Window, receiver: Receiver) -> None:
     page = window.page
     target = Target.objects.create(name="M 51", ra=202.47, dec=47.19)
@@ -74,7 +82,7 @@ def test_from_a_new_hook_to_its_deliveries(window: Window, receiver: Receiver) -
     drain_outbox()
     assert receiver.deliveries[1].json == {"name": "M 51a", "what": "updated"}
     window.open(f"/admin/heliostat_outbox/callback/?subscriber={hook.subscriber}")
-    window.looks_right("callbacks")
+    looks_right_as_a_list(window, "callbacks")
     page.get_by_role("link", name=str(Callback.objects.first().pk), exact=True).click()
     page.get_by_text("503").first.wait_for()
     page.get_by_role("button", name="Try now").click()
@@ -90,6 +98,11 @@ def test_from_a_new_hook_to_its_deliveries(window: Window, receiver: Receiver) -
     page.get_by_role("link", name="targets.target.updated").click()
     page.get_by_role("heading", name="Who is told").wait_for()
     window.looks_right("event")
+    window.open("/admin/heliostat_outbox/event/")
+    looks_right_as_a_list(window, "events")
+    WorkerSeen.objects.create(name="telescope:4711", started_at=timezone.now(), seen_at=timezone.now())
+    window.open("/admin/heliostat_outbox/workerseen/")
+    looks_right_as_a_list(window, "workers")
 
 
 def test_all_that_failed_is_counted_and_then_sent_again(window: Window, receiver: Receiver) -> None:
@@ -122,7 +135,7 @@ def test_a_hook_is_paused_and_resumed(window: Window, receiver: Receiver) -> Non
     assert receiver.deliveries == []
     window.open("/admin/heliostat_webhooks/hook/")
     page.get_by_text("paused", exact=True).wait_for()
-    window.looks_right("hooks")
+    looks_right_as_a_list(window, "hooks")
     page.get_by_role("link", name="Tell the telescope").click()
     page.get_by_role("button", name="Resume").click()
     page.get_by_text("beginning with what waited").wait_for()

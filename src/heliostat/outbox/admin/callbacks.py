@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 
 from heliostat.outbox import resending, transitions
 from heliostat.outbox.admin.filters import StatusFilter, SubscriberFilter, TimeFilter
-from heliostat.outbox.admin.log import LogAdmin, moment, object_link, pretty
+from heliostat.outbox.admin.log import LogAdmin, at, object_link, pretty
 from heliostat.outbox.admin.send_failed import SendFailedView
 from heliostat.outbox.admin.subscribers import subscriber_link
 from heliostat.outbox.finding import search
@@ -33,9 +33,10 @@ class CallbackAdmin(LogAdmin):
     search_fields = ("id",)
     search_help_text = "The id of a callback, event, message (webhook-id) or object; or who is told, such as hook:7."
     fields = (
-        ("id", "message_id"), ("status", "status_details"), ("attempts", "due_at"), ("created_at", "updated_at"),
+        ("id", "message_id"), ("status", "status_details"), ("attempts", "due"), ("created", "changed"),
     )  # fmt: skip
     actions = ("send_again",)
+    due, created, changed = at("due_at", "due"), at("created_at", "created"), at("updated_at", "last change")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Callback]:
         callbacks: QuerySet[Callback] = super().get_queryset(request)
@@ -51,10 +52,6 @@ class CallbackAdmin(LogAdmin):
     @admin.display(description="who is told")
     def told(self, callback: Callback) -> SafeString | str:
         return subscriber_link(callback.subscriber)
-
-    @admin.display(description="last change")
-    def changed(self, callback: Callback) -> str:
-        return moment(callback.updated_at)
 
     @admin.action(description="Send again, with the same id and body", permissions=["resend"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Callback]) -> None:

@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from heliostat.outbox.admin.log import LogAdmin, object_link, pretty
+from heliostat.outbox.admin.log import LogAdmin, at, object_link, pretty
 from heliostat.outbox.admin.subscribers import subscriber_link
 from heliostat.outbox.finding import event_id
 from heliostat.outbox.models import Callback, Event
@@ -19,10 +19,11 @@ CALLBACKS_SHOWN = 100
 
 @admin.register(Event)
 class EventAdmin(LogAdmin):
-    list_display = ("id", "type", "object_id", "created_at")
+    list_display = ("id", "type", "object_id", "happened")
     search_fields = ("id",)
     search_help_text = "The id of an event or message (webhook-id), or of an object."
-    fields = ("id", "type", "created_at", "matched")
+    fields = ("id", "type", "happened", "matched")
+    happened = at("created_at", "happened")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
         events: QuerySet[Event] = super().get_queryset(request)

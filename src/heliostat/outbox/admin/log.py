@@ -91,6 +91,16 @@ def moment(time: datetime) -> str:
     return f"{local:%Y-%m-%d %H:%M:%S}"
 
 
+def at(field: str, description: str) -> Any:
+    """A column, or a line of a page, that shows a time to the second."""
+
+    @admin.display(description=description)
+    def shown(_: admin.ModelAdmin[Any], obj: Model) -> str:
+        return moment(getattr(obj, field))
+
+    return shown
+
+
 def pretty(body: str) -> SafeString:
     """A body as a person likes to read it: JSON with line breaks, anything else as it is."""
     try:

@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from heliostat.exceptions import ConfigurationError
+from heliostat.outbox.admin.log import moment
 from heliostat.outbox.models import Callback
 from heliostat.webhooks.admin.forms import HookForm
 from heliostat.webhooks.admin.preview import Question, previewed
@@ -47,7 +48,7 @@ TO_LOOK_AT = OF_A_HOOK | {"target_url": "host", "headers": "masked_headers"}  # 
 class HookAdmin(HookModelAdmin):
     form = HookForm
     fieldsets = FIELDSETS
-    list_display = ("__str__", "state", "waiting", "last_success", "log", "told_of", "host", "user")
+    list_display = ("__str__", "state", "deliveries", "told_of", "host", "user")
     list_filter = (*STATE, ("model", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("model", "user")
     search_fields = ("name", "target_url")
@@ -92,18 +93,13 @@ class HookAdmin(HookModelAdmin):
         word, why = state_of(hook, _doing(hook))
         return format_html('<span class="heliostat-state heliostat-{}">{}</span> {}', word, word, why)
 
-    @admin.display(description="waiting")
-    def waiting(self, hook: Hook) -> int:
-        return _doing(hook).waiting
-
-    @admin.display(description="last received", empty_value="never")
-    def last_success(self, hook: Hook) -> Any:
-        return _doing(hook).last_success
-
-    @admin.display(description="log")
-    def log(self, hook: Hook) -> SafeString:
-        """A link to the callbacks of this hook."""
-        return format_html('<a href="{}">log</a>', log_of(hook))
+    @admin.display(description="deliveries")
+    def deliveries(self, hook: Hook) -> SafeString:
+        """How many wait, when one was last received, and a link to the callbacks of this hook."""
+        how = _doing(hook)
+        last = moment(how.last_success) if how.last_success else "never"
+        text = '{} waiting · last received {} · <a href="{}">log</a>'
+        return format_html(text, how.waiting, last, log_of(hook))
 
     @admin.display(description="told of")
     def told_of(self, hook: Hook) -> str:
@@ -144,7 +140,7 @@ class HookAdmin(HookModelAdmin):
         hook = context.get("original")
         if hook is not None:
             self._attach([hook], hook._state.db)
-            context |= {"state": self.state(hook), "doing": _doing(hook), "log": log_of(hook)}
+            context |= {"state": self.state(hook), "deliveries": self.deliveries(hook)}
             context["tools"] = tools_for(hook) if self.has_change_permission(request, hook) else []
         if self._may_write(request, hook):
             context |= {"question": Question(), "preview_url": "../preview/"}
