@@ -60,7 +60,8 @@ def test_fail_and_times_show_a_retry_with_the_same_id(tmp_path: Path) -> None:
     assert "(seen before, 3rd time)" in listener.output
 
 
-def test_drop_closes_without_an_answer(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_drop_closes_without_an_answer(tmp_path: Path, number: int) -> None:
     with running("listen", "--port", "0", "--drop", "--times", "1", cwd=tmp_path) as listener:
         url = address(listener)
         with pytest.raises(requests.ConnectionError):
@@ -68,7 +69,7 @@ def test_drop_closes_without_an_answer(tmp_path: Path) -> None:
         assert send(url).status_code == 200
         listener.wait_for("answered: no answer")
         listener.wait_for("signature  not checked")
-        assert listener.stop(signal.SIGINT) == 0
+        assert listener.stop(number) == 0
 
 
 def test_a_late_answer_leaves_before_the_command_ends(tmp_path: Path) -> None:
@@ -117,5 +118,14 @@ def test_a_port_in_use_and_a_wrong_status_are_explained(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert "Address already in use" in result.stderr
     assert len(result.stderr.splitlines()) == 1
-    assert run("listen", "--fail", "no", cwd=tmp_path).returncode == 2
+    for option, value in (
+        ("--fail", "no"),
+        ("--fail", "1000"),
+        ("--port", "65536"),
+        ("--count", "0"),
+        ("--delay", "-1"),
+    ):
+        result = run("listen", option, value, cwd=tmp_path)
+        assert result.returncode == 2
+        assert f"argument {option}: '{value}' is no" in result.stderr
     assert run("listen", "--secret", "not a secret", "--port", "0", cwd=tmp_path).returncode == 2

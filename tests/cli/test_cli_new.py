@@ -96,7 +96,9 @@ def test_help_lists_the_commands(tmp_path: Path) -> None:
     assert all(f"    {command} " in result.stdout for command in COMMANDS)
 
 
-@pytest.mark.parametrize("arguments", [(), ("--nonsense",), ("new",), ("serve", "--port", "many")])
+@pytest.mark.parametrize(
+    "arguments", [(), ("--nonsense",), ("new",), ("serve", "--port", "many"), ("serve", "--port", "65536")]
+)
 def test_wrong_usage_ends_with_exit_code_2_and_no_traceback(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     result = run(*arguments, cwd=tmp_path)
     assert result.returncode == 2
@@ -104,12 +106,21 @@ def test_wrong_usage_ends_with_exit_code_2_and_no_traceback(tmp_path: Path, argu
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("command", ["migrate", "serv", "worker"])
-def test_outside_of_a_project_other_commands_are_wrong_usage(tmp_path: Path, command: str) -> None:
+@pytest.mark.parametrize("command", ["migrate", "worker"])
+def test_outside_of_a_project_its_commands_are_wrong_usage(tmp_path: Path, command: str) -> None:
     result = run(command, cwd=tmp_path)
     assert (result.returncode, result.stdout) == (2, "")
-    assert f"{command} is no command of Heliostat" in result.stderr
+    assert "there is no project in" in result.stderr
+    assert "heliostat new mytom" in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_misspelt_command_is_recognised_inside_a_project_and_outside(tmp_path: Path, mytom: Path) -> None:
+    for folder in (tmp_path, mytom):
+        result = run("serv", cwd=folder)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr == "heliostat: there is no command serv. Did you mean heliostat serve?\n"
+    assert "Did you mean worker?" in run("wrker", cwd=mytom).stderr
 
 
 def test_management_commands_run_from_anywhere_inside_the_project(mytom: Path) -> None:

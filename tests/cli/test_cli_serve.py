@@ -92,6 +92,13 @@ def test_a_port_in_use_is_explained_in_one_line(mytom: Path) -> None:
     assert time.monotonic() - begin < 10
 
 
+def test_a_host_that_is_not_here_is_explained_in_one_line(mytom: Path) -> None:
+    result = run("serve", "--host", "host.invalid", "--port", "0", cwd=mytom)
+    assert result.returncode == 1
+    assert "Choose another --host or --port." in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_serve_outside_of_a_project_says_what_to_do(tmp_path: Path) -> None:
     result = run("serve", "--port", "0", cwd=tmp_path)
     assert result.returncode == 2

@@ -20,6 +20,8 @@ EPILOG = """\
 In a project, every management command works as well: heliostat worker, heliostat migrate,
 heliostat createsuperuser, heliostat updatestatus, ... (heliostat help lists them all).
 
+Exits with 0 when it is done, 1 when something failed or a check said no, 2 on wrong usage.
+
 example:
   heliostat new mytom && cd mytom && heliostat serve
 """
@@ -46,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     if arguments and arguments[0] not in COMMANDS and not arguments[0].startswith("-"):
-        return project.manage(arguments)
+        return project.manage(arguments, COMMANDS)
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.run is None:

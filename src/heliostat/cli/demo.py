@@ -18,6 +18,7 @@ from heliostat.cli import demo_project, demo_walk
 from heliostat.cli.demo_project import Demo
 from heliostat.cli.say import BOLD, GREEN, CommandFailed, say, step
 from heliostat.cli.serve import Site, address, bind, prepare
+from heliostat.commands import port_number
 
 if TYPE_CHECKING:
     from heliostat.testing.receiver import Delivery, Receiver
@@ -36,7 +37,7 @@ EXPOSURE = 30.0  # seconds
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--once", action="store_true", help="run the path by itself, then exit: 0 if all went well")
-    parser.add_argument("--port", type=int, default=8000, help="of the web server (default: 8000)")
+    parser.add_argument("--port", type=port_number, default=8000, help="of the web server (default: 8000)")
     parser.add_argument("--directory", type=Path, default=Path("demo"), help="where it lives (default: demo)")
     parser.add_argument("--reset", action="store_true", help="start anew")
 

@@ -1,19 +1,20 @@
 """Receive web hooks while you develop: verify each signature and print what arrives.
 
-The first deliveries can be made to fail, so that you see retries at work. Ends with exit code 1 if a
-signature was wrong.
+The first deliveries can be made to fail, so that you see retries at work. Ctrl-C and SIGTERM end it.
+Exits with 1 if a signature was wrong, or if it cannot listen.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
+import signal
+import threading
 import time
-from http import HTTPStatus
 from typing import Any
 
 from heliostat.cli.say import BOLD, GREEN, RED, CommandFailed, aside, say
+from heliostat.commands import amount, port_number, whole_number
 from heliostat.delivery.signing import key_of
 from heliostat.testing.receiver import Answer, Delivery, Receiver
 
@@ -25,26 +26,27 @@ examples:
   heliostat listen --json --count 10 > deliveries.jsonl     keep the first ten
 """
 SHOWN_LINES = 30
+STATUSES = (200, 999)  # what is no interim answer and fits into three digits
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=9000, help="0: any free port (default: 9000)")
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0: reachable from elsewhere (default: %(default)s)")
+    parser.add_argument("--port", type=port_number, default=9000, help="0: any free port (default: 9000)")
     parser.add_argument(
         "--secret", type=_secret, action="append", default=[], help="a hook's whsec_... or whpk_...; may be repeated"
     )
-    parser.add_argument("--fail", type=_status, metavar="STATUS", help="answer with this status")
+    parser.add_argument("--fail", type=whole_number(*STATUSES), metavar="STATUS", help="answer with this status")
     parser.add_argument("--drop", action="store_true", help="close the connection without an answer")
     parser.add_argument(
-        "--times", type=int, metavar="N", help="--fail or --drop only the first N requests (default: all)"
+        "--times", type=whole_number(0), metavar="N", help="--fail or --drop only the first N requests (default: all)"
     )
     parser.add_argument("--retry-after", metavar="SECONDS", help="send Retry-After with --fail")
-    parser.add_argument("--delay", type=float, default=0.0, metavar="SECONDS", help="answer only after this")
+    parser.add_argument("--delay", type=amount, default=0.0, metavar="SECONDS", help="answer only after this")
     parser.add_argument("--json", action="store_true", help="one line of JSON for each delivery")
-    parser.add_argument("--count", type=int, metavar="N", help="stop after N deliveries")
+    parser.add_argument("--count", type=whole_number(1), metavar="N", help="stop after N deliveries")
     parser.add_argument(
-        "--until-idle", type=float, nargs="?", const=3.0, metavar="SECONDS",
+        "--until-idle", type=amount, nargs="?", const=3.0, metavar="SECONDS",
         help="stop when nothing has arrived for so long (3 when not said)",
     )  # fmt: skip
 
@@ -64,12 +66,14 @@ def run(options: argparse.Namespace) -> int:
             f"cannot listen on {options.host}:{options.port}: {error.strerror}. "
             f"Choose another one with --port, or --port 0 for any that is free."
         ) from error
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
     with receiver:
         tell = aside if options.json else say
         tell(f"Listening on {receiver.url}  (stop with Ctrl-C)")
-        with contextlib.suppress(KeyboardInterrupt):
-            _wait(receiver, options.count, options.until_idle)
-            time.sleep(options.delay + 0.1)  # let the last answer leave
+        _wait(receiver, stopped, options.count, options.until_idle)
+        stopped.wait(options.delay + 0.1)  # let the last answer leave
     return 1 if any(delivery.verified is False for delivery in receiver.deliveries) else 0
 
 
@@ -79,13 +83,6 @@ def _secret(text: str) -> str:
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return text
-
-
-def _status(text: str) -> int:
-    status = int(text)
-    if not HTTPStatus.OK <= status <= 999:  # noqa: PLR2004 - what fits into three digits
-        raise ValueError(text)  # argparse says that it is invalid
-    return status
 
 
 def _answers(options: argparse.Namespace) -> Any:
@@ -100,10 +97,9 @@ def _answers(options: argparse.Namespace) -> Any:
     return answer
 
 
-def _wait(receiver: Receiver, count: int | None, idle: float | None) -> None:
+def _wait(receiver: Receiver, stopped: threading.Event, count: int | None, idle: float | None) -> None:
     begin = time.monotonic()
-    while True:
-        time.sleep(0.05)
+    while not stopped.wait(0.05):
         deliveries = receiver.deliveries
         if count is not None and len(deliveries) >= count:
             break

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import sys
 import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from heliostat.cli.say import CommandFailed, WrongUsage
+
+if TYPE_CHECKING:
+    from django.core.management.base import BaseCommand
 
 ENVIRONMENT = "DJANGO_SETTINGS_MODULE"
 OF_A_TOM = (
@@ -83,15 +89,23 @@ def _place(error: Exception, project: Project) -> str:
     return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
 
 
-def manage(arguments: list[str]) -> int:
-    """Run a management command of the project, as manage.py does."""
-    if find() is None:
-        raise WrongUsage(
-            f"{arguments[0]} is no command of Heliostat (heliostat --help lists them), and there is no "
-            "project here whose management commands could be meant"
-        )
-    enter()
-    from django.core.management import execute_from_command_line
+def manage(arguments: list[str], own: Iterable[str]) -> int:
+    """Run a management command of the project, as manage.py does. `own`: what is no such command."""
+    from django.core.management import ManagementUtility, get_commands
 
-    execute_from_command_line(["heliostat", *arguments])
+    class Project(ManagementUtility):
+        def fetch_command(self, subcommand: str) -> BaseCommand:
+            if subcommand not in get_commands():
+                _complain_if_misspelt(subcommand, own)
+            return super().fetch_command(subcommand)
+
+    if find() is None:
+        _complain_if_misspelt(arguments[0], own)
+    enter()
+    Project(["heliostat", *arguments]).execute()
     return 0
+
+
+def _complain_if_misspelt(command: str, own: Iterable[str]) -> None:
+    if near := difflib.get_close_matches(command, own, n=1):
+        raise WrongUsage(f"there is no command {command}. Did you mean heliostat {near[0]}?")

@@ -6,6 +6,7 @@ Ctrl-C or SIGTERM stop both, after what is in flight is finished.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ from typing import Any
 
 from heliostat.cli import project
 from heliostat.cli.say import BOLD, RED, CommandFailed, complain, say, step
+from heliostat.commands import port_number, whole_number
 
 HELP = "run the web server and the worker of a project"
 EXAMPLE = """\
@@ -30,11 +32,17 @@ PATIENCE = 15.0  # seconds for what is in flight when we are told to stop
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0: reachable from elsewhere (see ALLOWED_HOSTS)")
-    parser.add_argument("--port", type=int, default=8000, help="0: any free port (default: 8000)")
-    parser.add_argument("--threads", type=int, default=8, help="requests at the same time (default: 8)")
-    parser.add_argument("--worker", action=argparse.BooleanOptionalAction, default=True)
-    parser.add_argument("--migrate", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="default: 127.0.0.1; 0.0.0.0: reachable from elsewhere (see ALLOWED_HOSTS)"
+    )
+    parser.add_argument("--port", type=port_number, default=8000, help="0: any free port (default: 8000)")
+    parser.add_argument("--threads", type=whole_number(1), default=8, help="requests at the same time (default: 8)")
+    parser.add_argument(
+        "--worker", action=argparse.BooleanOptionalAction, default=True, help="run a worker, too (default: yes)"
+    )
+    parser.add_argument(
+        "--migrate", action=argparse.BooleanOptionalAction, default=True, help="apply migrations first (default: yes)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -54,12 +62,11 @@ def bind(host: str, port: int, command: str) -> socket.socket:
         return socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=256
         )
-    except OverflowError as error:
-        raise CommandFailed(f"{port} is no port. Choose one between 1 and 65535.") from error
     except OSError as error:
+        other = f"Stop what uses it, or choose another port: {command} --port {port + 1}"
         raise CommandFailed(
-            f"cannot serve on {host}:{port}: {error.strerror}. Stop what uses it, or choose another port: "
-            f"{command} --port {port + 1}"
+            f"cannot serve on {host}:{port}: {error.strerror}. "
+            f"{other if error.errno == errno.EADDRINUSE else 'Choose another --host or --port.'}"
         ) from error
 
 

@@ -3,20 +3,26 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from heliostat.alerts.alerts import BrokerError, GenericAlert
 from heliostat.alerts.ingest import ingest
 from heliostat.alerts.models import BrokerQuery
 from heliostat.alerts.runs import fetch_for
+from heliostat.commands import ExplainedCommand
 from heliostat.exceptions import Refused
 
 
-class Command(BaseCommand):
+class Command(ExplainedCommand):
     help = (
         "Run a stored query and print its alerts; make targets of them if asked to. "
         "Exits with 1 if the query is not found, the broker failed, or a target was not made."
     )
+    example = """\
+examples:
+  manage.py runbrokerquery "Bright supernovae"
+  manage.py runbrokerquery 3 --create-targets
+"""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("query", metavar="NAME_OR_ID", help="name or id of a stored query; an id wins")

@@ -3,18 +3,21 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from heliostat.commands import ExplainedCommand
 from heliostat.dataproducts.storing import retrieve
 from heliostat.observations.facility import UnknownFacility
 from heliostat.observations.models import ObservationRecord, ObservationStatus
 
 
-class Command(BaseCommand):
+class Command(ExplainedCommand):
     help = (
         "Retrieve the data products of all completed observations that are not here yet. "
         "Exits with 1 if any facility failed; the others are retrieved all the same."
     )
+    example = """\
+example:
+  manage.py downloaddata
+"""
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         completed = ObservationRecord.objects.filter(status=ObservationStatus.COMPLETED).order_by("id")

@@ -9,7 +9,8 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from heliostat.delivery.management.outbox_command import OutboxCommand, amount, things
+from heliostat.commands import amount, things
+from heliostat.delivery.management.outbox_command import OutboxCommand
 from heliostat.outbox.retention import Rows, count_ended, delete_ended
 
 
@@ -17,7 +18,7 @@ class Command(OutboxCommand):
     help = (
         "Delete callbacks that were created more than DAYS days ago and came to an end (sent, given up or cancelled), "
         "with their attempts and the events that nobody is to be told of any more. "
-        "What is waiting or being sent is never deleted."
+        "What is waiting or being sent is never deleted. Exits with 0, also where there is nothing to delete."
     )
     example = """\
 examples:
@@ -46,7 +47,7 @@ def _days_ago(days: float) -> datetime:
     try:
         return timezone.now() - timedelta(days=days)
     except OverflowError as error:
-        raise CommandError(f"{days:g} days ago there was no calendar.") from error
+        raise CommandError(f"{days:,.0f} days ago there was no calendar.") from error
 
 
 def _words(rows: Rows) -> str:

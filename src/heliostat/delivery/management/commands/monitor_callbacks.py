@@ -11,7 +11,8 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from heliostat.delivery.management.outbox_command import OutboxCommand, amount, things, whole_number
+from heliostat.commands import amount, things, whole_number
+from heliostat.delivery.management.outbox_command import OutboxCommand
 from heliostat.outbox.models import Status
 from heliostat.outbox.summary import OfSubscriber, by_subscriber
 

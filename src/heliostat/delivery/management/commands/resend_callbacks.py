@@ -11,7 +11,8 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from heliostat.delivery.management.outbox_command import OutboxCommand, amount, things, whole_number
+from heliostat.commands import amount, things, whole_number
+from heliostat.delivery.management.outbox_command import OutboxCommand
 from heliostat.outbox.models import Status
 from heliostat.outbox.resending import failed_since, resend_all
 from heliostat.outbox.transitions import ENDED

@@ -7,7 +7,8 @@ from argparse import ArgumentParser
 from collections import Counter
 from typing import Any
 
-from heliostat.delivery.management.outbox_command import OutboxCommand, things, whole_number
+from heliostat.commands import things, whole_number
+from heliostat.delivery.management.outbox_command import OutboxCommand
 from heliostat.delivery.sending import Mentioned, Waiting
 from heliostat.delivery.stopping import stopped_by_signals
 

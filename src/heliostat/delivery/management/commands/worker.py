@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
 
+from heliostat.commands import port_number, whole_number
 from heliostat.conf import conf
 from heliostat.delivery.health import HealthServer
-from heliostat.delivery.management.outbox_command import OutboxCommand, whole_number
+from heliostat.delivery.management.outbox_command import OutboxCommand
 from heliostat.delivery.stopping import stopped_by_signals
 from heliostat.delivery.tally import Tally
 from heliostat.delivery.worker import Worker
@@ -22,7 +23,8 @@ from heliostat.logs import log_as_json
 class Command(OutboxCommand):
     help = (
         "Tell durable subscribers (web hooks, durable code hooks and listeners) what happened. "
-        "SIGTERM or Ctrl-C finishes what is in flight and ends."
+        "SIGTERM or Ctrl-C finishes what is in flight and ends. "
+        "Exits with 0 then, whatever became of the callbacks, and with 1 where it cannot begin."
     )
     example = """\
 examples:
@@ -48,7 +50,7 @@ examples:
         )
         parser.add_argument(
             "--health-port",
-            type=whole_number(0),
+            type=port_number,
             metavar="PORT",
             help="answer /healthz and /metrics (Prometheus) there; 0: any free port",
         )
@@ -73,13 +75,13 @@ examples:
         if log_json:
             log_as_json()
         worker = Worker(database, health_file=health_file)
-        self.say(f"Worker on database {database!r}: telling what is due. Ctrl-C ends it.", verbosity)
         with ExitStack() as stack:
             stack.enter_context(stopped_by_signals(worker))
             stack.enter_context(conf.override(**({"concurrency": concurrency} if concurrency else {})))
             if health_port is not None:
                 server = stack.enter_context(_health_server(worker, health_host, health_port))
                 self.say(f"Health: {server.url}/healthz, {server.url}/metrics", verbosity)
+            self.say(f"Worker on database {database!r}: telling what is due. Ctrl-C ends it.", verbosity)
             (worker.drain if batch else worker.run)()
         told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(worker.told.items())) or "nothing was due"
         self.say(self.style.SUCCESS(f"Worker ended: {told}."), verbosity)
@@ -89,12 +91,13 @@ def _health_server(worker: Worker, host: str, port: int) -> HealthServer:
     worker.tally = Tally()
     try:
         return HealthServer(worker, host, port)
-    except (OSError, OverflowError) as error:
-        raise CommandError(f"cannot answer at {host}:{port}: {error}. Choose another --health-port.") from error
+    except OSError as error:
+        problem = f"cannot answer at {host}:{port}: {error.strerror}"
+        raise CommandError(f"{problem}. Choose another --health-port or --health-host.") from error
 
 
 def _writable(text: str) -> Path:
     path = Path(text)
     if not os.access(path if path.exists() else path.parent, os.W_OK) or path.is_dir():
-        raise CommandError(f"the health file {text} cannot be written")
+        raise ArgumentTypeError(f"the health file {text} cannot be written")
     return path

@@ -4,16 +4,20 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from heliostat.commands import ExplainedCommand
 from heliostat.observations.updating import Update, open_observations, update_status
 
 
-class Command(BaseCommand):
+class Command(ExplainedCommand):
     help = (
         "Ask each facility about its observations that are not over yet, and save what changed. "
         "Exits with 1 if any facility or observation failed; the others are updated all the same."
     )
+    example = """\
+examples:
+  manage.py updatestatus
+  manage.py updatestatus --facility Simulated
+"""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--facility", help="only the observations of this facility")

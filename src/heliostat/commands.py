@@ -1,0 +1,66 @@
+"""What the commands share: help that ends with an example, and values of options."""
+
+from __future__ import annotations
+
+import math
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFormatter
+
+LAST_PORT = 65_535
+
+
+class _Help(DjangoHelpFormatter):
+    """Examples keep their lines."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if text.startswith("example"):
+            return "".join(indent + line for line in text.splitlines(keepends=True))
+        return super()._fill_text(text, width, indent)
+
+
+class ExplainedCommand(BaseCommand):
+    """A management command whose help ends with an example."""
+
+    example = ""
+
+    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
+        options = {"epilog": self.example, "formatter_class": _Help, **options}
+        return super().create_parser(prog_name, subcommand, **options)
+
+
+def whole_number(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
+    """The type of an option: a whole number from `minimum` on, up to `maximum` where there is one."""
+    limits = f"from {minimum} on" if maximum is None else f"from {minimum} to {maximum}"
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = minimum - 1
+        if number < minimum or (maximum is not None and number > maximum):
+            raise ArgumentTypeError(f"{text!r} is no whole number {limits}")
+        return number
+
+    return parse
+
+
+port_number = whole_number(0, LAST_PORT)
+
+
+def amount(text: str) -> float:
+    """The type of an option: a number that is not negative."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not math.isfinite(number) or number < 0:
+        raise ArgumentTypeError(f"{text!r} is no number from 0 on")
+    return number
+
+
+def things(count: int, noun: str) -> str:
+    """`1 callback`, `2,000 callbacks`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
