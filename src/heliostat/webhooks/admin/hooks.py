@@ -72,7 +72,7 @@ class HookAdmin(HookModelAdmin):
         return [*tools, *ours, *super().get_urls()]
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        """Only what the filters offer: `?headers__contains=…` tells secrets, letter by letter, to those who are not shown them."""
+        """Only what the filters offer: `?headers__contains=…` would tell secrets letter by letter."""
         return lookup.partition("__")[0] in FILTERED and super().lookup_allowed(lookup, value, request)
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
