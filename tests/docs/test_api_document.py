@@ -15,6 +15,7 @@ from rest_framework.authtoken.models import Token
 from heliostat.webhooks import care
 from heliostat.webhooks.models import Hook
 from tests.api.conftest import user_who_may_view
+from tests.docs.programs import needs
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text()
 BLOCKS = re.findall(r"^```(sh|json)\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
@@ -41,6 +42,7 @@ def shape(value: Any) -> Any:
 
 @pytest.mark.django_db(transaction=True)
 def test_every_request_of_the_document_is_answered_as_it_shows(live_server: Any) -> None:
+    needs("curl")
     user = user_who_may_view("ada", "target")
     environment = {"API": f"{live_server.url}/api", "AUTH": f"Authorization: Token {Token.objects.create(user=user)}"}
     answers: list[Any] = []

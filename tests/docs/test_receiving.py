@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import socket
 import sqlite3
 import subprocess
@@ -16,7 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 
 from heliostat.delivery.signing import new_secret
 from heliostat.outbox.models import Callback
@@ -27,6 +25,7 @@ from heliostat.webhooks.api import create_hook
 from heliostat.webhooks.care import ping
 from heliostat.webhooks.models import Hook
 from tests.cli.running import free_port
+from tests.docs.programs import needs
 from tests.example.models import Vehicle
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,7 +39,6 @@ DJANGO = """
 import os, sys
 from wsgiref.simple_server import make_server
 import django
-from django.conf import settings
 from django.urls import path
 settings.configure(
     SECRET_KEY="x", ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], INSTALLED_APPS=["inbox"],
@@ -56,14 +54,6 @@ if __name__ == "__main__":
     call_command("migrate", run_syncdb=True, verbosity=0)
     make_server("127.0.0.1", int(os.environ["PORT"]), get_wsgi_application()).serve_forever()
 """
-
-
-def needs(*programs: str) -> None:
-    for program in programs:
-        if not shutil.which(program):
-            if settings.IN_CI:
-                pytest.fail(f"{program} is not installed")
-            pytest.skip(f"{program} is not installed")
 
 
 @pytest.fixture(scope="session")
