@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.core.mail import send_mail
 from django.db import DEFAULT_DB_ALIAS, transaction
@@ -22,6 +21,7 @@ from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
 from heliostat.exceptions import Refused
 from heliostat.webhooks.models import Hook, hook_of
+from heliostat.webhooks.targets import host_of
 
 logger = logging.getLogger("heliostat.webhooks")
 
@@ -57,14 +57,9 @@ def disable(subscriber: str, because: str) -> None:
 
 def _tell(hook: Hook, because: str) -> None:
     if is_told(f"{RESOURCE}.{ACTION}"):
-        facts = {"name": str(hook.name), "user": hook.user_id, "host": _host(hook), "because": because}
+        facts = {"name": str(hook.name), "user": hook.user_id, "host": host_of(hook.target_url), "because": because}
         event = Event(resource=RESOURCE, action=ACTION, object_id=str(hook.pk), snapshot=facts, using=USING)
         happened(event, USING)
-
-
-def _host(hook: Hook) -> str:
-    """Where it leads, without path and query: many receivers keep their secrets there."""
-    return urlsplit(hook.target_url).hostname or ""
 
 
 def notices() -> Iterator[Subscription]:
