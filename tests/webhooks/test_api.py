@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from heliostat.targets.models import Target
 from heliostat.webhooks.api import create_hook, create_signal
 from heliostat.webhooks.exceptions import (
+    InvalidExpiryError,
     InvalidHeadersError,
     InvalidModelError,
     InvalidPayloadError,
@@ -75,6 +76,19 @@ def test_signals_are_paths_or_rows_and_are_remembered_once() -> None:
         ({"payload_template": "{"}, InvalidPayloadError, "line 1"),
         ({"serializer_class": "a.B"}, InvalidPayloadError, "cannot be imported"),
         ({"http_method": "STEAL"}, ValidationError, "STEAL"),
+        ({"target_url": ""}, InvalidTargetError, "blank"),
+        ({"target_url": f"{URL}{'x' * 2000}"}, InvalidTargetError, "2000"),
+        ({"content_type": None, "payload_template": "{}"}, ValidationError, "content_type"),
+        ({"name": "x" * 201}, ValidationError, "name.*200"),
+        ({"serializer_class": "a.b" * 100}, InvalidPayloadError, "255"),
+        ({"max_concurrent": 0}, ValidationError, "max_concurrent"),
+        ({"max_per_second": -1}, ValidationError, "max_per_second"),
+        ({"max_per_second": float("nan")}, ValidationError, "max_per_second"),
+        ({"max_per_second": float("inf")}, ValidationError, "max_per_second"),
+        ({"expires_at": "soon"}, InvalidExpiryError, "soon"),
+        ({"paused": None}, ValidationError, "paused"),
+        ({"ordered": "maybe"}, ValidationError, "ordered"),
+        ({"signals": "created"}, InvalidSignalError, "list"),
     ],
 )
 def test_what_cannot_work_makes_nothing(wrong: dict[str, Any], error: type[Exception], words: str) -> None:
@@ -83,6 +97,15 @@ def test_what_cannot_work_makes_nothing(wrong: dict[str, Any], error: type[Excep
         create_hook(**{**right, **wrong})
     assert not Hook.objects.exists()
     assert not Signal.objects.exists()
+
+
+def test_all_that_is_wrong_is_said_at_once_under_its_field_and_none_is_an_empty_text() -> None:
+    with pytest.raises(InvalidTargetError) as raised:
+        Hook.objects.create(
+            target_url="ftp://x", signals=5, payload_template="{", headers="no colon", http_method="GET"
+        )
+    assert set(raised.value.error_dict) == {"target_url", "signals", "headers", "http_method"}
+    assert create_hook(model="vehicle", target_url=URL, name=None, headers=None).headers == ""
 
 
 def test_a_name_that_two_apps_have_needs_its_app(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.core import mail
@@ -16,6 +17,7 @@ from heliostat.outbox.models import Callback, Gate
 from heliostat.outbox.transitions import RETRY, SENT, Result, claim
 from heliostat.testing import Answer, Receiver, captured_events, drain_outbox
 from heliostat.webhooks import care
+from heliostat.webhooks.disabling import disable
 from heliostat.webhooks.models import Hook
 from tests.delivery.working import hook_to, vehicles
 
@@ -61,7 +63,7 @@ def test_a_hook_that_only_failed_for_days_is_disabled_and_says_why(receiver: Rec
     assert "only failed since" in row(hook).disabled_because
     (event,) = [event for event in events if event.type == "webhooks.hook.disabled"]
     assert event.object_id == str(hook.pk)
-    assert event.snapshot["host"] == "127.0.0.1"
+    assert event.snapshot["host"] == urlsplit(receiver.url).netloc
     assert "target_url" not in event.snapshot, "addresses may hold secrets"
 
 
@@ -88,6 +90,27 @@ def test_enabling_it_forgets_what_was_counted_against_it(receiver: Receiver) -> 
     assert row(hook).enabled
     care.enable(hook)
     assert row(hook).failing_since is None
+
+
+def test_however_it_is_enabled_again_nothing_says_any_more_why_it_was_not(receiver: Receiver) -> None:
+    hook = hook_to(receiver)
+
+    def disabled() -> Hook:
+        disable(hook.subscriber, "gone")
+        assert row(hook).disabled_because == "gone"
+        return row(hook)
+
+    one = disabled()
+    one.enabled = True
+    one.save()
+    assert row(hook).disabled_because == ""
+    one = disabled()
+    one.enabled = True
+    one.save(update_fields=["enabled"])
+    assert row(hook).disabled_because == ""
+    disabled()
+    Hook.objects.filter(pk=hook.pk).update(enabled=True)
+    assert row(hook).disabled_because == ""
 
 
 def test_zero_means_never(receiver: Receiver, settings: Any) -> None:

@@ -265,7 +265,7 @@ def test_a_template_on_a_change_of_content_type_is_checked_anew() -> None:
 @pytest.mark.parametrize("content_type", ["", "json", "a/b\r\nX: y", "a b/c"])
 @pytest.mark.django_db
 def test_what_is_no_content_type_is_refused(content_type: str) -> None:
-    with pytest.raises(InvalidHeadersError, match="no content type"):
+    with pytest.raises(InvalidHeadersError, match=r"content.type"):
         hook(content_type=content_type)
 
 

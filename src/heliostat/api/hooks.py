@@ -87,7 +87,7 @@ class HookSerializer(Strict, serializers.ModelSerializer[Hook]):
         if before is None or any(getattr(before, name) != getattr(hook, name) for name in TOLD & attrs.keys()):
             check_offered(hook.signals)
             check_may_hook(self._user, hook)
-        hook.full_clean(exclude=("encrypted_secret",))
+        hook.validate()
         if before is not None:
             check_move(before.target_url, hook.target_url, before.headers, hook.headers)
         return {name: getattr(hook, name) for name in attrs}  # a key is written in one way

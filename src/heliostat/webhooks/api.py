@@ -13,7 +13,7 @@ from django.db.models import Model
 
 from heliostat.conf import did_you_mean
 from heliostat.events.resources import resource_of
-from heliostat.webhooks.exceptions import InvalidModelError
+from heliostat.webhooks.exceptions import InvalidModelError, InvalidSignalError
 from heliostat.webhooks.models import Hook, Signal
 from heliostat.webhooks.patterns import is_path
 
@@ -34,6 +34,8 @@ def create_hook(
     fields of `Hook`: `name`, `user`, `http_method`, `content_type`, `payload_template`, `serializer_class`,
     `content_object` ...
     """
+    if isinstance(signals, str):
+        raise InvalidSignalError(f"Signals are a list: write [{signals!r}].")
     names = [str(signal) for signal in signals]
     if model is not None:
         fields["model"] = _content_type(model)

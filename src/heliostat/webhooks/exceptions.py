@@ -77,6 +77,15 @@ class HookDisabledError(InvalidHookError):
     field = "enabled"
 
 
+def kind_of_error(field: str, error: ValidationError) -> type[ValidationError]:
+    """Of what kind an error of a field is; Django's own checks (“cannot be blank”) know only one."""
+    if isinstance(error, InvalidHookError):
+        return type(error)
+    kinds: tuple[type[InvalidHookError], ...] = (*InvalidHookError.__subclasses__(), InvalidSerializerError)
+    of_field = {kind.field: kind for kind in kinds} | {"content_type": InvalidHeadersError}
+    return of_field.get(field, ValidationError)
+
+
 def by_field(error: ValidationError) -> dict[str, list[ValidationError]]:
     """The errors in an error, under the fields that they are about."""
     found: dict[str, list[ValidationError]] = {}

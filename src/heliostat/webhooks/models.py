@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
@@ -17,7 +18,7 @@ from django.utils import timezone
 from heliostat.events.event import Event
 from heliostat.events.matching import registry
 from heliostat.webhooks.content import check_content_type
-from heliostat.webhooks.exceptions import InvalidExpiryError, InvalidModelError, InvalidSignalError
+from heliostat.webhooks.exceptions import InvalidExpiryError, InvalidModelError, InvalidSignalError, kind_of_error
 from heliostat.webhooks.filters import Condition, check_filters, condition_for
 from heliostat.webhooks.headers import check_headers
 from heliostat.webhooks.patterns import (
@@ -30,7 +31,7 @@ from heliostat.webhooks.patterns import (
 )
 from heliostat.webhooks.payloads import body_for, check_serializer
 from heliostat.webhooks.signed import Signed
-from heliostat.webhooks.targets import METHODS, check_method, check_target, host_of
+from heliostat.webhooks.targets import METHODS, check_finite, check_target, host_of
 from heliostat.webhooks.templates import check_template
 
 SOURCE = "webhooks"  # under this name the matcher knows the subscriptions of hooks
@@ -62,6 +63,8 @@ class HookQuerySet(models.QuerySet["Hook"]):
         return super().exclude(*args, **_with_target_url(kwargs))
 
     def update(self, **values: Any) -> int:
+        if values.get("enabled"):
+            values["disabled_because"] = ""
         with transaction.atomic(using=self.db):
             count = super().update(**values)
             HookVersion.bump(self.db)
@@ -137,7 +140,10 @@ class Hook(Signed):
         help_text="Told of each object's events one after the other, in the order in which they happened.",
     )
     max_per_second = models.FloatField(
-        null=True, blank=True, validators=[MinValueValidator(0.001)], help_text="Requests a second. Empty: no limit."
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.001), check_finite],
+        help_text="Requests a second. Empty: no limit.",
     )
     max_concurrent = models.PositiveSmallIntegerField(
         null=True,
@@ -163,8 +169,12 @@ class Hook(Signed):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Saves nothing that could not be sent: raises what `validate()` raises."""
-        if kwargs.get("update_fields") is None:
+        if self.enabled:
+            self.disabled_because = ""
+        if (fields := kwargs.get("update_fields")) is None:
             self.make_ready(kwargs.get("using") or router.db_for_write(type(self), instance=self))
+        elif "enabled" in fields:
+            kwargs["update_fields"] = {*fields, "disabled_because"}
         super().save(*args, **kwargs)
 
     def make_ready(self, using: str) -> None:
@@ -176,12 +186,18 @@ class Hook(Signed):
         self.make_secret()
 
     def validate(self) -> None:
-        """The one validation of hooks, wherever they come from. Raises `ValidationError`s that name their field."""
-        for field, check in {**self._checks_of_fields(), **self._checks()}.items():
-            try:
-                check()
-            except ValidationError as error:
-                raise type(error)({field: error}) from error
+        """The one validation of hooks, wherever they come from.
+
+        Raises what is wrong first, of its kind (`InvalidTargetError`), with all that is wrong under its field.
+        """
+        for field in self._meta.concrete_fields:
+            if isinstance(field, (models.CharField, models.TextField)) and getattr(self, field.attname) is None:
+                setattr(self, field.attname, "")
+        try:
+            super().full_clean(exclude=("user", "model"), validate_unique=False, validate_constraints=False)
+        except ValidationError as error:
+            name, errors = next(iter(error.error_dict.items()))
+            raise kind_of_error(name, errors[0])(error.error_dict) from error
 
     def clean(self) -> None:
         """What fields have to do with each other; each field's own validator is beside it."""
@@ -203,14 +219,6 @@ class Hook(Signed):
             for field, errors in error.error_dict.items():
                 told.setdefault(NON_FIELD_ERRORS if field in (exclude or ()) else field, []).extend(errors)
             raise ValidationError(told) from error
-
-    def _checks_of_fields(self) -> Checks:
-        return {
-            "target_url": lambda: check_target(self.target_url),
-            "headers": lambda: check_headers(self.headers),
-            "content_type": lambda: check_content_type(self.content_type),
-            "http_method": lambda: check_method(self.http_method),
-        }
 
     def _checks(self) -> Checks:
         return {
@@ -234,16 +242,18 @@ class Hook(Signed):
         self.object_id = key_of_object(self.model, self.object_id)
 
     def _check_filters(self) -> None:
-        with suppress(InvalidSignalError):  # that is an error of its own
+        if (patterns := self._checked_patterns()) is not None:
+            check_filters(self.filters, patterns)
+
+    def _checked_patterns(self) -> tuple[str, ...] | None:
+        """The event types that it is told of; None where its signals are wrong, which is an error of its own."""
+        with suppress(InvalidSignalError):
             check_signals(self.signals, self.model)
-            check_filters(self.filters, self.patterns)
+            return self.patterns
+        return None
 
     def _check_expiry(self) -> None:
-        try:
-            self.expires_at = models.DateTimeField().to_python(self.expires_at)
-        except ValidationError as error:
-            raise InvalidExpiryError(error.messages) from error
-        if self.expires_at is None:
+        if not isinstance(self.expires_at, datetime):  # none, or no time, which is an error of the field
             return
         if timezone.is_naive(self.expires_at) and settings.USE_TZ:
             raise InvalidExpiryError("The expiry needs a time zone, as in 2026-11-21T18:00:00Z.")
@@ -251,9 +261,10 @@ class Hook(Signed):
             raise InvalidExpiryError("The expiry has passed: such a hook would be told nothing.")
 
     def _check_template(self) -> None:
-        if self.payload_template:
+        patterns = self._checked_patterns()
+        if self.payload_template and self.content_type and patterns is not None:
             model = self.model.model_class() if self.model else None
-            has_arguments = not tells_of_changes_alone(self.patterns)
+            has_arguments = not tells_of_changes_alone(patterns)
             check_template(self.payload_template, self.content_type, model, has_arguments)
 
     def _check_serializer(self) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 import socket
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
+
+from django.core.exceptions import ValidationError
 
 from heliostat.delivery.guard import why_forbidden
 from heliostat.webhooks.exceptions import InvalidTargetError
@@ -67,10 +70,10 @@ def host_of(url: str) -> str:
         return ""
 
 
-def check_method(method: str) -> None:
-    """Raises `InvalidTargetError` for a method that hooks do not have."""
-    if method not in METHODS:
-        raise InvalidTargetError(f"The method is {' or '.join(METHODS)}, not “{method}”.")
+def check_finite(rate: float) -> None:
+    """Raises a `ValidationError` for what is no number of requests a second: NaN, or infinitely many."""
+    if not math.isfinite(rate):
+        raise ValidationError("Give a number; for no limit, leave it empty.")
 
 
 def _split(url: str) -> SplitResult:

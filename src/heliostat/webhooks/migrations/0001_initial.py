@@ -152,7 +152,10 @@ class Migration(migrations.Migration):
                         blank=True,
                         help_text="Requests a second. Empty: no limit.",
                         null=True,
-                        validators=[django.core.validators.MinValueValidator(0.001)],
+                        validators=[
+                            django.core.validators.MinValueValidator(0.001),
+                            heliostat.webhooks.targets.check_finite,
+                        ],
                     ),
                 ),
                 (
