@@ -35,3 +35,12 @@ def of_many(vehicles: list[Any]) -> None:
 
 def on_crash(vehicle: Any) -> None:
     calls.append(("on_crash", (vehicle,)))
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("even its message fails")
+
+
+def failing_unspeakably(vehicle: Any, speed: float) -> None:
+    raise Unspeakable

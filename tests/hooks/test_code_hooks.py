@@ -10,6 +10,7 @@ from django.core.checks import run_checks
 from django.db import transaction
 
 from heliostat import emit, on
+from heliostat.delivery import python
 from heliostat.events.telling import failures
 from heliostat.exceptions import ConfigurationError, Refused, UnknownHookPoint
 from heliostat.hooks import run_hook
@@ -202,4 +203,26 @@ def test_a_decorated_function_that_names_no_resource_is_a_system_check() -> None
 def test_a_durable_hook_that_exits_ends_neither_the_worker_nor_the_promise(settings: Any, bus: Vehicle) -> None:
     settings.HOOKS = {"vehicle_too_fast": {"call": f"{HERE}.exiting", "when": "durable"}}
     run_hook("vehicle_too_fast", bus, 90.0)
+    assert drain_outbox() == {"retry": 1}
+
+
+def test_a_durable_hook_whose_error_cannot_even_be_told_is_tried_again_like_any_other(
+    settings: Any, bus: Vehicle
+) -> None:
+    """Its attempt had no end: the worker prolonged the lease for ever, and could not be stopped."""
+    settings.HOOKS = {"vehicle_too_fast": {"call": f"{HERE}.failing_unspeakably", "when": "durable"}}
+    run_hook("vehicle_too_fast", bus, 90.0)
+    assert drain_outbox() == {"retry": 1}
+    assert Callback.objects.get().status_details.startswith("Unspeakable")
+
+
+def test_a_durable_hook_that_cannot_be_looked_up_is_tried_again(
+    settings: Any, bus: Vehicle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(_: str) -> None:
+        raise ImportError("the disk of the programs is away")
+
+    settings.HOOKS = {"vehicle_too_fast": {"call": f"{HERE}.simple", "when": "durable"}}
+    run_hook("vehicle_too_fast", bus, 90.0)
+    monkeypatch.setitem(python._finders, "code", missing)
     assert drain_outbox() == {"retry": 1}

@@ -57,7 +57,6 @@ class PythonTransport:
 
     def _run(self, job: Job) -> None:
         started_at, began = timezone.now(), time.perf_counter()
-        close_old_connections()
         try:
             outcome, details, error = _call(job)
         finally:
@@ -76,14 +75,16 @@ class PythonTransport:
 
 def _call(job: Job) -> tuple[str, str, str]:
     subscriber = job.claimed.subscriber
-    function = _finders[subscriber.partition(":")[0]](subscriber)
-    if function is None:
-        return GIVE_UP, "no such function is configured any more", ""
     try:
+        close_old_connections()
+        function = _finders[subscriber.partition(":")[0]](subscriber)
+        if function is None:
+            return GIVE_UP, "no such function is configured any more", ""
         event = event_from(job.event_body, job.context, job.using)
         with telling(event):
             function(event)
     except BaseException as error:  # sys.exit() in a hook ends neither the worker nor the promise
         logger.exception("%s failed at attempt %d; it will be told again", subscriber, job.claimed.attempts)
-        return RETRY, f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))[-500:]
+        report = traceback.TracebackException.from_exception(error)  # bears an error that cannot be made a text
+        return RETRY, f"{type(error).__name__}: {report}", "".join(report.format())[-500:]
     return SENT, "done", ""
