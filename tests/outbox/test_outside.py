@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from django.contrib.contenttypes.models import ContentType
-from django.db import connections
+from django.db import OperationalError, connections
 from django.utils import timezone
 
+from heliostat.outbox import outside
 from heliostat.outbox.models import Callback, Event
 from heliostat.outbox.outside import match_events
 from heliostat.testing import Receiver, drain_outbox
@@ -88,6 +89,26 @@ def test_one_that_cannot_be_understood_says_why_and_holds_up_no_other(
     assert (bad.matched, bad.body) == (True, body)
     assert f"event {bad.id.hex}" in caplog.text.replace("-", "")
     assert problem in caplog.text
+
+
+def test_a_database_that_fails_for_a_moment_makes_no_event_bad(
+    using: str, hook: Hook, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What asks a database to make its payload, or to match: the event was kept as one that cannot be understood."""
+    real, failed = outside.promises_of, []
+
+    def away_at_first(*arguments: Any) -> Any:
+        if not failed:
+            failed.append(True)
+            raise OperationalError("canceling statement due to statement timeout")
+        return real(*arguments)
+
+    monkeypatch.setattr(outside, "promises_of", away_at_first)
+    somebody_writes(using, "{}")
+    with pytest.raises(OperationalError):
+        match_events(using)
+    drain_outbox(using)
+    assert len(receiver.deliveries) == 1
 
 
 def test_a_hook_made_in_another_process_just_before_is_not_missed(using: str, hook: Hook, receiver: Receiver) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,20 +10,20 @@ from heliostat.delivery.worker import Worker
 
 
 @contextmanager
-def stopped_by_signals(worker: Worker) -> Iterator[threading.Event]:
-    """SIGTERM or Ctrl-C: `worker` finishes what is in flight and begins nothing new; the event given says that it was.
+def stopped_by_signals(worker: Worker) -> Iterator[list[int]]:
+    """SIGTERM or Ctrl-C: `worker` finishes what is in flight and begins nothing new; the list given holds the signals that came.
 
     Only in the main thread, as signals are.
     """
-    stopped = threading.Event()
+    came: list[int] = []  # no lock: a second signal may come while the first is handled
 
-    def stop(*_: object) -> None:
-        stopped.set()
+    def stop(number: int, _: object) -> None:
+        came.append(number)
         worker.stop()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield stopped
+        yield came
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from django.db import connections
 
 from heliostat.conf import conf
 from heliostat.delivery import journal
+from heliostat.delivery.bell import Bell
 from heliostat.delivery.heartbeat import Heartbeat
 from heliostat.delivery.notifications import listen_for_notifications
 from heliostat.delivery.observers import attempted
@@ -69,7 +69,7 @@ class Worker:
         self._in_flight: dict[int, Claimed] = {}
         self._load: Counter[str] = Counter()
         self._results: deque[Result] = deque()
-        self._bell = threading.Event()
+        self._bell = Bell()
         self._stopping = False
         self._draining = False
         self._wanted = True
@@ -101,12 +101,12 @@ class Worker:
     def stop(self) -> None:
         """Begin nothing new; `run()` returns when what is in flight is done."""
         self._stopping = True
-        self._bell.set()
+        self._bell.ring()
 
     def wake(self) -> None:
         """Something was committed: look now."""
         self._wanted = True
-        self._bell.set()
+        self._bell.ring()
 
     @property
     def in_flight(self) -> int:
@@ -163,13 +163,12 @@ class Worker:
 
     def _turn(self) -> None:
         self._bell.wait(self._nap())
-        self._bell.clear()
         now = time.monotonic()
         if self._results and now >= self._settle_at():
             self._settle()
         if now >= self._upkeep_at:
             self._upkeep(now)
-        if not self._stopping and now >= self._claim_at():
+        if now >= self._claim_at():
             self._claim(now)
 
     def _nap(self) -> float:
@@ -182,6 +181,8 @@ class Worker:
         return 0.0 if arrived >= min(ENOUGH, len(self._in_flight)) else self._settled_at + WORK_PAUSE
 
     def _claim_at(self) -> float:
+        if self._stopping:
+            return inf
         if self._wanted:
             return self._claimed_at + WAKE_PAUSE
         if self._freed >= min(ENOUGH, len(self._in_flight)) > 0 or (self._freed and not self._in_flight):
@@ -249,7 +250,7 @@ class Worker:
     def _deliver(self, result: Result) -> None:
         self._results.append(result)
         if len(self._results) in (1, ENOUGH):  # in between, the worker's thread sleeps on
-            self._bell.set()
+            self._bell.ring()
 
     def _settle(self) -> None:
         results = [self._results[index] for index in range(len(self._results))]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 from django.db.models import Model
 
 from heliostat.events.event import Event, Phase
@@ -51,7 +51,8 @@ def match_events(using: str) -> int:
     """Match the oldest events that nobody matched yet, each exactly once however many workers do so.
 
     Durable subscribers alone are told. Gives how many events there were, AT_ONCE at most. One that cannot be understood
-    is told to nobody: what is wrong with it is kept in its `context`, and in the log.
+    is told to nobody: what is wrong with it is kept in its `context`, and in the log. Raises `OperationalError` where a
+    database is in trouble.
     """
     if not _are_there(using):
         return 0
@@ -63,6 +64,8 @@ def match_events(using: str) -> int:
             try:
                 with transaction.atomic(using=using):
                     promises += _matched(cursor, row, using)
+            except OperationalError:  # the database's trouble, not the event's: it is looked at again
+                raise
             except Exception as error:  # whatever the row, or a subscriber's condition or template, does
                 _refuse(cursor, row, f"{type(error).__name__}: {error}")
         promise(cursor, promises, using)

@@ -42,13 +42,13 @@ examples:
         sending = Mentioned(callback, database) if callback else Waiting(subscriber, database)
         worker = sending.worker
         with (
-            stopped_by_signals(worker) as stopped,
+            stopped_by_signals(worker) as signals,
             self.progress(worker.told.total, sending.count, verbosity),
         ):
             told = sending.send()
-        well = set(told) <= {"sent"} and not stopped.is_set()
+        well = set(told) <= {"sent"} and not signals
         style = self.style.SUCCESS if well else self.style.ERROR
-        self.say(style(_words(told) + " Stopped before the end." * stopped.is_set()), verbosity)
+        self.say(style(_words(told) + (" Stopped before the end." if signals else "")), verbosity)
         if not well:
             sys.exit(1)
 
