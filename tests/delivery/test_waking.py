@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from django.db import connections
 
+from heliostat.delivery import courier
+from heliostat.outbox.dialect import dialect_for
 from heliostat.outbox.doorbell import Doorbell, folder_of, ring
-from heliostat.testing import Receiver
+from heliostat.outbox.models import Callback
+from heliostat.testing import Answer, Receiver
 from tests.chaos.processes import world
+from tests.delivery.working import hook_to, vehicles
 
 HOOK = """
 from django.contrib.contenttypes.models import ContentType
@@ -112,3 +118,28 @@ def test_a_folder_that_is_open_to_others_is_not_used(database: str) -> None:
 def test_ringing_where_nobody_ever_listened_does_nothing(database: str) -> None:
     ring(database)
     assert not folder_of(database).exists()
+
+
+@pytest.mark.django_db(transaction=True, databases="__all__")
+def test_whoever_sends_a_few_here_keeps_no_commit_from_the_workers_elsewhere(receiver: Receiver) -> None:
+    if "mariadb" not in connections.databases:
+        pytest.skip("no MariaDB at 127.0.0.1:3306")
+    receiver.answers = [Answer(delay=1.0)]
+    hook_to(receiver)
+    vehicles(1, "mariadb")
+    bell = Doorbell(dialect_for("mariadb").door or "")  # of a worker in another process
+
+    def send() -> None:
+        courier.send(list(Callback.objects.using("mariadb").values_list("pk", flat=True)), "mariadb")
+        connections.close_all()
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        receiver.wait_for(1)
+        bell.wait(0.01)
+        vehicles(1, "mariadb")
+        assert bell.wait(1)
+    finally:
+        thread.join(10)
+        bell.close()

@@ -6,16 +6,18 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connections
+from django.db import connections, transaction
 
 from heliostat.delivery.status import worker_status
+from heliostat.hooks import run_hook
 from heliostat.outbox.models import Callback, WorkerSeen
 from heliostat.testing import Answer, Receiver
-from tests.delivery.working import hook_to, working
+from tests.delivery.working import eventually, hook_to, working
 from tests.example.models import Vehicle
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -121,6 +123,33 @@ def test_a_database_that_goes_away_ends_nothing(using: str, receiver: Receiver, 
     assert Callback.objects.using(using).get().status == "sent"
     assert len(receiver.deliveries) == 1, "it was recorded later, not sent again"
     assert "out of reach" in caplog.text
+
+
+class Together(deque[Any]):
+    """What two threads add is there for both before either goes on."""
+
+    both = threading.Barrier(2)
+
+    def append(self, one: Any) -> None:
+        super().append(one)
+        self.both.wait(10)
+
+
+def test_two_results_that_come_at_one_moment_are_written_down_at_once(settings: Any) -> None:
+    """Each took the other for the one that wakes the worker."""
+    settings.HELIOSTAT_POLL = 30
+    settings.HOOKS = {"vehicle_too_fast": {"call": "tests.hooks.functions.slow", "when": "durable"}}
+    bus = Vehicle.objects.create(name="55")
+    with working() as (worker,):
+        worker._results = Together()
+        assert eventually(lambda: worker.problem() is None)
+        for pair in range(1, 4):
+            with transaction.atomic():
+                run_hook("vehicle_too_fast", bus, 90.0)
+                run_hook("vehicle_too_fast", bus, 91.0)
+            began = time.monotonic()
+            assert eventually(lambda ended=2 * pair: Callback.objects.filter(status="sent").count() == ended)
+            assert time.monotonic() - began < 2
 
 
 def test_importing_heliostat_needs_no_django_set_up() -> None:

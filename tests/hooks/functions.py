@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import Any
 
 calls: list[tuple[str, tuple[Any, ...]]] = []
@@ -16,6 +17,10 @@ def simple(vehicle: Any, speed: float) -> None:
 
 def second(vehicle: Any, speed: float) -> None:
     calls.append(("second", (vehicle, speed)))
+
+
+def slow(vehicle: Any, speed: float) -> None:
+    time.sleep(0.3)
 
 
 def failing(vehicle: Any, speed: float) -> None:

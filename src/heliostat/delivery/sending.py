@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from heliostat.conf import conf
+from heliostat.delivery.courier import Errand
 from heliostat.delivery.worker import Worker
 from heliostat.outbox import gates, resending, transitions
 from heliostat.outbox.models import Status
@@ -27,7 +28,8 @@ class Waiting:
     def __init__(self, subscriber: str, using: str) -> None:
         self._subscriber = subscriber
         self._using = using
-        self.worker = Worker(using, subscribers=[subscriber] if subscriber else ())
+        self._subscribers = [subscriber] if subscriber else None
+        self.worker = Worker(using, subscribers=self._subscribers)
 
     def count(self) -> int:
         """How many there are to send."""
@@ -37,7 +39,7 @@ class Waiting:
     def send(self) -> Counter[str]:
         """Counts what came of it, in words."""
         transitions.hasten(self._using, subscriber=self._subscriber)
-        gates.half_open(self._using, [self._subscriber] if self._subscriber else ())
+        gates.half_open(self._using, self._subscribers)
         told: Counter[str] = Counter()
         for outcome, count in self.worker.drain().items():
             told[WORDS[outcome]] += count
@@ -50,8 +52,7 @@ class Mentioned:
     def __init__(self, ids: Iterable[int], using: str) -> None:
         self._ids = sorted(set(ids))
         self._using = using
-        self._subscribers = subscribers_of(self._ids, using)
-        self.worker = Worker(using, subscribers=self._subscribers, callbacks=self._ids)
+        self.worker = Errand(self._ids, using)
 
     def count(self) -> int:
         """How many there are to send."""
@@ -61,7 +62,7 @@ class Mentioned:
         """Counts what came of it, in words. The rows say so, for a running worker may have been quicker than we."""
         resending.resend(self._ids, self._using)
         transitions.hasten(self._using, ids=self._ids)
-        gates.half_open(self._using, self._subscribers)
+        gates.half_open(self._using, subscribers_of(self._ids, self._using))
         self.worker.drain()
         states = self._settled()
         return Counter(WORDS[states.get(id_)] for id_ in self._ids)

@@ -11,7 +11,7 @@ from heliostat.delivery.worker import Worker
 
 @contextmanager
 def stopped_by_signals(worker: Worker) -> Iterator[list[int]]:
-    """SIGTERM or Ctrl-C: `worker` finishes what is in flight and begins nothing new; the list given holds the signals that came.
+    """SIGTERM or Ctrl-C: `worker` finishes what is in flight and begins nothing new. Gives a list of those that came.
 
     Only in the main thread, as signals are.
     """

@@ -103,8 +103,8 @@ class Throttle:
             return 1
         return self._warming.get(subscriber, conf.concurrency_per_subscriber)
 
-    def claim(self, slots: Mapping[str, int], among: Sequence[int]) -> list[Claimed]:
-        """Take due callbacks, up to these slots, as far as limits and gates let them through."""
+    def claim(self, slots: Mapping[str, int], among: Sequence[int] = ()) -> list[Claimed]:
+        """Take due callbacks, up to these slots, as far as limits and gates let them through; of these ids, if any."""
         self.opens_at = inf
         limited = {name: self._limits_of(name) for name in slots if name in self._limits or name in self._half_open}
         if not limited:

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import inf
 from pathlib import Path
 
@@ -35,7 +35,6 @@ logger = logging.getLogger("heliostat.delivery")
 WAKE_PAUSE = 0.003  # between two claims for new work
 WORK_PAUSE = 0.01  # between two claims for freed slots, and two records, unless there is ENOUGH
 ENOUGH = 100
-ERRAND_WAIT = 1.0
 UPKEEP = 4.0  # seconds between two signs of life, at most: promised are 5
 SILENT = 20.0  # seconds without one after which something is wrong
 
@@ -47,23 +46,18 @@ class Worker:
     signal handler: what is in flight is finished, nothing new is begun.
     """
 
+    patience = inf  # seconds for which draining waits where a rate is used up: all that is due is wanted
+
     def __init__(
         self,
         using: str = "default",
         *,
-        subscribers: Sequence[str] = (),
-        callbacks: Sequence[int] = (),
+        subscribers: Sequence[str] | None = None,
         health_file: Path | None = None,
     ) -> None:
-        """`subscribers` restricts it to these, and `callbacks` further to these ids; nothing given means all.
-
-        One with `callbacks` is on an errand: it tries each of them once, gives no sign of life, rescues nobody, leaves
-        its caller's connection open, and raises where the database is away.
-        """
+        """`subscribers` restricts it to these."""
         self.using = using
-        self._subscribers = list(subscribers)
-        self._on_errand = bool(callbacks)
-        self._callbacks = set(callbacks)
+        self._subscribers = subscribers
         self.told: Counter[str] = Counter()
         self._transports: dict[str, Transport] = {}
         self._in_flight: dict[int, Claimed] = {}
@@ -72,7 +66,7 @@ class Worker:
         self._bell = Bell()
         self._stopping = False
         self._draining = False
-        self._wanted = True
+        self._wanted = self._is_idle = True
         self._freed = 0
         self._claimed_at = self._settled_at = self._matched_at = self._upkeep_at = 0.0
         self._heartbeat = Heartbeat(using, health_file)
@@ -80,17 +74,12 @@ class Worker:
         self._trouble = ""
         self.tally: Tally | None = None
         self._throttle = Throttle(using)
-        self._stop_listening: Callable[[], None] = lambda: None
+        self._ears = contextlib.ExitStack()
 
     def run(self) -> None:
         """Work until `stop()` is called."""
-        with contextlib.nullcontext() if self._on_errand else left_to_worker():
-            self._begin()
-            try:
-                while not self._stopping or self._in_flight:
-                    self._guarded_turn()
-            finally:
-                self._end()
+        with left_to_worker():
+            self._work()
 
     def drain(self) -> Counter[str]:
         """Tell all that is due, then return how often each outcome came about."""
@@ -120,6 +109,14 @@ class Worker:
         silent = time.monotonic() - self._well_at
         return f"the worker has been silent for {silent:.0f} s" if silent > SILENT else None
 
+    def _work(self) -> None:
+        self._begin()
+        try:
+            while not self._stopping or self._in_flight:
+                self._guarded_turn()
+        finally:
+            self._end()
+
     def _begin(self) -> None:
         transports: dict[object, Transport] = {}
         for kind, factory in transport_kinds().items():
@@ -127,18 +124,19 @@ class Worker:
                 transports[factory] = factory()
                 transports[factory].start(self._deliver)
             self._transports[kind] = transports[factory]
-        wakeup.register(self.using, self.wake)
-        if not self._draining:  # what is due is due; nobody needs to say so
-            self._stop_listening = listen_for_notifications(self.using, self.wake)
+        if not self._draining:  # what is due is due; nobody needs to say so, and others may want to be told
+            wakeup.register(self.using, self.wake)
+            self._ears.callback(wakeup.unregister, self.using, self.wake)
+            self._ears.callback(listen_for_notifications(self.using, self.wake))
 
     def _end(self) -> None:
-        wakeup.unregister(self.using, self.wake)
-        self._stop_listening()
+        self._ears.close()
         for transport in set(self._transports.values()):
             transport.stop()
         self._settle()
-        if self._on_errand:
-            return
+        self._leave()
+
+    def _leave(self) -> None:
         with contextlib.suppress(DatabaseError):  # a database that is away now has seen the last of us soon enough
             self._heartbeat.end()
         if not connections[self.using].in_atomic_block:  # a test may drain inside its transaction
@@ -153,15 +151,17 @@ class Worker:
                 logger.info("gave way to another transaction (%s); trying again", str(error).strip())
                 self._wanted = True
                 return
-            if self._on_errand:
-                raise
-            self._trouble = "the database is out of reach"
-            logger.warning("the database is out of reach (%s); trying again in 1 s", str(error).strip())
-            connections[self.using].close()
-            self._wanted = True
-            self._bell.wait(1.0)
+            self._wait_for_database(error)
+
+    def _wait_for_database(self, error: DatabaseError) -> None:
+        self._trouble = "the database is out of reach"
+        logger.warning("the database is out of reach (%s); trying again in 1 s", str(error).strip())
+        connections[self.using].close()
+        self._wanted = True
+        self._bell.wait(1.0)
 
     def _turn(self) -> None:
+        self._is_idle = not self._results  # before it counts the time: whatever arrives from now on rings
         self._bell.wait(self._nap())
         now = time.monotonic()
         if self._results and now >= self._settle_at():
@@ -198,29 +198,24 @@ class Worker:
             self._freed = 1  # there may be more
             if self.tally:
                 self.tally.note_claim(len(claimed))
-        # What other programs wrote becomes callbacks: for the next claim, so that what is on its way need not wait.
-        if is_news and not self._on_errand:
-            self._matched_at = now
-            if match_events(self.using):
-                self._wanted = True  # there may be more
+        if is_news:
+            self._match(now)
         is_done = not (self._wanted or self._freed or self._in_flight)
-        if self._draining and is_done and not self._waits_for_a_rate(now):
+        if self._draining and is_done and self._throttle.opens_at >= now + self.patience:
             self._stopping = True
 
-    def _waits_for_a_rate(self, now: float) -> bool:
-        """All that is due is wanted, so a low rate is waited for; on an errand, for a moment alone."""
-        return self._throttle.opens_at < (now + ERRAND_WAIT if self._on_errand else inf)
+    def _match(self, now: float) -> None:
+        """What other programs wrote becomes callbacks: for the next claim, so that what is on its way need not wait."""
+        self._matched_at = now
+        if match_events(self.using):
+            self._wanted = True  # there may be more
 
     def _take(self, slots: dict[str, int]) -> list[Claimed]:
-        if self._on_errand and not self._callbacks:
-            return []
-        claimed = self._throttle.claim(slots, sorted(self._callbacks))
-        self._callbacks -= {one.id for one in claimed}
-        return claimed
+        return self._throttle.claim(slots)
 
     def _free_slots(self) -> dict[str, int]:
         """How many callbacks of each subscriber may be claimed now; subscribers take turns where they are many."""
-        due = self._throttle.due_among(self._subscribers) if self._subscribers else self._throttle.due()
+        due = self._throttle.due() if self._subscribers is None else self._throttle.due_among(self._subscribers)
         free = {kind: transport.slots for kind, transport in self._transports.items()}
         for claimed in self._in_flight.values():
             free[kind_of(claimed.subscriber)] -= 1
@@ -249,7 +244,7 @@ class Worker:
 
     def _deliver(self, result: Result) -> None:
         self._results.append(result)
-        if len(self._results) in (1, ENOUGH):  # in between, the worker's thread sleeps on
+        if self._is_idle or len(self._results) == ENOUGH:  # in between, the worker's thread sleeps on
             self._bell.ring()
 
     def _settle(self) -> None:
@@ -275,13 +270,14 @@ class Worker:
             transport.check()
         if self._in_flight:
             transitions.renew(self._in_flight.values(), self.using)
-        if self._on_errand:
-            return
+        self._look_after_others()
+        self._well_at, self._trouble = time.monotonic(), ""
+
+    def _look_after_others(self) -> None:
         if rescued := transitions.rescue(self.using):
             logger.warning("took %d callbacks from a worker that died", rescued)
             self._wanted = True
         self._heartbeat.beat()
-        self._well_at, self._trouble = time.monotonic(), ""
 
 
 def _job(claimed: Claimed, event_body: str, context: str, using: str) -> Job:

@@ -118,10 +118,10 @@ def forget(subscribers: Collection[str], using: str) -> None:
     Gate.objects.using(using).filter(pk__in=subscribers).delete()
 
 
-def half_open(using: str, subscribers: Collection[str] = ()) -> None:
+def half_open(using: str, subscribers: Collection[str] | None = None) -> None:
     """Let one callback through to see, now: to these subscribers, or to each whose gate is closed."""
     closed = Gate.objects.using(using).filter(closed_until__isnull=False)
-    (closed.filter(pk__in=subscribers) if subscribers else closed).update(closed_until=None)
+    (closed if subscribers is None else closed.filter(pk__in=subscribers)).update(closed_until=None)
 
 
 def states(subscribers: Collection[str], using: str) -> dict[str, str]:

@@ -190,7 +190,7 @@ def cancel(subscriber: str, reason: str, using: str) -> int:
     return waiting.update(status=Status.CANCELLED, status_details=reason[:500], updated_at=timezone.now())
 
 
-def hasten(using: str, *, subscriber: str = "", ids: Sequence[int] = ()) -> int:
+def hasten(using: str, *, subscriber: str = "", ids: Sequence[int] | None = None) -> int:
     """What waits for its next attempt is due now: all of it, or a subscriber's, or these. Its attempts still count.
 
     It is due since it was made, so that no two clocks need agree, and what is oldest is first.
@@ -198,7 +198,7 @@ def hasten(using: str, *, subscriber: str = "", ids: Sequence[int] = ()) -> int:
     later = Callback.objects.using(using).filter(status=Status.WAITING, due_at__gt=F("created_at"))
     if subscriber:
         later = later.filter(subscriber=subscriber)
-    if ids:
+    if ids is not None:
         later = later.filter(pk__in=ids)
     with transaction.atomic(using=using):
         count = later.update(due_at=F("created_at"))
