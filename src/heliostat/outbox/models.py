@@ -112,13 +112,10 @@ class Callback(models.Model):
                 name="heliostat_error",
             ),
             PartialIndex(
-                fields=("id",), where=models.Q(status="error"), otherwise=("status",), name="heliostat_error_log"
-            ),
-            PartialIndex(
-                fields=("id",),
-                where=models.Q(status="cancelled"),
+                fields=("status", "id"),
+                where=models.Q(status="error") | models.Q(status="cancelled"),  # SQLite makes no use of an IN
                 otherwise=("status", "id"),
-                name="heliostat_cancelled_log",
+                name="heliostat_ended_log",
             ),
         )
 

@@ -183,16 +183,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="callback",
             index=heliostat.outbox.indexes.PartialIndex(
-                fields=["id"], name="heliostat_error_log", otherwise=["status"], where=models.Q(("status", "error"))
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="callback",
-            index=heliostat.outbox.indexes.PartialIndex(
-                fields=["id"],
-                name="heliostat_cancelled_log",
+                fields=["status", "id"],
+                name="heliostat_ended_log",
                 otherwise=["status", "id"],
-                where=models.Q(("status", "cancelled")),
+                where=models.Q(("status", "error"), ("status", "cancelled"), _connector="OR"),
             ),
         ),
     ]
