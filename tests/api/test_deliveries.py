@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from heliostat.outbox.finding import OfSubscribers
 from heliostat.outbox.models import Callback, Event
 from heliostat.testing import Receiver, drain_outbox
 from heliostat.webhooks.models import Hook
@@ -22,8 +23,8 @@ from tests.outbox.promises import ended, promise
 pytestmark = pytest.mark.django_db
 
 
-def listed(client: APIClient, hook: int, **query: Any) -> list[int]:
-    answer = client.get("/api/deliveries/", {"hook": hook, **query})
+def listed(client: APIClient, hook: int | None = None, **query: Any) -> list[int]:
+    answer = client.get("/api/deliveries/", ({"hook": hook} if hook else {}) | query)
     assert answer.status_code == 200, answer.content
     return [one["id"] for one in answer.json()["results"]]
 
@@ -68,14 +69,54 @@ def test_deliveries_are_found_by_status_event_type_and_time(as_ada: APIClient) -
     assert listed(as_ada, hook, status="error", until=yesterday) == []
 
 
+def test_without_a_hook_all_are_listed_that_ones_own_hooks_were_told_and_for_staff_those_of_all(
+    as_ada: APIClient, as_ben: APIClient, as_staff: APIClient
+) -> None:
+    assert listed(as_ada) == []
+    one, two, bens = a_hook(as_ada)["id"], a_hook(as_ada)["id"], a_hook(as_ben)["id"]
+    told = [promise("default", f"hook:{hook}", status=status)[0].pk for hook, status in
+            ((one, "sent"), (two, "error"), (bens, "error"), (one, "error"), (two, "sent"))]  # fmt: skip
+    promise("default", "code:mytom.hooks.tell")
+    hers = [told[index] for index in (4, 3, 1, 0)]
+    assert listed(as_ada) == hers
+    assert listed(as_ben) == [told[2]]
+    assert listed(as_staff) == told[::-1]
+    assert listed(as_ada, status="error") == [told[3], told[1]]
+    assert listed(as_staff, status="error") == [told[3], told[2], told[1]]
+    Callback.objects.filter(pk__lt=told[3]).update(created_at=timezone.now() - timedelta(days=2))
+    yesterday = (timezone.now() - timedelta(days=1)).isoformat()
+    assert (listed(as_ada, since=yesterday), listed(as_ada, until=yesterday)) == (hers[:2], hers[2:])
+    for edge in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"):
+        assert listed(as_ada, since=edge) in ([], hers)
+        assert listed(as_ada, until=edge) in ([], hers)
+
+
+def test_the_pages_of_all_deliveries_lead_from_one_to_the_next_and_back(as_ada: APIClient) -> None:
+    hooks = [a_hook(as_ada)["id"] for _ in range(3)]
+    told = [promise("default", f"hook:{hooks[number % 2]}")[0].pk for number in range(7)][::-1]
+    address, seen = "/api/deliveries/?page_size=3", []
+    while address:
+        page = as_ada.get(address).json()
+        seen += [[one["id"] for one in page["results"]]]
+        address, before = page["next"], page["previous"]
+    assert seen == [told[:3], told[3:6], told[6:]]
+    assert [one["id"] for one in as_ada.get(before).json()["results"]] == told[3:6]
+
+
 @pytest.mark.parametrize(
     "query",
-    [{}, {"hook": "x"}, {"hook": 0}, {"hook": 10**30}, {"status": "lost"}, {"since": "soon"}, {"event_type": "\x00"},
+    [{"hook": "x"}, {"hook": 0}, {"hook": 10**30}, {"status": "lost"}, {"since": "soon"}, {"event_type": "\x00"},
      {"stauts": "error"}, {"cursor": "cD14"}],
 )  # fmt: skip
 def test_a_question_that_makes_no_sense_is_refused(as_ada: APIClient, query: dict[str, Any]) -> None:
     known = {"hook": a_hook(as_ada)["id"]} if query and "hook" not in query else {}
     assert as_ada.get("/api/deliveries/", known | query).status_code == 400
+
+
+def test_event_types_are_looked_for_in_the_log_of_one_hook_alone(as_ada: APIClient) -> None:
+    answer = as_ada.get("/api/deliveries/", {"event_type": "example.vehicle.created"})
+    assert (answer.status_code, list(answer.json())) == (400, ["hook"])
+    assert "index" in answer.json()["hook"][0]
 
 
 def test_one_delivery_is_sent_again_when_it_came_to_an_end(as_ada: APIClient) -> None:
@@ -123,6 +164,24 @@ def test_the_log_of_one_hook_is_read_from_an_index_among_100_000(ada: User, usin
     assert "heliostat_of_subscriber" in plan, plan
     assert "TEMP B-TREE" not in plan, plan
     assert len(rows) == 50
+
+
+@pytest.mark.django_db(databases="__all__")
+def test_the_logs_of_many_hooks_are_read_from_an_index_no_further_than_the_page(using: str) -> None:
+    fill(using, [Hook(pk=1), Hook(pk=2)])
+    log = Callback.objects.using(using).select_related("event")
+
+    def page(*subscribers: str) -> list[Callback]:
+        return OfSubscribers(log, subscribers).order_by("-id").filter(id__lt=10**9)[0:51]
+
+    newest = log.filter(subscriber__in=["hook:1", "hook:2"]).order_by("-id")
+    assert page("hook:1", "hook:2") == list(newest[:51])
+    with CaptureQueriesContext(connections[using]) as captured:
+        assert len(page("hook:1", "hook:3")) == 51
+    with connections[using].cursor() as cursor:
+        cursor.execute(("EXPLAIN QUERY PLAN " if using == "default" else "EXPLAIN ") + captured[0]["sql"])
+        plan = str(cursor.fetchall())
+    assert plan.count("heliostat_of_subscriber") >= 2, plan
 
 
 def test_a_page_costs_the_same_number_of_queries_however_long_it_is(as_ada: APIClient) -> None:

@@ -11,11 +11,13 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from heliostat.api.hooks import NewHookSerializer
+from heliostat.outbox import resending
 from heliostat.outbox.models import Callback
 from heliostat.testing import Receiver, drain_outbox
 from heliostat.webhooks.models import Hook
 from tests.api.conftest import URL, a_hook
 from tests.example.models import Vehicle
+from tests.outbox.promises import promise
 
 pytestmark = pytest.mark.django_db
 
@@ -90,7 +92,17 @@ def test_what_cannot_work_is_refused_under_the_name_of_its_field(
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"5", b"[" * 5000, b'{"name": "\\ud800"}', b'{"name": NaN}', b'"' + b"x" * 1_100_000 + b'"'],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"5",
+        b"[" * 5000,
+        b'{"filters": ' + b'{"not": ' * 500 + b"{}" + b"}" * 501,
+        b'{"name": "\\ud800"}',
+        b'{"name": NaN}',
+        b'"' + b"x" * 1_100_000 + b'"',
+    ],
 )
 def test_a_request_that_is_no_json_object_is_refused(as_ada: APIClient, body: bytes) -> None:
     assert as_ada.generic("POST", "/api/hooks/", body, content_type="application/json").status_code == 400
@@ -200,10 +212,21 @@ def test_all_that_failed_since_is_counted_and_then_sent_again(as_ada: APIClient)
     preview = as_ada.post(f"{address}?preview=true", since)
     assert (preview.status_code, preview.json()) == (200, {"count": 2})
     done = as_ada.post(address, since)
-    assert (done.status_code, done.json()) == (202, {"count": 2})
+    assert (done.status_code, done.json()) == (202, {"count": 2, "remaining": 0})
     assert Callback.objects.filter(status="waiting").count() == 2
     assert as_ada.post(address, {**since, "ended_as": "waiting"}).status_code == 400
     assert as_ada.post(address).status_code == 400
+
+
+def test_one_request_sends_so_many_again_and_says_how_many_are_left(as_ada: APIClient, monkeypatch: Any) -> None:
+    monkeypatch.setattr(resending, "MOST", 2)
+    made = a_hook(as_ada)
+    now = timezone.now()
+    for age in (1, 3, 2):
+        promise("default", f"hook:{made['id']}", status="error", updated_at=now - timedelta(hours=age))
+    since = {"since": (now - timedelta(days=1)).isoformat()}
+    first, second = (as_ada.post(f"/api/hooks/{made['id']}/resend/", since).json() for _ in range(2))
+    assert (first, second) == ({"count": 2, "remaining": 1}, {"count": 1, "remaining": 0})
 
 
 def test_staff_say_whose_a_hook_is(as_staff: APIClient, staff: User, ada: User) -> None:

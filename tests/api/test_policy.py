@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.checks import run_checks
+from django.db import connections
 from rest_framework.test import APIClient
 
-from heliostat.api.policy import NO_SUCH_MODEL
+from heliostat.api import views
+from heliostat.api.policy import NO_SUCH_MODEL, has_room
 from heliostat.webhooks.models import Hook, Signal
 from tests.api.conftest import URL, a_hook, client_of, user_who_may_view
 from tests.example.models import Depot, Vehicle
@@ -117,6 +122,28 @@ def test_users_have_so_many_hooks_and_no_more(
     assert [a_hook(as_staff) for _ in range(3)]
     as_ada.delete(f"/api/hooks/{first['id']}/")
     assert a_hook(as_ada)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_requests_at_once_make_no_more_hooks_than_one_may_have(ada: User, settings: Any, monkeypatch: Any) -> None:
+    settings.HELIOSTAT_HOOKS_PER_USER = 1
+    both_have_asked = Barrier(2)
+
+    def asked_together(user: Any) -> bool:
+        answer = has_room(user)
+        with suppress(BrokenBarrierError):
+            both_have_asked.wait(1)
+        return answer
+
+    def make(client: APIClient) -> int:
+        try:
+            return client.post("/api/hooks/", {"model": "example.vehicle", "target_url": URL}).status_code
+        finally:
+            connections.close_all()
+
+    monkeypatch.setattr(views, "has_room", asked_together)
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(make, [client_of(ada), client_of(ada)])) == [201, 409]
 
 
 def whose_name(user: Any, model: type, object_id: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -24,6 +25,7 @@ from heliostat.api.described import Described
 from heliostat.webhooks.exceptions import by_field
 
 LONGEST_REQUEST = 1024 * 1024
+DEEPEST = 50  # filters with the values that they compare are the deepest
 LARGEST_KEY = 2**63 - 1
 NO_CURSOR = "The cursor is none that a page gave."
 
@@ -38,9 +40,22 @@ class JSONParser(BaseParser):
         if len(body) > LONGEST_REQUEST:
             raise ParseError(f"The request is longer than {LONGEST_REQUEST} bytes.")
         try:
-            return msgspec.json.decode(body)
+            found = msgspec.json.decode(body)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise ParseError(f"This is no JSON: {error}") from error
+        if _is_deeper(found, DEEPEST):
+            raise ParseError(f"Brackets are in brackets more than {DEEPEST} deep.")
+        return found
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    """Level by level: a function that calls itself would fail of what it looks for."""
+    level = [value]
+    for _ in range(depth + 1):
+        inner = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, (dict, list)))
+        if not (level := list(chain.from_iterable(inner))):
+            return False
+    return True
 
 
 class Conflict(APIException):

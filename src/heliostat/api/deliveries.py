@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from heliostat.api.base import LARGEST_KEY
 from heliostat.api.fields import Strict
+from heliostat.outbox.finding import in_state, made_before, made_since
 from heliostat.outbox.models import Attempt, Callback, Status
 from heliostat.webhooks.models import hook_of
 
@@ -64,23 +65,34 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
 class DeliveryQuery(Strict):
     """Which deliveries."""
 
-    hook = serializers.IntegerField(min_value=1, max_value=LARGEST_KEY, help_text="Those of this hook.")
+    hook = serializers.IntegerField(
+        min_value=1, max_value=LARGEST_KEY, required=False, help_text="Those of this hook; else of all that you see."
+    )
     status = serializers.ChoiceField(choices=Status.choices, required=False)
-    event_type = serializers.CharField(required=False, max_length=300, help_text="For example targets.target.created.")
+    event_type = serializers.CharField(
+        required=False, max_length=300, help_text="For example targets.target.created; needs the hook."
+    )
     since = serializers.DateTimeField(required=False, help_text="Made at this time or later.")
     until = serializers.DateTimeField(required=False, help_text="Made before this time.")
     cursor = serializers.CharField(required=False)
     page_size = serializers.CharField(required=False)
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "event_type" in attrs and "hook" not in attrs:
+            raise serializers.ValidationError({"hook": ["Say of which hook: no index finds event types among all."]})
+        return attrs
+
     def narrow(self, callbacks: QuerySet[Callback]) -> QuerySet[Callback]:
         """Those that are asked for."""
         asked = self.validated_data
-        found = callbacks.filter(subscriber=f"hook:{asked['hook']}")
         if "event_type" in asked:
             resource, _, action = asked["event_type"].rpartition(".")
-            found = found.filter(event__resource=resource, event__action=action)
-        lookups = {"status": "status", "since": "created_at__gte", "until": "created_at__lt"}
-        return found.filter(**{lookup: asked[name] for name, lookup in lookups.items() if name in asked})
+            callbacks = callbacks.filter(event__resource=resource, event__action=action)
+        if "status" in asked:
+            callbacks = in_state(callbacks, Status(asked["status"]))
+        if "since" in asked:
+            callbacks = made_since(callbacks, asked["since"])
+        return made_before(callbacks, asked["until"]) if "until" in asked else callbacks
 
 
 class SelectionSerializer(Strict):
@@ -89,6 +101,13 @@ class SelectionSerializer(Strict):
     deliveries = serializers.ListField(
         child=serializers.IntegerField(min_value=1, max_value=LARGEST_KEY), min_length=1, max_length=MOST_AT_ONCE
     )
+
+
+class ResentSerializer(serializers.Serializer[Any]):
+    """How many are sent again, and how many more there are: ask again for those."""
+
+    count = serializers.IntegerField()
+    remaining = serializers.IntegerField()
 
 
 class CountSerializer(serializers.Serializer[Any]):

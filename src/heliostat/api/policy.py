@@ -69,8 +69,11 @@ def visible_hooks(user: Any) -> QuerySet[Hook]:
 
 
 def has_room(user: Any) -> bool:
-    """Whether this user may have one more hook."""
-    return bool(user.is_staff or visible_hooks(user).count() < conf.hooks_per_user)
+    """Whether this user may have one more hook. Asked in a transaction: his requests wait for each other."""
+    if user.is_staff:
+        return True
+    type(user)._base_manager.select_for_update().get(pk=user.pk)
+    return visible_hooks(user).count() < conf.hooks_per_user
 
 
 def hookable_models(user: Any) -> list[type[Model]]:

@@ -24,6 +24,7 @@ from heliostat.api.described import described
 from heliostat.api.policy import has_room, visible_hooks
 from heliostat.conf import conf
 from heliostat.outbox import resending
+from heliostat.outbox.finding import OfSubscribers
 from heliostat.outbox.models import Attempt, Callback, Status
 from heliostat.webhooks import care
 from heliostat.webhooks.exceptions import HookDisabledError
@@ -62,11 +63,12 @@ class HookViewSet(
     )
     def create(self, request: Request) -> Response:
         """Make a hook. The answer holds its secret, this once."""
-        if not has_room(request.user):
-            raise Conflict(f"You have {conf.hooks_per_user} hooks; delete one first.")
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        made = hooks.NewHookSerializer(serializer.save(), context=self.get_serializer_context())
+        with transaction.atomic():
+            if not has_room(request.user):
+                raise Conflict(f"You have {conf.hooks_per_user} hooks; delete one first.")
+            serializer = self.get_serializer(data=request.data)
+            serializer.is_valid(raise_exception=True)
+            made = hooks.NewHookSerializer(serializer.save(), context=self.get_serializer_context())
         return Response(made.data, status=status.HTTP_201_CREATED)
 
     @described(examples=examples.SUBSCRIBE)
@@ -135,19 +137,22 @@ class HookViewSet(
     @described(
         request=hooks.ResendAllSerializer,
         parameters=[PREVIEW],
-        responses={200: deliveries.CountSerializer, 202: deliveries.CountSerializer},
+        responses={200: deliveries.CountSerializer, 202: deliveries.ResentSerializer},
         examples=examples.RESEND_ALL,
     )
     @action(detail=True, methods=["post"])
     def resend(self, request: Request, pk: str) -> Response:
-        """Send all again that failed since a time; with ?preview=true, only count it."""
+        """Send again what failed since a time, at most 10,000 at once; with ?preview=true, only count it."""
         asked = hooks.ResendAllSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         hook = get_object_or_404(visible_hooks(request.user), pk=pk)
         since, ended = asked.validated_data["since"], Status(asked.validated_data["ended_as"])
+        which = (hook.subscriber, since)
         if request.query_params.get("preview", "").lower() in ("true", "1", "yes"):
-            return _count(resending.failed_since(hook.subscriber, since, status=ended), status.HTTP_200_OK)
-        return _count(resending.resend_all(hook.subscriber, since, status=ended), status.HTTP_202_ACCEPTED)
+            return _count(resending.failed_since(*which, status=ended), status.HTTP_200_OK)
+        count = resending.resend_all(*which, status=ended, most=resending.MOST)
+        remaining = resending.failed_since(*which, status=ended)
+        return Response({"count": count, "remaining": remaining}, status=status.HTTP_202_ACCEPTED)
 
     @contextmanager
     def _held(self) -> Iterator[Hook]:
@@ -175,11 +180,19 @@ class DeliveryViewSet(HeliostatView, GenericViewSet[Any]):
 
     @described(parameters=[deliveries.DeliveryQuery])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """What one hook was told, newest first."""
+        """What your hooks were told, newest first; or one of them."""
         query = deliveries.DeliveryQuery(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
-        get_object_or_404(visible_hooks(request.user), pk=query.validated_data["hook"])
-        return self._page(query.narrow(self.get_queryset()), deliveries.DeliverySerializer)
+        found = query.narrow(self.get_queryset())
+        rows = self._among(found, visible_hooks(request.user), query.validated_data.get("hook"))
+        return self._page(rows, deliveries.DeliverySerializer)
+
+    def _among(self, found: QuerySet[Callback], visible: QuerySet[Hook], hook: int | None) -> Any:
+        if hook is not None:
+            return found.filter(subscriber=get_object_or_404(visible, pk=hook).subscriber)
+        if self.request.user.is_staff:
+            return found
+        return OfSubscribers(found, [one.subscriber for one in visible.only("pk")])
 
     def get_object(self) -> Callback:
         found: Callback = super().get_object()
@@ -223,7 +236,7 @@ class DeliveryViewSet(HeliostatView, GenericViewSet[Any]):
         self._check_visible(found)
         return _count(resending.resend(ids), status.HTTP_202_ACCEPTED)
 
-    def _page(self, rows: QuerySet[Any], serializer: Any) -> Response:
+    def _page(self, rows: Any, serializer: Any) -> Response:
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(serializer(page, many=True).data)
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import chain, islice
+from typing import Any
 from uuid import UUID
 
+from django.db import connections
 from django.db.models import CharField, Max, Min, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
@@ -13,6 +17,7 @@ from heliostat.outbox.models import Callback, Event, Status
 
 EVENTS_OF_ONE_OBJECT = 1000  # the newest of them
 BIGGEST_ID = 2**63 - 1
+LOGS_AT_ONCE = 100  # in one statement; SQLite takes 500
 SKEW = timedelta(minutes=5)  # by which the clocks of two writers may differ
 MESSAGE_ID = re.compile(r"msg_([0-9a-f]{32})(?:_.*)?", re.IGNORECASE)
 
@@ -24,7 +29,19 @@ def in_state(callbacks: QuerySet[Callback], status: Status) -> QuerySet[Callback
 
 def made_since(callbacks: QuerySet[Callback], time: datetime) -> QuerySet[Callback]:
     """Those that were made since then. Ids grow with time: where it lies among them is found by halving."""
-    return callbacks.filter(pk__gte=_first_id_since(time - SKEW, callbacks.db), created_at__gte=time)
+    return callbacks.filter(pk__gte=_first_id_since(_moved(time, -SKEW), callbacks.db), created_at__gte=time)
+
+
+def made_before(callbacks: QuerySet[Callback], time: datetime) -> QuerySet[Callback]:
+    """Those that were made before then."""
+    return callbacks.filter(pk__lt=_first_id_since(_moved(time, SKEW), callbacks.db), created_at__lt=time)
+
+
+def _moved(time: datetime, by: timedelta) -> datetime:
+    try:
+        return time + by
+    except OverflowError:  # the first or the last day that there is
+        return time
 
 
 def _first_id_since(time: datetime, using: str) -> int:
@@ -39,6 +56,44 @@ def _first_id_since(time: datetime, using: str) -> int:
         else:
             low = found[0] + 1
     return int(low)
+
+
+class OfSubscribers:
+    """The callbacks of some subscribers by id, a page at a time; has what a paginator asks of a queryset.
+
+    Each subscriber's log is read from its index just as far as the page may reach. For `subscriber IN (…)` a database
+    would sort all that they ever were told, or look for them among everybody's.
+    """
+
+    def __init__(self, callbacks: QuerySet[Callback], subscribers: Sequence[str]) -> None:
+        self._callbacks = callbacks
+        self._subscribers = subscribers
+
+    def order_by(self, key: str) -> OfSubscribers:
+        """By `id` or `-id`."""
+        return OfSubscribers(self._callbacks.order_by(key), self._subscribers)
+
+    def filter(self, **lookups: Any) -> OfSubscribers:
+        """Those of them that."""
+        return OfSubscribers(self._callbacks.filter(**lookups), self._subscribers)
+
+    def __getitem__(self, page: slice) -> list[Callback]:
+        is_descending = self._callbacks.query.order_by == ("-id",)
+        logs = (self._callbacks.filter(subscriber=one).values("pk")[: page.stop] for one in self._subscribers)
+        ids: list[int] = []
+        while some := list(islice(logs, LOGS_AT_ONCE)):
+            ids += self._ids(some)
+        ids.sort(reverse=is_descending)
+        return list(self._callbacks.filter(pk__in=ids[page]))
+
+    def _ids(self, logs: Sequence[QuerySet[Any, Any]]) -> list[int]:
+        using = self._callbacks.db
+        parts = [log.query.get_compiler(using).as_sql() for log in logs]
+        # Written out: SQLite takes an ORDER BY with a LIMIT only inside parentheses of its own.
+        union = " UNION ALL ".join(f"SELECT * FROM ({sql}) AS log_{number}" for number, (sql, _) in enumerate(parts))
+        with connections[using].cursor() as cursor:
+            cursor.execute(union, list(chain.from_iterable(parameters for _, parameters in parts)))
+            return [id_ for (id_,) in cursor.fetchall()]
 
 
 def search(callbacks: QuerySet[Callback], term: str) -> QuerySet[Callback]:

@@ -18,6 +18,7 @@ from heliostat.outbox.models import Callback, Status
 from heliostat.outbox.transitions import ENDED
 
 BATCH = 1000
+MOST = 10_000  # in one request: a second or so
 
 
 def _say_nothing(_: int) -> None:
@@ -49,10 +50,16 @@ def resend_all(
     using: str = DEFAULT_DB_ALIAS,
     *,
     status: Status = Status.ERROR,
+    most: int | None = None,
     done: Callable[[int], None] = _say_nothing,
 ) -> int:
-    """Send all again that ended like this since then; an empty subscriber means every one. Gives how many."""
+    """Send all again that ended like this since then; an empty subscriber means every one. Gives how many.
+
+    Of more than `most`, those that ended first: what fails anew in the meantime comes last.
+    """
     found = _ended_since(subscriber, since, using, status)
+    if most is not None:
+        found = found.order_by("updated_at")[:most]
     return resend(found.values_list("pk", flat=True), using, only=[status], done=done)
 
 

@@ -72,6 +72,13 @@ def test_the_object_is_linked_for_those_who_may_see_it(client: Client, django_us
     assert link not in staff(client, "view_callback").get(f"{CALLBACKS}{one.pk}/change/").content.decode()
 
 
+def test_an_object_whose_key_is_no_address_is_linked_as_the_admin_does(admin_client: Client) -> None:
+    one = callback()
+    Event.objects.update(resource="auth.user", object_id="a_2Fb/c")
+    page = admin_client.get(f"{CALLBACKS}{one.pk}/change/").content.decode()
+    assert 'href="/admin/auth/user/a_5F2Fb_2Fc/change/"' in page
+
+
 def test_nobody_adds_changes_or_deletes_what_is_in_the_log(admin_client: Client) -> None:
     one = callback()
     for way in ("add/", f"{one.pk}/delete/"):

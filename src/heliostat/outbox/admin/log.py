@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.core.paginator import Paginator
 from django.db.models import Model
 from django.http import HttpRequest
@@ -80,7 +81,7 @@ def object_link(event: Event, request: HttpRequest, site: admin.AdminSite) -> Sa
         return text
     try:
         name = f"{site.name}:{page.opts.app_label}_{page.opts.model_name}_change"
-        return format_html('<a href="{}">{}</a>', reverse(name, args=[event.object_id]), text)
+        return format_html('<a href="{}">{}</a>', reverse(name, args=[quote(event.object_id or "")]), text)
     except NoReverseMatch:
         return text
 

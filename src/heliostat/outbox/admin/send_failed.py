@@ -58,8 +58,10 @@ class SendFailedView(View):
         which = (asked["subscriber"].strip(), asked["since"], router.db_for_write(Callback))
         if "confirmed" not in request.POST:
             return self._answer(request, form, resending.failed_since(*which, status=Status(asked["status"])))
-        count = resending.resend_all(*which, status=Status(asked["status"]))
+        count = resending.resend_all(*which, status=Status(asked["status"]), most=resending.MOST)
         messages.success(request, f"{count} will be sent again.")
+        if remaining := resending.failed_since(*which, status=Status(asked["status"])):
+            messages.warning(request, f"{remaining} more are left for another time.")
         return HttpResponseRedirect(self._list())
 
     def _answer(self, request: HttpRequest, form: SendFailedForm, count: int | None) -> HttpResponse:
