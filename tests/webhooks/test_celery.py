@@ -121,6 +121,14 @@ def test_the_paths_of_the_document_are_understood(settings: Any) -> None:
         assert run_checks(databases=[]) == []
 
 
+def test_a_broker_that_needs_another_package_is_told_when_the_project_starts() -> None:
+    project = Project("nope://")
+    messages = run_checks(databases=[])
+    project.app.close()
+    assert [message.id for message in messages] == ["heliostat.W060"] * 2
+    assert "such as celery[redis]" in messages[0].msg
+
+
 def test_a_project_without_a_celery_app_is_warned_when_it_starts(tmp_path: Path) -> None:
     database = str(tmp_path / "project.sqlite3")
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.webhooks.beside_settings", DATABASE: database}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.contenttypes.models import ContentType
+from django.core.checks import run_checks
 from django.core.management import call_command
 from django_tasks_db.models import DBTaskResult
 
@@ -40,6 +41,19 @@ def hook_to_vehicles(receiver: Receiver) -> None:
 def run_tasks() -> None:
     """What its worker process does all day."""
     call_command("db_worker", batch=True, interval=0, startup_delay=False, verbosity=0)
+
+
+def warnings() -> list[str]:
+    return [str(message.msg) for message in run_checks(databases=[]) if message.id == "heliostat.W060"]
+
+
+@pytest.mark.usefixtures("database_backend")
+def test_a_backend_whose_app_is_not_installed_is_told_when_the_project_starts(settings: Any) -> None:
+    assert warnings() == []
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "django_tasks_db"]
+    assert "add 'django_tasks_db' to INSTALLED_APPS" in warnings()[0]
+    settings.TASKS = {"default": {"BACKEND": "django_tasks.backends.immediate.ImmediateBackend"}}
+    assert warnings() == []
 
 
 def test_the_immediate_backend_tells_at_once(receiver: Receiver) -> None:

@@ -24,12 +24,16 @@ class _ByCelery:
 
     @classmethod
     def problem(cls) -> str:
-        if current_app.main != "default":  # the name of what Celery makes up where it knows of no app
-            return ""
-        return (
-            "there is no Celery app in this process, so that tasks would go to a RabbitMQ on this machine; import "
-            "yours in the __init__.py of the project"
-        )
+        if current_app.main == "default":  # the name of what Celery makes up where it knows of no app
+            return (
+                "there is no Celery app in this process, so that tasks would go to a RabbitMQ on this machine; import "
+                "yours in the __init__.py of the project"
+            )
+        try:
+            current_app.connection_for_write().create_transport()  # which connects to nobody yet
+        except (ImportError, KeyError) as error:
+            return f"its broker needs what is not installed ({error}); Celery has extras, such as celery[redis]"
+        return ""
 
 
 class TaskHooksDeliverer(_ByCelery, HooksDeliverer):

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from django.apps import apps
+
 from heliostat.webhooks.deliverers.base import HookDeliverer, HooksDeliverer
 
 if TYPE_CHECKING or not find_spec("django.tasks"):
@@ -14,14 +16,25 @@ else:
     from django.tasks import task
 
 
-class DjangoTaskHooksDeliverer(HooksDeliverer):
+class _ByDjangoTasks:
+    """What all of these need: a backend whose tables are there."""
+
+    @classmethod
+    def problem(cls) -> str:
+        package = type(deliver_hooks.get_backend()).__module__.rpartition(".")[0]
+        if not package or not find_spec(f"{package}.models") or apps.get_containing_app_config(f"{package}.models"):
+            return ""
+        return f"the backend of TASKS keeps its tasks in the database; add {package!r} to INSTALLED_APPS, and migrate"
+
+
+class DjangoTaskHooksDeliverer(_ByDjangoTasks, HooksDeliverer):
     """One task for the hooks of a commit, which asks the element's deliverer for each."""
 
     def deliver_hooks(self, callbacks: Sequence[int], using: str) -> None:
         deliver_hooks.enqueue(list(callbacks), using)
 
 
-class DjangoTaskHookDeliverer(HookDeliverer):
+class DjangoTaskHookDeliverer(_ByDjangoTasks, HookDeliverer):
     """One task for each hook."""
 
     def deliver_hook(self, callback: int, using: str) -> None:
