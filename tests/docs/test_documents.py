@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from django.core.management import get_commands, load_command_class
 
 from heliostat.cli import COMMANDS
 from heliostat.conf import Conf
+from heliostat.dataproducts import forms
 from heliostat.hooks import decorator
 from heliostat.hooks.points import all_points
 from heliostat.outbox.retry import wait_before_next
@@ -106,6 +108,20 @@ def test_the_example_of_the_readme_prints_what_it_says(tmp_path: Path) -> None:
         assert done.stdout.strip() == "auth.user.created ada verified: True", done.stderr
 
 
+def test_celery_finds_the_app_of_the_deliverers_document(tmp_path: Path) -> None:
+    (tmp_path / "mysite").mkdir()
+    (tmp_path / "mysite" / "settings.py").write_text("from tests.settings import *")
+    for code in (block.values[0] for block in blocks("python") if block.values[0].startswith("# mysite/")):
+        (tmp_path / code.partition("\n")[0].removeprefix("# ")).write_text(code)
+    environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    done = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "mysite", "report"],
+        check=False, cwd=tmp_path, env={**environment, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
 def test_links_and_pictures_lead_somewhere(document: Path) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
@@ -122,6 +138,15 @@ def test_the_reference_lists_every_setting_with_its_default_and_meaning() -> Non
     text = (ROOT / "docs" / "reference.md").read_text()
     for setting in Conf.table():
         assert f"| `{setting.name}` | `{setting.default!r}` | {setting.meaning} |" in text, setting.name
+
+
+def test_the_reference_lists_the_settings_with_names_of_their_own() -> None:
+    text = (ROOT / "docs" / "reference.md").read_text()
+    source = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    names = set(re.findall(r'"(TOM_[A-Z_]+|HOOKS|HOOK_[A-Z_]+|EVENT_LISTENERS)"', source))
+    assert {"TOM_ALERT_LIMIT", "HOOKS"} <= names
+    assert {name for name in names if f"| `{name}` |" not in text} == set()
+    assert ", ".join(f"`{one}`" for one in forms.EXTENSIONS) in text
 
 
 def test_every_hook_point_that_is_bundled_is_described_and_documented() -> None:

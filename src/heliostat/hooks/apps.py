@@ -4,6 +4,8 @@ from django.apps import AppConfig
 from django.core.checks import register
 from django.utils.module_loading import autodiscover_modules
 
+from heliostat.installed import need_the_outbox
+
 
 class HooksConfig(AppConfig):
     """Code hooks: the setting `HOOKS`, and `@on` in each app's `hooks.py`."""
@@ -11,6 +13,10 @@ class HooksConfig(AppConfig):
     name = "heliostat.hooks"
     label = "heliostat_hooks"
     verbose_name = "Heliostat code hooks"
+
+    def import_models(self) -> None:
+        need_the_outbox(self)
+        super().import_models()
 
     def ready(self) -> None:
         from heliostat.delivery.python import find_with

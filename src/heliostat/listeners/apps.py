@@ -3,6 +3,8 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.core.checks import register
 
+from heliostat.installed import need_the_outbox
+
 
 class ListenersConfig(AppConfig):
     """Listeners: the setting `EVENT_LISTENERS`."""
@@ -10,6 +12,10 @@ class ListenersConfig(AppConfig):
     name = "heliostat.listeners"
     label = "heliostat_listeners"
     verbose_name = "Heliostat listeners"
+
+    def import_models(self) -> None:
+        need_the_outbox(self)
+        super().import_models()
 
     def ready(self) -> None:
         from heliostat.delivery.python import find_with

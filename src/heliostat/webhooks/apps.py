@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
+from heliostat.installed import need_the_outbox
+
 
 class WebhooksConfig(AppConfig):
     """Web hooks: rows that ask to know."""
@@ -10,6 +12,10 @@ class WebhooksConfig(AppConfig):
     label = "heliostat_webhooks"
     verbose_name = "Heliostat web hooks"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def import_models(self) -> None:
+        need_the_outbox(self)
+        super().import_models()
 
     def ready(self) -> None:
         from django.core.checks import register
