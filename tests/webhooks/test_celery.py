@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.contenttypes.models import ContentType
 from django.core.checks import run_checks
+from django.utils import timezone
 
+from heliostat.outbox import transitions
 from heliostat.outbox.models import Attempt, Callback
+from heliostat.outbox.resending import resend
 from heliostat.testing import Answer, Receiver, drain_outbox
-from heliostat.webhooks import tasks
+from heliostat.webhooks import care, tasks
 from heliostat.webhooks.deliverers import celery as celery_deliverers
 from heliostat.webhooks.models import Hook
 from tests.example.models import Vehicle
@@ -82,6 +86,30 @@ def test_a_celery_worker_tells_each_once_though_another_worker_is_beside_it(
         drain_outbox()
         wait_until_all_are_sent()
     assert [(delivery.verified, delivery.times_seen) for delivery in receiver.deliveries] == [(True, 1)] * 11
+
+
+def test_what_is_sent_again_tried_now_or_resumed_goes_to_celery_like_what_just_happened(
+    project: Project, receiver: Receiver
+) -> None:
+    hook = hook_to(receiver)
+    with project.worker():
+        Vehicle.objects.create(name="55")
+        receiver.wait_for(1, timeout=60)
+        wait_until_all_are_sent()
+        callback = Callback.objects.get()
+        assert resend([callback.pk]) == 1
+        receiver.wait_for(2, timeout=20)
+        wait_until_all_are_sent()
+        later = timezone.now() + timedelta(hours=1)
+        Callback.objects.update(status="waiting", due_at=later)
+        transitions.hasten("default", ids=[callback.pk])
+        receiver.wait_for(3, timeout=20)
+        wait_until_all_are_sent()
+        care.pause(hook)
+        Vehicle.objects.create(name="56")
+        care.resume(hook)
+        receiver.wait_for(4, timeout=20)
+        wait_until_all_are_sent()
 
 
 def test_a_celery_worker_that_is_killed_between_sending_and_recording_loses_nothing(

@@ -14,9 +14,12 @@ from django.test import TestCase
 
 from heliostat.delivery.worker import Worker
 from heliostat.outbox.models import Attempt, Callback, WorkerSeen
+from heliostat.outbox.resending import resend
 from heliostat.testing import Receiver, drain_outbox
+from heliostat.webhooks import care
 from heliostat.webhooks.models import Hook
-from tests.delivery.working import hook_to
+from tests.delivery.commands import run
+from tests.delivery.working import hook_to, vehicles
 from tests.example.models import Vehicle
 from tests.webhooks import deliverers
 
@@ -41,6 +44,47 @@ def inline(settings: Any) -> None:
 
 def states(using: str = "default") -> list[str]:
     return list(Callback.objects.using(using).order_by("pk").values_list("status", flat=True))
+
+
+@pytest.mark.usefixtures("inline")
+@on_all_databases
+def test_inline_what_is_sent_again_was_told_when_that_returns(using: str, receiver: Receiver) -> None:
+    hook_to(receiver)
+    vehicles(2, using)
+    assert resend(Callback.objects.using(using).values_list("pk", flat=True), using) == 2
+    assert (len(receiver.deliveries), states(using)) == (4, ["sent", "sent"])
+
+
+@pytest.mark.usefixtures("inline")
+def test_inline_what_waited_while_its_hook_was_paused_is_told_when_it_is_resumed(receiver: Receiver) -> None:
+    hook = hook_to(receiver)
+    care.pause(hook)
+    vehicles(2)
+    assert states() == ["waiting", "waiting"]
+    care.resume(hook)
+    assert states() == ["sent", "sent"]
+
+
+@pytest.mark.usefixtures("inline")
+def test_more_than_a_person_can_wait_for_is_left_to_the_worker(receiver: Receiver, monkeypatch: Any) -> None:
+    hook_to(receiver)
+    vehicles(3)
+    monkeypatch.setattr("heliostat.outbox.handover.AT_ONCE", 2)
+    assert resend(Callback.objects.values_list("pk", flat=True)) == 3
+    assert states() == ["waiting"] * 3
+
+
+@pytest.mark.usefixtures("inline")
+def test_what_a_command_sends_it_sends_itself(receiver: Receiver, monkeypatch: Any) -> None:
+    hook_to(receiver)
+    vehicles(1)
+    asked: list[Any] = []
+    monkeypatch.setattr("heliostat.webhooks.deliverers.base.courier.send", lambda *what: asked.append(what))
+    (pk,) = Callback.objects.values_list("pk", flat=True)
+    for arguments in (("--callback", pk), ()):
+        Callback.objects.update(status="waiting")
+        assert run("send_callbacks", *arguments).out == "1 callback: 1 sent.\n"
+    assert asked == []
 
 
 def test_by_default_nothing_is_sent_until_a_worker_comes(receiver: Receiver) -> None:

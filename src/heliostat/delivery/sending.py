@@ -10,6 +10,7 @@ from heliostat.conf import conf
 from heliostat.delivery.courier import Errand
 from heliostat.delivery.worker import Worker
 from heliostat.outbox import gates, resending, transitions
+from heliostat.outbox.handover import left_to_worker
 from heliostat.outbox.models import Status
 from heliostat.outbox.summary import by_status, by_subscriber, subscribers_of
 from heliostat.outbox.transitions import CANCEL, GIVE_UP, RETRY, SENT
@@ -60,8 +61,9 @@ class Mentioned:
 
     def send(self) -> Counter[str]:
         """Counts what came of it, in words. The rows say so, for a running worker may have been quicker than we."""
-        resending.resend(self._ids, self._using)
-        transitions.hasten(self._using, ids=self._ids)
+        with left_to_worker():  # which is ours
+            resending.resend(self._ids, self._using)
+            transitions.hasten(self._using, ids=self._ids)
         gates.half_open(self._using, subscribers_of(self._ids, self._using))
         self.worker.drain()
         states = self._settled()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from django.db import connections, transaction
@@ -43,6 +43,14 @@ def after_commit(told: Sequence[Told], using: str) -> None:
             _transaction(kind, take, using).events.extend(events)
 
 
+def again_after_commit(ids: Sequence[int], using: str) -> None:
+    """Hand over what is to be told once more, or sooner, when this transaction commits."""
+    if ids and not _here.is_worker:
+        for kind, taker in _takers.items():
+            if (take := taker()) is not None:
+                _transaction(kind, take, using).again.extend(ids)
+
+
 def _events_for(kind: str, told: Sequence[Told]) -> list[Event]:
     prefix = f"{kind}:"
     return [event for event, found in told if any(one.name.startswith(prefix) for one in found)]
@@ -53,6 +61,7 @@ class _Transaction:
 
     def __init__(self, kind: str, take: Taker, using: str) -> None:
         self.events: list[Event] = []
+        self.again: list[int] = []
         self._kind, self._take, self._using = kind, take, using
         self._handed_over = False
         transaction.on_commit(self._hand_over, using=using, robust=True)
@@ -64,15 +73,18 @@ class _Transaction:
 
     def _hand_over(self) -> None:
         self._handed_over = True
-        with telling(max(self.events, key=lambda event: event.depth)):  # a queue in the database may be news itself
+        deepest = max(self.events, key=lambda event: event.depth, default=None)
+        with telling(deepest) if deepest else nullcontext():  # a queue in the database may be news itself
             for events in _chunks(self.events):
-                for ids in _chunks(self._waiting(events)):
-                    self._give(ids)
+                self._hand_over_waiting(event__in=[event.id for event in events])
+            for ids in _chunks(self.again):
+                self._hand_over_waiting(pk__in=ids)
 
-    def _waiting(self, events: Sequence[Event]) -> list[int]:
-        found = Callback.objects.using(self._using).filter(event__in=[event.id for event in events])
-        found = found.filter(subscriber__startswith=f"{self._kind}:", status=Status.WAITING)
-        return list(found.order_by("pk").values_list("pk", flat=True))
+    def _hand_over_waiting(self, **which: Any) -> None:
+        found = Callback.objects.using(self._using).filter(**which, status=Status.WAITING)
+        found = found.filter(subscriber__startswith=f"{self._kind}:").order_by("pk")
+        for ids in _chunks(list(found.values_list("pk", flat=True))):
+            self._give(ids)
 
     def _give(self, ids: Sequence[int]) -> None:
         try:
@@ -98,7 +110,7 @@ _here = _Here()
 
 @contextmanager
 def left_to_worker() -> Iterator[None]:
-    """This thread is a worker's: what happens in it is told by that worker, which must not wait for a receiver."""
+    """What happens in this thread is told by a worker: it is a worker's, which must not wait for a receiver, say."""
     before, _here.is_worker = _here.is_worker, True
     try:
         yield

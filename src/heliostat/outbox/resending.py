@@ -7,13 +7,15 @@ meantime is not sent a third time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from datetime import datetime
 
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import QuerySet
 
-from heliostat.outbox import transitions
+from heliostat.outbox import handover, transitions
 from heliostat.outbox.finding import in_state
+from heliostat.outbox.handover import left_to_worker
 from heliostat.outbox.models import Callback, Status
 from heliostat.outbox.transitions import ENDED
 
@@ -35,12 +37,14 @@ def resend(
     """Send these callbacks again, with the same id and body; gives how many there were.
 
     What is waiting or being sent is left alone. After each batch `done` is told how many have been made to wait so far.
+    A deliverer tells a few at once, like what just happened; many are left to the worker, so that nobody waits long.
     """
     keys, states = sorted(set(ids)), tuple(only)
     count = 0
-    for start in range(0, len(keys), BATCH):
-        count += transitions.resend(keys[start : start + BATCH], using, states)
-        done(count)
+    with left_to_worker() if len(keys) > handover.AT_ONCE else nullcontext():
+        for start in range(0, len(keys), BATCH):
+            count += transitions.resend(keys[start : start + BATCH], using, states)
+            done(count)
     return count
 
 

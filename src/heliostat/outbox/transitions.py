@@ -25,7 +25,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from heliostat.conf import conf
-from heliostat.outbox import wakeup
+from heliostat.outbox import handover, wakeup
 from heliostat.outbox.dialect import Claimed, Dialect, dialect_for
 from heliostat.outbox.dialect.lanes import let_next_go
 from heliostat.outbox.models import Callback, Status
@@ -203,6 +203,7 @@ def hasten(using: str, *, subscriber: str = "", ids: Sequence[int] | None = None
     with transaction.atomic(using=using):
         count = later.update(due_at=F("created_at"))
         wakeup.wake_after_commit(using)
+        handover.again_after_commit(ids or (), using)
     return count
 
 
@@ -211,9 +212,11 @@ def resend(ids: Iterable[int], using: str, only: Sequence[Status] = ENDED) -> in
 
     One transaction; `outbox.resending` makes batches of many. They are due since they were made, as in `hasten`.
     """
-    ended = Callback.objects.using(using).filter(pk__in=list(ids), status__in=only)
+    keys = list(ids)
+    ended = Callback.objects.using(using).filter(pk__in=keys, status__in=only)
     again = {"status": Status.WAITING, "attempts": 0, "due_at": F("created_at"), "status_details": "to be resent"}
     with transaction.atomic(using=using):
         count = ended.update(**again, updated_at=timezone.now())
         wakeup.wake_after_commit(using)
+        handover.again_after_commit(keys, using)
     return count

@@ -15,8 +15,10 @@ from heliostat.conf import conf
 from heliostat.delivery.signing import new_secret
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
-from heliostat.outbox import gates, wakeup
-from heliostat.outbox.models import Callback
+from heliostat.outbox import gates, handover, wakeup
+from heliostat.outbox.dialect import moment
+from heliostat.outbox.finding import in_state
+from heliostat.outbox.models import Callback, Status
 from heliostat.outbox.write import write
 from heliostat.webhooks.exceptions import HookDisabledError
 from heliostat.webhooks.models import Hook
@@ -47,9 +49,12 @@ def pause(hook: Hook) -> None:
 def resume(hook: Hook) -> None:
     """Send again, beginning with what waited."""
     using = _using(hook)
+    waiting = in_state(Callback.objects.using(using), Status.WAITING).filter(subscriber=hook.subscriber)
     with transaction.atomic(using=using):
         _change(hook, paused=False)
         wakeup.wake_after_commit(using)
+        due = waiting.filter(due_at__lte=moment(using)).order_by("due_at").values_list("pk", flat=True)
+        handover.again_after_commit(list(due[: handover.AT_ONCE]), using)
 
 
 def enable(hook: Hook) -> None:
