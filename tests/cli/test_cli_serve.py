@@ -130,7 +130,8 @@ def test_a_wrong_hook_stops_serve_before_anything_happens(mytom: Path) -> None:
 def test_a_missing_part_of_the_tom_says_what_to_install(mytom: Path) -> None:
     missing = "raise ModuleNotFoundError('no django_htmx', name='django_htmx')"
     (mytom / "django_htmx.py").write_text(missing, "utf-8")
-    result = run("serve", "--port", "0", cwd=mytom)
-    assert result.returncode == 1
-    assert 'pip install "heliostat[tom]"' in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+    for command in (("serve", "--port", "0"), ("migrate",)):
+        result = run(*command, cwd=mytom)
+        assert result.returncode == 1
+        assert 'pip install "heliostat[tom]"' in result.stderr
+        assert len(result.stderr.splitlines()) == 1

@@ -75,11 +75,15 @@ def load(start: Path | None = None) -> Project:
     try:
         django.setup()
     except Exception as error:
-        problem = f"{type(error).__name__}: {error}{_place(error, project)}"
-        if isinstance(error, ModuleNotFoundError) and error.name in OF_A_TOM:
-            problem += '. Install what a TOM needs: pip install "heliostat[tom]"'
-        raise CommandFailed(f"the project {project.name} cannot be loaded: {problem}") from error
+        raise _cannot_be_loaded(project, error) from error
     return project
+
+
+def _cannot_be_loaded(project: Project, error: Exception) -> CommandFailed:
+    problem = f"{type(error).__name__}: {error}{_place(error, project)}"
+    if isinstance(error, ModuleNotFoundError) and error.name in OF_A_TOM:
+        problem += '. Install what a TOM needs: pip install "heliostat[tom]"'
+    return CommandFailed(f"the project {project.name} cannot be loaded: {problem}")
 
 
 def _place(error: Exception, project: Project) -> str:
@@ -93,7 +97,7 @@ def manage(arguments: list[str], own: Iterable[str]) -> int:
     """Run a management command of the project, as manage.py does. `own`: what is no such command."""
     from django.core.management import ManagementUtility, get_commands
 
-    class Project(ManagementUtility):
+    class Commands(ManagementUtility):
         def fetch_command(self, subcommand: str) -> BaseCommand:
             if subcommand not in get_commands():
                 _complain_if_misspelt(subcommand, own)
@@ -101,8 +105,13 @@ def manage(arguments: list[str], own: Iterable[str]) -> int:
 
     if find() is None:
         _complain_if_misspelt(arguments[0], own)
-    enter()
-    Project(["heliostat", *arguments]).execute()
+    project = enter()
+    try:
+        Commands(["heliostat", *arguments]).execute()
+    except ModuleNotFoundError as error:
+        if error.name not in OF_A_TOM:
+            raise
+        raise _cannot_be_loaded(project, error) from error
     return 0
 
 
