@@ -54,16 +54,17 @@ lock: $(DEV_READY) ## Write the locked development dependencies anew
 clean: ## Remove what the commands made
 	rm -rf $(VENV) demo build dist
 
-$(VENV)/bin/python:
+# Not python, which is there even where Debian has no python3-venv, and setting up failed.
+$(VENV)/bin/pip:
 	@echo "Setting up $(VENV) (once) ..."
 	@$(PYTHON) -m venv $(VENV)
 
-$(RUN_READY): pyproject.toml | $(VENV)/bin/python
+$(RUN_READY): pyproject.toml | $(VENV)/bin/pip
 	@echo "Installing Heliostat (once) ..."
 	@$(PIP) install --constraint requirements-dev.txt --editable '.[tom]'
 	@touch $@
 
-$(DEV_READY): pyproject.toml requirements-dev.txt | $(VENV)/bin/python
+$(DEV_READY): pyproject.toml requirements-dev.txt | $(VENV)/bin/pip
 	@echo "Installing what the tests need (once) ..."
 	@$(PIP) install --requirement requirements-dev.txt
 	@$(PIP) install --no-deps --editable .
