@@ -10,15 +10,17 @@ import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 from rest_framework.authtoken.models import Token
 
 from heliostat.events.matching import registry
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.models import Callback
 from heliostat.testing import run_after_commit
+from heliostat.webhooks import live
 from heliostat.webhooks.exceptions import InvalidHeadersError, InvalidModelError, InvalidSignalError
 from heliostat.webhooks.headers import parse_headers
-from heliostat.webhooks.models import Hook
+from heliostat.webhooks.models import Hook, HookVersion
 from tests.chaos.processes import world
 from tests.example.models import Depot, Vehicle
 from tests.example.signals import broken_down
@@ -75,6 +77,59 @@ def test_a_test_that_runs_what_waits_for_its_commit_leaves_no_hook_behind() -> N
         transaction.set_rollback(True)
     Vehicle.objects.create(name="2")
     assert not Callback.objects.exists()
+
+
+@pytest.fixture
+def hooks_on(using: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Hooks are told from this database."""
+    monkeypatch.setattr(live, "USING", using)
+    monkeypatch.setattr(live, "_known", {})
+    return using
+
+
+@pytest.mark.django_db(transaction=True, databases="__all__")
+def test_only_hooks_that_changed_are_made_anew_whatever_changed_them(
+    hooks_on: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    make = live._of
+    monkeypatch.setattr(live, "_of", lambda hook: (made.append(hook.pk), make(hook))[1])
+    hooks = Hook.objects.using(hooks_on)
+
+    def told() -> dict[str, str]:
+        made.clear()
+        return {one.name: one.pattern for one in live.subscriptions()}
+
+    one, two, three = (hooks.create(target=URL, signals=["example.vehicle.*"]) for _ in range(3))
+    told()
+    assert told() == dict.fromkeys((one.subscriber, two.subscriber, three.subscriber), "example.vehicle.*")
+    assert made == []
+    QuerySet(Hook, using=hooks_on).filter(pk=one.pk).update(signals=["example.depot.*"])
+    assert (told()[one.subscriber], made) == ("example.depot.*", [one.pk])
+    with transaction.atomic(using=hooks_on):
+        hooks.filter(pk=one.pk).update(signals=["example.tag.*"], payload_template="{}")
+        assert told()[one.subscriber] == "example.tag.*"
+        transaction.set_rollback(True, using=hooks_on)
+    assert told()[one.subscriber] == "example.depot.*"
+    two.delete()
+    hooks.filter(pk=three.pk).update(enabled=False)
+    assert list(told()) == [one.subscriber]
+    assert made == []
+    hooks.filter(pk=three.pk).update(enabled=True)
+    assert list(told()) == [one.subscriber, three.subscriber]
+    QuerySet(Hook, using=hooks_on).delete()
+    assert told() == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_hook_is_not_saved_where_other_processes_could_not_learn_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dies(_: str) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as patch, pytest.raises(ConnectionError):
+        patch.setattr(HookVersion, "bump", dies)
+        hook()
+    assert not Hook.objects.exists()
 
 
 SAVER = """

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.core import mail
+from django.core.signals import setting_changed
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db import Error as DatabaseError
 from django.db.models import Model, QuerySet
@@ -31,23 +32,58 @@ logger = logging.getLogger("heliostat.webhooks")
 
 USING = DEFAULT_DB_ALIAS
 REMEMBERED = 10_000
+FEW = 500  # rows that are asked for by their ids
+OF_NO_MATTER = ("created", "modified", "failing_since")  # to who is told what; times take longest to read
+
+Known = dict[int, tuple[int, tuple[Subscription, ...]]]
+"""By the id of a hook: a mark of its row, and what was made of it."""
 
 _seen_version = 0
+_known: Known = {}
 
 
 def subscriptions() -> Iterator[Subscription]:
     """The source for the matcher: all hooks that are to be told, or that end with an object."""
-    global _seen_version  # noqa: PLW0603  the one thing that the watching thread compares
+    global _seen_version, _known  # noqa: PLW0603  what the watching thread compares, and what is told
     watch()
     try:
         with transaction.atomic(using=USING):  # a savepoint: before the first migration there is no such table
             _seen_version = HookVersion.current(USING)
-            hooks = list(Hook.objects.using(USING).living().order_by("pk").select_related("model"))
+            _known = _caught_up(_known)
     except DatabaseError as error:
         logger.debug("hooks cannot be read yet: %s", error)
         return
-    for hook in hooks:
-        yield from _of(hook)
+    for _, made in _known.values():
+        yield from made
+
+
+def _caught_up(known: Known) -> Known:
+    """Objects are made anew of those rows alone that differ from what they were: that is what takes long."""
+    living = Hook.objects.using(USING).living().order_by("pk")
+    marks = _marks(living)
+    changed = [pk for pk, mark in marks.items() if pk not in known or known[pk][0] != mark]
+    found = living.filter(pk__in=changed) if len(changed) <= FEW else living
+    made = {hook.pk: tuple(_of(hook)) for hook in found.select_related("model")} if changed else {}
+    return {
+        pk: (mark, made[pk]) if pk in made else known[pk] for pk, mark in marks.items() if pk in made or pk in known
+    }
+
+
+def _marks(hooks: QuerySet[Hook]) -> dict[int, int]:
+    """By id, a hash of all that matters of a row, as the database gives it: whatever wrote it, and in what order."""
+    columns = [field.attname for field in Hook._meta.concrete_fields if field.name not in OF_NO_MATTER]
+    statement, parameters = hooks.values_list("pk", *columns).query.get_compiler(USING).as_sql()
+    with connections[USING].cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return {row[0]: hash(row) for row in cursor.fetchall()}
+
+
+def forget_hooks(**_: Any) -> None:
+    """Settings say what hooks may be told (a test changed one)."""
+    _known.clear()
+
+
+setting_changed.connect(forget_hooks)
 
 
 def _of(hook: Hook) -> Iterator[Subscription]:

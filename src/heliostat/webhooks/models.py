@@ -171,11 +171,13 @@ class Hook(Signed):
         """Saves nothing that could not be sent: raises what `validate()` raises."""
         if self.enabled:
             self.disabled_because = ""
+        using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
         if (fields := kwargs.get("update_fields")) is None:
-            self.make_ready(kwargs.get("using") or router.db_for_write(type(self), instance=self))
+            self.make_ready(using)
         elif "enabled" in fields:
             kwargs["update_fields"] = {*fields, "disabled_because"}
-        super().save(*args, **kwargs)
+        with transaction.atomic(using=using, savepoint=False):  # with the version, or no other process would know
+            super().save(*args, **kwargs)
 
     def make_ready(self, using: str) -> None:
         """Validated, with a secret, and with the model as it is known in this database: as every hook is kept."""
