@@ -111,7 +111,12 @@ def test_all_that_failed_is_counted_and_then_sent_again(window: Window, receiver
     Hook.objects.create(target_url=receiver.url, signals=["targets.target.*"])
     Target.objects.create(name="M 51", ra=202.47, dec=47.19)
     Callback.objects.update(status="error")
+    other = Callback.objects.get()
+    other.pk, other.status = None, "sent"
+    other.subscriber = "code:observation_change_state:mytom.hooks.record_observation"
+    other.save()
     window.open("/admin/heliostat_outbox/callback/")
+    looks_right_as_a_list(window, "callbacks-of-all")
     page.get_by_role("link", name="Send failed ones again").click()
     page.get_by_role("button", name="Count them").click()
     page.get_by_text("would be sent again").wait_for()
