@@ -39,6 +39,7 @@ DJANGO = """
 import os, sys
 from wsgiref.simple_server import make_server
 import django
+from django.conf import settings
 from django.urls import path
 settings.configure(
     SECRET_KEY="x", ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], INSTALLED_APPS=["inbox"],
