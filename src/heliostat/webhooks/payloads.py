@@ -202,7 +202,7 @@ def _own_savepoint(using: str) -> Iterator[None]:
     def before_the_first_query(execute: Any, *query: Any) -> Any:
         if not begun:
             begun.append(True)
-            savepoint.append(transaction.savepoint(using))
+            savepoint.append(connection.savepoint())
         return execute(*query)
 
     begun: list[bool] = [] if connection.in_atomic_block else [True]
@@ -210,9 +210,9 @@ def _own_savepoint(using: str) -> Iterator[None]:
         with connection.execute_wrapper(before_the_first_query):
             yield
         if savepoint:
-            transaction.savepoint_commit(savepoint[0], using)
+            connection.savepoint_commit(savepoint[0])
     except BaseException:
         if savepoint:
             connection.needs_rollback = needed_rollback  # what failed inside is undone right here
-            transaction.savepoint_rollback(savepoint[0], using)
+            connection.savepoint_rollback(savepoint[0])
         raise
