@@ -11,7 +11,14 @@ from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
 from heliostat.outbox import transitions
 from heliostat.outbox.models import Attempt, Callback
+from heliostat.outbox.models import Event as EventRow
 from heliostat.outbox.write import write
+
+
+def forget_all(using: str) -> None:
+    """An empty outbox, for the next example of a state machine."""
+    for model in (Attempt, Callback, EventRow):
+        model.objects.using(using).all().delete()
 
 
 def promise(using: str, *subscribers: str, **changes: Any) -> list[Callback]:

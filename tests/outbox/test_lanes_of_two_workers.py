@@ -20,10 +20,10 @@ from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
 from heliostat.outbox import transitions
 from heliostat.outbox.dialect import Claimed
-from heliostat.outbox.models import Attempt, Callback
-from heliostat.outbox.models import Event as EventRow
+from heliostat.outbox.models import Callback
 from heliostat.outbox.transitions import CANCEL, GIVE_UP, RETRY, SENT, Result
 from heliostat.outbox.write import write
+from tests.outbox.promises import forget_all
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -49,8 +49,7 @@ class Lanes(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        for model in (Attempt, Callback, EventRow):
-            model.objects.using(self.using).all().delete()
+        forget_all(self.using)
         self.hands: list[Claimed] = []
         self.later: set[int] = set()  # failed, and not due again before time passes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -50,6 +51,18 @@ def test_an_event_stays_while_anybody_is_still_to_be_told_of_it(using: str) -> N
     Callback.objects.using(using).filter(pk=waits.pk).update(status="sent")
     assert delete_older_than(30, using) == Rows(1, 1, 1)
     assert rows(using) == Rows()
+
+
+def test_what_another_program_wrote_and_nobody_asked_for_goes_when_it_is_old(using: str) -> None:
+    facts = {"resource": "example.vehicle", "action": "updated", "body": "{}", "context": "{}"}
+    for days, matched in ((40, True), (40, True), (40, False), (20, True)):
+        then = timezone.now() - timedelta(days=days)
+        Event.objects.using(using).create(id=uuid.uuid4(), created_at=then, matched=matched, **facts)
+    promise(using, "hook:1", created_at=timezone.now() - timedelta(days=40))
+    Event.objects.using(using).filter(callbacks__isnull=False).update(created_at=timezone.now() - timedelta(days=40))
+    assert count_ended(timezone.now() - timedelta(days=30), using) == Rows(events=2)
+    assert delete_older_than(30, using) == Rows(events=2)
+    assert rows(using) == Rows(callbacks=1, events=3), "one is to be matched yet, one is new, one waits"
 
 
 def test_many_are_deleted_in_batches_and_every_one_is(using: str, monkeypatch: Any) -> None:

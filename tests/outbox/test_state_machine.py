@@ -25,10 +25,10 @@ from heliostat.events.matching import Subscription
 from heliostat.outbox import transitions
 from heliostat.outbox.dialect import Claimed
 from heliostat.outbox.models import Attempt, Callback
-from heliostat.outbox.models import Event as EventRow
 from heliostat.outbox.retention import delete_ended
 from heliostat.outbox.transitions import CANCEL, GIVE_UP, RETRY, SENT, Result
 from heliostat.outbox.write import write
+from tests.outbox.promises import forget_all
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -72,8 +72,7 @@ class Interleavings(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        for model in (Attempt, Callback, EventRow):
-            model.objects.using(self.using).all().delete()
+        forget_all(self.using)
         self.expected: dict[int, Expected] = {}
         self.hands: dict[str, list[Claimed]] = {"Ada": [], "Ben": []}
 

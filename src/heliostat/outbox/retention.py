@@ -37,18 +37,21 @@ def count_ended(before: datetime, using: str) -> Rows:
     callbacks = Callback.objects.using(using).filter(event=OuterRef("pk"))
     events = Event.objects.using(using).filter(Exists(callbacks.filter(status__in=ENDED, created_at__lt=before)))
     events = events.exclude(Exists(callbacks.exclude(status__in=ENDED, created_at__lt=before)))
-    return Rows(old.count(), Attempt.objects.using(using).filter(callback__in=old).count(), events.count())
+    attempts = Attempt.objects.using(using).filter(callback__in=old)
+    return Rows(old.count(), attempts.count(), events.count() + _for_nobody(before, using).count())
 
 
 def delete_ended(before: datetime, using: str) -> Iterator[Rows]:
     """Delete callbacks that were created before this time and came to an end; yields what each batch deleted.
 
+    Events of that age that nobody asked for go with them: other programs write down whatever happens.
     Each batch is a transaction of its own; what a worker or a person holds at the moment is left for another day.
     """
     last = 0
     while ids := _next_ids(before, last, using):
         yield _delete_batch(before, ids, using)
         last = ids[-1]
+    yield from _delete_for_nobody(before, using)
 
 
 def _ended(before: datetime, using: str) -> QuerySet[Callback]:
@@ -70,19 +73,41 @@ def _delete_batch(before: datetime, ids: Sequence[int], using: str) -> Rows:
         return _delete(cursor, dialect_for(using), [pk for pk, _ in found], [event for _, event in found])
 
 
+def _for_nobody(before: datetime, using: str) -> QuerySet[Event]:
+    asked_for = Callback.objects.using(using).filter(event=OuterRef("pk"))
+    return Event.objects.using(using).filter(~Exists(asked_for), matched=True, created_at__lt=before).order_by("id")
+
+
+def _delete_for_nobody(before: datetime, using: str) -> Iterator[Rows]:
+    keys = _for_nobody(before, using).values_list("pk", flat=True)
+    found = keys[:BATCH]
+    while ids := list(found):
+        with connections[using].cursor() as cursor:
+            deleted = _delete_events(cursor, dialect_for(using), ids)
+        yield Rows(events=deleted)
+        found = keys.filter(pk__gt=ids[-1])[:BATCH]
+
+
 def _can_skip(using: str) -> bool:
     return connections[using].features.has_select_for_update_skip_locked
 
 
 def _delete(cursor: Any, dialect: Dialect, ids: Sequence[int], events: Sequence[UUID]) -> Rows:
-    def delete(table: str, column: str, keys: Sequence[Any], unless: str = "") -> int:
-        cursor.execute(f"DELETE FROM {table} WHERE {dialect.among(column, keys)}{unless}", dialect.keys(keys))
-        return int(cursor.rowcount)
-
-    uuid = EVENT_ID.get_db_prep_value
-    alone = f" AND NOT EXISTS (SELECT 1 FROM {CALLBACK} c WHERE c.event_id = {EVENT}.id)"
     return Rows(
-        attempts=delete(ATTEMPT, "callback_id", ids),
-        callbacks=delete(CALLBACK, "id", ids),
-        events=delete(EVENT, "id", [uuid(one, connections[dialect.using]) for one in set(events)], alone),
+        attempts=_delete_rows(cursor, dialect, ATTEMPT, "callback_id", ids),
+        callbacks=_delete_rows(cursor, dialect, CALLBACK, "id", ids),
+        events=_delete_events(cursor, dialect, events),
     )
+
+
+def _delete_events(cursor: Any, dialect: Dialect, events: Sequence[UUID]) -> int:
+    """Those of which nobody is to be told."""
+    connection = connections[dialect.using]
+    keys = [EVENT_ID.get_db_prep_value(one, connection) for one in set(events)]
+    alone = f" AND NOT EXISTS (SELECT 1 FROM {CALLBACK} c WHERE c.event_id = {EVENT}.id)"
+    return _delete_rows(cursor, dialect, EVENT, "id", keys, alone)
+
+
+def _delete_rows(cursor: Any, dialect: Dialect, table: str, column: str, keys: Sequence[Any], unless: str = "") -> int:
+    cursor.execute(f"DELETE FROM {table} WHERE {dialect.among(column, keys)}{unless}", dialect.keys(keys))
+    return int(cursor.rowcount)
