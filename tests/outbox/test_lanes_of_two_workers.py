@@ -90,11 +90,6 @@ class Lanes(RuleBasedStateMachine):
             self.later -= {one.pk for one in self.first().values() if one.lane == claimed.lane}
 
     @precondition(lambda self: self.hands)
-    @rule(index=st.integers(0, MANY))
-    def release(self, index: int) -> None:
-        transitions.release([self.hands.pop(index % len(self.hands))], self.using)
-
-    @precondition(lambda self: self.hands)
     @rule()
     def die(self) -> None:
         sending = Callback.objects.using(self.using).filter(status="sending")
@@ -157,7 +152,7 @@ class Floor:
             claimed = transitions.claim({"hook:1": chance.randint(1, 3)}, self.using)
             self.take(claimed)
             for one in claimed:
-                self.tell(one, chance.choice((SENT, SENT, GIVE_UP, RETRY, "release")))
+                self.tell(one, chance.choice((SENT, SENT, GIVE_UP, RETRY)))
         connections[self.using].close()
 
     def take(self, claimed: list[Claimed]) -> None:
@@ -170,10 +165,7 @@ class Floor:
             self.in_flight.discard(one.lane)
             if outcome in (SENT, GIVE_UP):
                 self.ended[one.lane].append(one.id)
-        if outcome == "release":
-            transitions.release([one], self.using)
-        else:
-            settle(self.using, one, outcome)
+        settle(self.using, one, outcome)
 
 
 def test_two_workers_at_once_never_have_two_of_one_object(using: str, settings: Any) -> None:

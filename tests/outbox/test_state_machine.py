@@ -148,15 +148,6 @@ class Interleavings(RuleBasedStateMachine):
             callback.end(AFTER.get(outcome, "error"))
 
     @precondition(lambda self: any(self.hands.values()))
-    @rule(index=indices)
-    def release(self, index: int) -> None:
-        claimed = self.let_go(index)
-        transitions.release([claimed], self.using)
-        if self.holds(claimed):
-            self.expected[claimed.id].end("waiting")
-            self.expected[claimed.id].attempts -= 1
-
-    @precondition(lambda self: any(self.hands.values()))
     @rule(worker=workers)
     def renew(self, worker: str) -> None:
         """A worker renews all that it believes to hold, what it has lost as well."""

@@ -134,12 +134,6 @@ def test_a_callback_that_kills_every_worker_is_given_up(using: str, settings) ->
     assert "died" in callback.status_details
 
 
-def test_what_is_released_was_no_attempt(using: str) -> None:
-    promise(using, "hook:1")
-    transitions.release(claim_all(using, "hook:1"), using)
-    assert (only(using).status, only(using).attempts) == ("waiting", 0)
-
-
 def test_waiting_callbacks_can_be_cancelled_and_ended_ones_sent_again(using: str) -> None:
     promise(using, "hook:1", "hook:2")
     (claimed,) = claim_all(using, "hook:2")

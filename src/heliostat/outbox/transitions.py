@@ -1,8 +1,7 @@
 """All transitions of a callback's state, named by verbs.
 
     waiting ──claim──▶ sending ──settle──▶ sent
-       ▲                  │ ├────settle──▶ waiting (again, later) | error (given up)
-       │                  │ └───release──▶ waiting (not tried: costs no attempt)
+       ▲                  │ └────settle──▶ waiting (again, later) | error (given up) | cancelled
        └────rescue────────┘   the lease ran out: its worker is taken for dead
     waiting ──cancel──▶ cancelled          error | cancelled | sent ──resend──▶ waiting
     waiting ──hasten──▶ waiting (due now)
@@ -147,13 +146,6 @@ def _log(results: Sequence[Result], dialect: Dialect, cursor: Any) -> None:
         for result in results
     ]
     dialect.log(cursor, rows)
-
-
-def release(claimed: Iterable[Claimed], using: str) -> None:
-    """Give callbacks back untried; that costs them no attempt."""
-    with transaction.atomic(using=using), connections[using].cursor() as cursor:
-        for token, ids in _by_token(claimed):
-            dialect_for(using).release(cursor, ids, token)
 
 
 def renew(claimed: Iterable[Claimed], using: str) -> None:

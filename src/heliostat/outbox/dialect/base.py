@@ -233,13 +233,6 @@ class Dialect:
             [due_value, now_value, details, id_, token],
         )
 
-    def release(self, cursor: Any, ids: Sequence[int], token: int) -> None:
-        cursor.execute(
-            f"UPDATE {CALLBACK} SET status = 'waiting', claim_token = NULL, lease_until = NULL, "
-            f"attempts = attempts - 1 WHERE {self.among('id', ids)} AND claim_token = %s",
-            [*self.keys(ids), token],
-        )
-
     def renew(self, cursor: Any, ids: Sequence[int], token: int, lease: float) -> None:
         until, until_value = self.after(lease)
         cursor.execute(
