@@ -7,6 +7,7 @@ import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.http import QueryDict
+from django.test import Client
 from django.urls import reverse
 from django.utils.html import escape
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 
 from heliostat.webhooks.admin.fields import json_of
 from heliostat.webhooks.admin.forms import FILTER_EXAMPLES, HookForm
+from heliostat.webhooks.api import create_hook
+from heliostat.webhooks.care import disable, rotate_secret
 from heliostat.webhooks.filters import compiled
 from heliostat.webhooks.models import Hook, Signal
 from tests.example.models import Depot, Parcel, Vehicle
@@ -203,3 +206,38 @@ def test_who_may_only_look_sees_the_hook(client: Any, django_user_model: Any) ->
     page = client.get(reverse("admin:heliostat_webhooks_hook_change", args=[hook.pk]))
     assert page.status_code == 200
     assert "created" in page.content.decode()
+
+
+def test_of_two_people_at_one_hook_the_second_undoes_nothing_unseen(admin_client: Client) -> None:
+    hook = create_hook(model="vehicle", target_url=URL, name="one")
+    page = f"/admin/heliostat_webhooks/hook/{hook.pk}/change/"
+    seen = admin_client.get(page).context["adminform"].form.initial["seen"]
+    assert f'name="seen" value="{seen}"' in admin_client.get(page).content.decode()
+    assert admin_client.post(page, typed(name="two", seen=seen)).status_code == 302
+    refused = admin_client.post(page, typed(name="one", max_concurrent="3", seen=seen))
+    assert "was changed since you opened the page" in refused.content.decode()
+    assert Hook.objects.values_list("name", "max_concurrent").get() == ("two", None)
+    seen = admin_client.get(page).context["adminform"].form.initial["seen"]
+    admin_client.post(page, typed(name="two", max_concurrent="3", seen=seen))
+    assert Hook.objects.values_list("name", "max_concurrent").get() == ("two", 3)
+
+
+def test_a_form_that_is_saved_brings_back_no_old_secret_and_enables_nothing(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = create_hook(model="vehicle", target_url=URL)
+    secrets: list[str] = []
+    clean = HookForm.clean
+
+    def meanwhile(form: HookForm) -> Any:
+        other = Hook.objects.get()
+        secrets.append(rotate_secret(other))
+        disable(other, "gone")
+        return clean(form)
+
+    monkeypatch.setattr(HookForm, "clean", meanwhile)
+    page = f"/admin/heliostat_webhooks/hook/{hook.pk}/change/"
+    assert admin_client.post(page, typed(name="two")).status_code == 302
+    stored = Hook.objects.get()
+    assert (stored.name, stored.reveal_secret(), stored.enabled) == ("two", secrets[0], False)
+    assert stored.disabled_because == "gone"

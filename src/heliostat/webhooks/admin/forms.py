@@ -61,11 +61,27 @@ FILTERS_HELP = format_html(
 )
 
 
+CHANGED_MEANWHILE = (
+    "This hook was changed since you opened the page, and to save this would undo it: open the page anew, in another "
+    "tab."
+)
+
+
+class SeenField(forms.CharField):
+    """Which version of a row a page shows; nothing that a person writes."""
+
+    widget = forms.HiddenInput
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return False
+
+
 class HookForm(HookModelForm):
     """A hook, with what can be written into its fields said beside them."""
 
     signals = SignalsField(required=False, help_text=SIGNALS_HELP)
     filters = JsonField(required=False, help_text=FILTERS_HELP)
+    seen = SeenField(required=False)
 
     class Meta:
         model = Hook
@@ -84,6 +100,8 @@ class HookForm(HookModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["seen"] = self.instance.modified.isoformat()
         if "model" in self.fields:  # a person who may only look has no fields
             self._offer_what_there_is()
 
@@ -95,6 +113,8 @@ class HookForm(HookModelForm):
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or self.cleaned_data
+        if self.instance.pk and cleaned.get("seen") and cleaned["seen"] != self.initial["seen"]:
+            raise ValidationError(CHANGED_MEANWHILE)
         model, object_id = cleaned.get("model"), cleaned.get("object_id")
         if object_id and {"model", "object_id"} & set(self.changed_data) and "model" in cleaned:
             self._check_object(model.model_class() if model else None, object_id)

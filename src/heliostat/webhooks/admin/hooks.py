@@ -123,8 +123,10 @@ class HookAdmin(HookModelAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Hook | None = None) -> Any:
         if obj is None:
             return FIELDSETS
-        shown: Any = OF_A_HOOK if self.has_change_permission(request, obj) else TO_LOOK_AT
-        return [(title, {"fields": [shown.get(name, name) for name in one["fields"]]}) for title, one in FIELDSETS]
+        may_change = self.has_change_permission(request, obj)
+        shown: Any = OF_A_HOOK if may_change else TO_LOOK_AT
+        found = [(title, {"fields": [shown.get(name, name) for name in one["fields"]]}) for title, one in FIELDSETS]
+        return [*found, (None, {"fields": ("seen",)})] if may_change else found
 
     def get_readonly_fields(self, request: HttpRequest, obj: Hook | None = None) -> Any:
         return () if obj is None else ("signature", "public_key")
@@ -147,8 +149,11 @@ class HookAdmin(HookModelAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Hook, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        if not change:
+        """Of a hook that is there, what the form changed alone: its secret and its state are not the form's."""
+        if change:
+            obj.save(update_fields=[*form.changed_data, "modified"])
+        else:
+            super().save_model(request, obj, form, change)
             tell_secret(request, obj)
 
     def use_tool(self, request: HttpRequest, pk: int, tool: str) -> HttpResponse:
