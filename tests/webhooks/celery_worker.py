@@ -50,7 +50,8 @@ class Project:
     def worker(self) -> Iterator[subprocess.Popen[bytes]]:
         """A real Celery worker: one process, so that a kill -9 leaves nothing of it."""
         options = ("--pool", "solo", "--without-mingle", "--without-gossip", "--without-heartbeat", "-l", "WARNING")
-        command = [sys.executable, "-m", "celery", "-A", "tests.webhooks.celery_worker", "worker", *options]
+        name = ("-n", f"heliostat-{os.getpid()}@%h")  # RabbitMQ lets in no second worker of the same name
+        command = [sys.executable, "-m", "celery", "-A", "tests.webhooks.celery_worker", "worker", *name, *options]
         process = subprocess.Popen(command, env=self.environment, cwd=ROOT)
         try:
             yield process
