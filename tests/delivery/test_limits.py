@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from django.db import connections
+from django.utils import timezone
 
 from heliostat.delivery.throttle import Throttle
+from heliostat.outbox import gates
 from heliostat.outbox.models import Callback, Gate
 from heliostat.testing import Answer, Receiver, drain_outbox
 from heliostat.testing.receiver import Delivery
@@ -147,3 +149,15 @@ def test_a_gate_goes_with_its_hook(receiver: Receiver) -> None:
     assert Gate.objects.filter(pk=hook.subscriber).exists()
     hook.delete()
     assert not Gate.objects.exists()
+
+
+def test_whoever_recovers_has_used_up_what_it_had_used_up(using: str) -> None:
+    """The row that counts the rate went with what was held against it, and it was sent more than it allows."""
+    spent = time.time() + 0.9
+    Gate.objects.using(using).create(subscriber="hook:1", failing_since=timezone.now(), failures=1, spent_until=spent)
+    Gate.objects.using(using).create(subscriber="hook:2", failing_since=timezone.now(), failures=1)
+    for name in ("hook:1", "hook:2"):
+        gates.succeeded(name, using, probed=False)
+    (left,) = Gate.objects.using(using).all()
+    assert (left.subscriber, left.state, left.failures) == ("hook:1", "", 0)
+    assert left.spent_until == pytest.approx(spent)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from heliostat.delivery.destinations import Destination
 from heliostat.logs import JsonFormatter
 from heliostat.outbox.models import Callback
 from heliostat.testing import Answer, Receiver, drain_outbox
@@ -102,3 +103,9 @@ def test_an_exception_is_part_of_its_line_and_objects_are_left_out() -> None:
     assert "ValueError: no\nsuch thing" in line["exception"]
     assert line["hook"] == 7
     assert "request" not in line
+
+
+def test_where_a_callback_goes_is_shown_without_what_may_be_secret() -> None:
+    """Reports of errors show what they come by."""
+    there = Destination("https://receiver.example.com/s3cret", header_lines=("Authorization: Bearer s3cret",))
+    assert "s3cret" not in repr(there)

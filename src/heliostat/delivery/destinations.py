@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from heliostat.delivery.signing import SigningKey
 
@@ -15,9 +15,9 @@ class Destination:
     Raises `ValueError` where a header would break out of its line.
     """
 
-    url: str
+    url: str = field(repr=False)  # it and the headers may hold secrets, and tracebacks show what they come by
     method: str = "POST"
-    header_lines: tuple[str, ...] = ()
+    header_lines: tuple[str, ...] = field(default=(), repr=False)
     content_type: str = "application/json"
     keys: tuple[SigningKey, ...] = ()
 

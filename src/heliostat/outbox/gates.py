@@ -108,9 +108,12 @@ def open_up(subscribers: Collection[str], using: str) -> None:
 
 
 def succeeded(subscriber: str, using: str, *, probed: bool) -> None:
-    """A subscriber is well: nothing is held against it, but a pause that it asked for goes on."""
+    """A subscriber is well: nothing is held against it. A pause that it asked for goes on, and so does its rate."""
     rows = Gate.objects.using(using).filter(pk=subscriber)
-    (rows if probed else rows.exclude(failures=0, closed_until__gt=timezone.now())).delete()
+    if not probed:
+        rows = rows.exclude(failures=0, closed_until__gt=timezone.now())
+    rows.filter(spent_until=0).delete()
+    rows.update(failing_since=None, failures=0, closings=0, closed_until=None)
 
 
 def forget(subscribers: Collection[str], using: str) -> None:
