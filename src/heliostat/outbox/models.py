@@ -106,7 +106,7 @@ class Callback(models.Model):
             models.Index(fields=("subscriber", "id"), name="heliostat_of_subscriber"),
             # Cost nothing where all goes well: only what was given up or cancelled is in them.
             PartialIndex(
-                fields=("updated_at",),
+                fields=("status", "updated_at"),
                 where=models.Q(status="error"),
                 otherwise=("status", "updated_at"),
                 name="heliostat_error",

@@ -174,7 +174,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="callback",
             index=heliostat.outbox.indexes.PartialIndex(
-                fields=["updated_at"],
+                fields=["status", "updated_at"],
                 name="heliostat_error",
                 otherwise=["status", "updated_at"],
                 where=models.Q(("status", "error")),
