@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
-from django.db import transaction
+from django.db import connections, transaction
 
 from heliostat import batch, emit
 from heliostat.testing import captured_events
 from tests.example.models import Vehicle
 
+SERVER = "postgresql"
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
 
@@ -48,3 +51,18 @@ def test_a_deletion_that_was_undone_inside_is_not_told() -> None:
             bus.delete()
             1 / 0
     assert [event.changes for event in events] == [{"seats": (0, 5)}]
+
+
+@pytest.mark.skipif(SERVER not in connections.databases, reason="no PostgreSQL at 127.0.0.1:5432")
+def test_what_another_thread_commits_meanwhile_is_told_as_well() -> None:
+    """Its context may be a copy of the batch's (`asyncio.to_thread`), but its transaction is its own."""
+
+    def save() -> None:
+        with batch(SERVER):
+            Vehicle(name="56").save(using=SERVER)
+        connections[SERVER].close()
+
+    with captured_events() as events, batch(SERVER):
+        Vehicle(name="55").save(using=SERVER)
+        asyncio.run(asyncio.to_thread(save))
+    assert sorted(event.snapshot["name"] for event in events) == ["55", "56"]

@@ -22,17 +22,17 @@ class Batch:
     """The events of a block. Creation and changes of one object become one event."""
 
     def __init__(self, using: str) -> None:
-        self.using = using
+        self.connection = transaction.get_connection(using)
         self._events: list[tuple[Callable[[], None], Event]] = []
 
     def add(self, event: Event) -> None:
         """Remembered with a mark that Django forgets should a savepoint around it be rolled back."""
         self._events.append((mark := lambda: None, event))
-        transaction.on_commit(mark, using=self.using)
+        self.connection.on_commit(mark)
 
     def take(self) -> list[Event]:
         """What happened, and was not undone inside the block."""
-        stands = {entry[1] for entry in transaction.get_connection(self.using).run_on_commit}
+        stands = {entry[1] for entry in self.connection.run_on_commit}
         return _united(event for mark, event in self._events if mark in stands)
 
 
@@ -80,7 +80,7 @@ def batch(using: str = "default") -> Iterator[None]:
     A target made with its aliases and extra fields is one `created`, with everything there. An inner batch
     belongs to the outer one.
     """
-    if using in _batches.get():
+    if current_batch(using) is not None:
         with transaction.atomic(using=using):
             yield
         return
@@ -101,4 +101,6 @@ def _collecting(using: str) -> Iterator[Batch]:
 
 
 def current_batch(using: str) -> Batch | None:
-    return _batches.get().get(using)
+    """The one that is open in this thread. Another, begun with a copy of the context, has a transaction of its own."""
+    found = _batches.get().get(using)
+    return found if found and found.connection is transaction.get_connection(using) else None
