@@ -103,10 +103,6 @@ class Lanes(RuleBasedStateMachine):
         Callback.objects.using(self.using).filter(pk__in=self.later).update(due_at=timezone.now() + LONG_AGO)
         self.later.clear()
 
-    @rule()
-    def cancel(self) -> None:
-        transitions.cancel("hook:1", "nobody wants it", self.using)
-
     @rule(chosen=st.sets(st.integers(0, MANY)))
     def resend(self, chosen: set[int]) -> None:
         ids = [row.pk for index, row in enumerate(self.rows()) if index in chosen and row.status in ENDED]

@@ -180,14 +180,6 @@ class Interleavings(RuleBasedStateMachine):
         for one in self.expected.values():
             one.due = True
 
-    @precondition(lambda self: self.any(lambda one: one.status == "waiting"))
-    @rule(name=subscribers)
-    def cancel(self, name: str) -> None:
-        waiting = [one for one in self.expected.values() if one.subscriber == name and one.status == "waiting"]
-        assert transitions.cancel(name, "nobody wants it", self.using) == len(waiting)
-        for one in waiting:
-            one.end("cancelled")
-
     @precondition(lambda self: self.any(lambda one: one.status in AFTER.values()))
     @rule(chosen=st.sets(indices))
     def resend(self, chosen: set[int]) -> None:

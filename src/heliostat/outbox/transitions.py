@@ -3,7 +3,7 @@
     waiting ──claim──▶ sending ──settle──▶ sent
        ▲                  │ └────settle──▶ waiting (again, later) | error (given up) | cancelled
        └────rescue────────┘   the lease ran out: its worker is taken for dead
-    waiting ──cancel──▶ cancelled          error | cancelled | sent ──resend──▶ waiting
+    error | cancelled | sent ──resend──▶ waiting
     waiting ──hasten──▶ waiting (due now)
 
 A claim carries a lease and a token, and every later change of the row by the worker checks the token: whoever lost
@@ -174,12 +174,6 @@ def rescue(using: str) -> int:
         let_next_go(dialect, cursor, spent)
         dialect.take_back(cursor, alive, Status.WAITING, "its worker died; waiting for another")
     return len(lost)
-
-
-def cancel(subscriber: str, reason: str, using: str) -> int:
-    """Nobody is to be told any more: the waiting callbacks of a subscriber end here."""
-    waiting = Callback.objects.using(using).filter(subscriber=subscriber, status=Status.WAITING)
-    return waiting.update(status=Status.CANCELLED, status_details=reason[:500], updated_at=timezone.now())
 
 
 def hasten(using: str, *, subscriber: str = "", ids: Sequence[int] | None = None) -> int:
