@@ -124,6 +124,13 @@ def test_users_have_so_many_hooks_and_no_more(
     assert a_hook(as_ada)
 
 
+def test_who_logged_in_over_a_page_makes_a_hook_too(ada: User) -> None:
+    client = APIClient()
+    client.default_format = "json"
+    client.force_login(ada)
+    assert a_hook(client)["user"] == ada.pk
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_requests_at_once_make_no_more_hooks_than_one_may_have(ada: User, settings: Any, monkeypatch: Any) -> None:
     settings.HELIOSTAT_HOOKS_PER_USER = 1

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, Protocol
 
 from django.apps import apps
+from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
@@ -72,7 +73,7 @@ def has_room(user: Any) -> bool:
     """Whether this user may have one more hook. Asked in a transaction: his requests wait for each other."""
     if user.is_staff:
         return True
-    type(user)._base_manager.select_for_update().get(pk=user.pk)
+    get_user_model()._base_manager.select_for_update().get(pk=user.pk)
     return visible_hooks(user).count() < conf.hooks_per_user
 
 
