@@ -36,7 +36,7 @@ class WebhooksConfig(AppConfig):
         from heliostat.webhooks.models import SOURCE, Hook
         from heliostat.webhooks.standing import HookOwner, hook_deleted
 
-        registry.add(SOURCE, live.subscriptions)
+        registry.add(SOURCE, live.subscriptions, live.is_current)
         register_transport("hook", HttpTransport)
         resolve_with("hook", live.destinations)
         hand_over("hook", configured.taker)
