@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
-from django.db import transaction
-from django.db.models import QuerySet
+from django.db import OperationalError, transaction
+from django.db.models import F, QuerySet
 from rest_framework.authtoken.models import Token
 
 from heliostat.events.matching import registry
@@ -20,7 +20,7 @@ from heliostat.testing import run_after_commit
 from heliostat.webhooks import live
 from heliostat.webhooks.exceptions import InvalidHeadersError, InvalidModelError, InvalidSignalError
 from heliostat.webhooks.headers import parse_headers
-from heliostat.webhooks.models import Hook, HookVersion
+from heliostat.webhooks.models import SOURCE, Hook, HookVersion
 from tests.chaos.processes import world
 from tests.example.models import Depot, Vehicle
 from tests.example.signals import broken_down
@@ -130,6 +130,27 @@ def test_a_hook_is_not_saved_where_other_processes_could_not_learn_of_it(monkeyp
         patch.setattr(HookVersion, "bump", dies)
         hook()
     assert not Hook.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_hooks_cannot_be_read_those_of_before_are_told_and_they_are_read_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def is_locked(_: object) -> None:
+        raise OperationalError("database is locked")
+
+    made = hook()
+    with monkeypatch.context() as patch:
+        patch.setattr(live, "_marks", is_locked)
+        QuerySet(HookVersion).update(version=F("version") + 1)  # by another process
+        QuerySet(Hook).filter(pk=made.pk).update(signals=["example.depot.*"])
+        registry.refresh(SOURCE)
+        Vehicle.objects.create(name="1")
+        assert Callback.objects.count() == 1
+    assert not live.is_current(), "what could not be read is still to be read"
+    registry.catch_up()
+    Vehicle.objects.create(name="2")
+    assert Callback.objects.count() == 1
 
 
 SAVER = """

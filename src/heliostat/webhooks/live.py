@@ -44,15 +44,14 @@ _known: Known = {}
 
 def subscriptions() -> Iterator[Subscription]:
     """The source for the matcher: all hooks that are to be told, or that end with an object."""
-    global _seen_version, _known  # noqa: PLW0603  what the watching thread compares, and what is told
+    global _seen_version, _known  # what the watching thread compares, and what is told
     watch()
     try:
         with transaction.atomic(using=USING):  # a savepoint: before the first migration there is no such table
-            _seen_version = HookVersion.current(USING)
-            _known = _caught_up(_known)
+            version = HookVersion.current(USING)
+            _known, _seen_version = _caught_up(_known), version
     except DatabaseError as error:
-        logger.debug("hooks cannot be read yet: %s", error)
-        return
+        logger.debug("hooks cannot be read now, those that are known count: %s", error)
     for _, made in _known.values():
         yield from made
 
