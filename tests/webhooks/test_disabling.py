@@ -113,6 +113,13 @@ def test_however_it_is_enabled_again_nothing_says_any_more_why_it_was_not(receiv
     assert row(hook).disabled_because == ""
 
 
+def test_hooks_that_are_disabled_together_keep_why(receiver: Receiver) -> None:
+    hook = hook_to(receiver)
+    hook.enabled, hook.disabled_because = False, "moved"
+    Hook.objects.bulk_update([hook], ["enabled", "disabled_because"])
+    assert (row(hook).enabled, row(hook).disabled_because) == (False, "moved")
+
+
 def test_zero_means_never(receiver: Receiver, settings: Any) -> None:
     settings.HELIOSTAT_DISABLE_AFTER = 0
     receiver.answers = lambda _: Answer(404)

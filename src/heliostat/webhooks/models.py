@@ -63,7 +63,7 @@ class HookQuerySet(models.QuerySet["Hook"]):
         return super().exclude(*args, **_with_target_url(kwargs))
 
     def update(self, **values: Any) -> int:
-        if values.get("enabled"):
+        if values.get("enabled") is True:  # an expression (`bulk_update()`) may say yes of one and no of another
             values["disabled_because"] = ""
         with transaction.atomic(using=self.db):
             count = super().update(**values)
