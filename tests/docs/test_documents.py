@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from configparser import ConfigParser
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,16 @@ def test_every_deliverer_that_is_ready_is_documented_and_exists() -> None:
     overridden = {"dump_payload", "deliver_hooks", "after_deliver", "deliver_hook"}
     assert overridden <= {*vars(HooksDeliverer), *vars(HookDeliverer)}
     assert all(f"| `{name}(" in text for name in overridden)
+
+
+def test_a_worker_under_systemd_has_the_time_that_a_request_may_take() -> None:
+    (text,) = [block.values[0] for block in blocks("ini") if "[Service]" in block.values[0]]
+    unit = ConfigParser(interpolation=None)
+    unit.read_string(text)
+    assert float(unit["Service"]["TimeoutStopSec"]) > Conf.request_timeout.default
+    _, program, name, *options = unit["Service"]["ExecStart"].split()
+    assert program == "manage.py"
+    load_command_class(get_commands()[name], name).create_parser(program, name).parse_args(options)
 
 
 def test_the_waits_that_the_document_lists_are_those_of_the_defaults() -> None:
