@@ -40,8 +40,7 @@ class Crew:
             return
         index = pick.randrange(len(self._members))
         process, said = self._members[index]
-        while process.poll() is None and not said.stat().st_size:
-            time.sleep(0.01)
+        _wait_until_at_work(process, said)
         time.sleep(wait)
         self._end(process)
         self._members[index] = self._start()
@@ -59,8 +58,12 @@ class Crew:
             self.ended_by_themselves.append(process.returncode)
 
     def stop(self) -> None:
-        """Ask them to finish; that each ends well is checked by whoever looks at `ended_by_themselves`."""
-        for process, _ in self._members:
+        """Ask them to finish; that each ends well is checked by whoever looks at `ended_by_themselves`.
+
+        One that Python has only just begun to load would simply end by the signal.
+        """
+        for process, said in self._members:
+            _wait_until_at_work(process, said)
             process.send_signal(signal.SIGTERM)
         while self._members:
             self.ended_by_themselves.append(self._members[-1][0].wait(20))
@@ -75,6 +78,12 @@ class Crew:
         """Every whole line that any of them ever said."""
         texts = [path.read_text() for path in self.folder.glob(f"{self.name}-*.out")]
         return [line for text in texts for line in text[: text.rfind("\n") + 1].splitlines()]
+
+
+def _wait_until_at_work(process: subprocess.Popen[str], said: Path) -> None:
+    """It says so."""
+    while process.poll() is None and not said.stat().st_size:
+        time.sleep(0.01)
 
 
 class Storm:
