@@ -7,8 +7,8 @@ from django.apps import AppConfig, apps
 from heliostat.exceptions import ConfigurationError
 
 
-def need_the_outbox(app: AppConfig) -> None:
-    """Raises `ConfigurationError` where those are not installed without which nobody is told by this app."""
-    missing = [name for name in ("heliostat.outbox", "heliostat.delivery") if not apps.is_installed(name)]
+def need_the_outbox(app: AppConfig, *others: str) -> None:
+    """Raises `ConfigurationError` where the apps that tell, or the others that this one stands on, are missing."""
+    missing = [name for name in ("heliostat.outbox", "heliostat.delivery", *others) if not apps.is_installed(name)]
     if missing:
         raise ConfigurationError(f"{app.name} needs {' and '.join(missing)} in INSTALLED_APPS, too.")
