@@ -13,6 +13,7 @@ from django.db import OperationalError, transaction
 from django.db.models import F, QuerySet
 from rest_framework.authtoken.models import Token
 
+from heliostat.delivery.destinations import Destination
 from heliostat.events.matching import registry
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.models import Callback
@@ -151,6 +152,26 @@ def test_while_hooks_cannot_be_read_those_of_before_are_told_and_they_are_read_a
     registry.catch_up()
     Vehicle.objects.create(name="2")
     assert Callback.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_where_a_hook_led_before_it_changed_is_not_remembered_by_who_looked_it_up_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, looked_up, elsewhere = hook(), live._look_up, URL + "elsewhere"
+
+    def changed_meanwhile(names: object) -> object:
+        found = looked_up(names)
+        monkeypatch.setattr(live, "_look_up", looked_up)
+        Hook.objects.filter(pk=made.pk).update(target_url=elsewhere)
+        live.destinations([made.subscriber])  # by another thread
+        return found
+
+    monkeypatch.setattr(live, "_look_up", changed_meanwhile)
+    live.destinations([made.subscriber])
+    found = live.destinations([made.subscriber])[made.subscriber]
+    assert isinstance(found, Destination)
+    assert found.url == elsewhere
 
 
 SAVER = """

@@ -161,20 +161,19 @@ def _watch() -> None:
             connections[USING].close()  # away for a while; look again
 
 
-_destinations: dict[str, Destination | NoDestination] = {}
-_destinations_version = -1
+_looked_up: tuple[int, dict[str, Destination | NoDestination]] = (-1, {})  # by the version of the hooks
 
 
 def destinations(subscribers: Iterable[str]) -> Mapping[str, Destination | NoDestination]:
     """Where these hooks want to be told, as they are now. What was looked up is kept until any hook changes."""
-    global _destinations_version  # noqa: PLW0603  what was kept belongs to this version
+    global _looked_up  # noqa: PLW0603  each version has its own: threads that deliver look up at once
     wanted, version = set(subscribers), HookVersion.current(USING)
-    if version != _destinations_version or len(_destinations) > REMEMBERED:
-        _destinations.clear()
-        _destinations_version = version
-    if missing := wanted - _destinations.keys():
-        _destinations.update(_look_up(missing))
-    return {name: _destinations[name] for name in wanted}
+    seen, known = _looked_up
+    if version != seen or len(known) > REMEMBERED:
+        _looked_up = version, (known := {})
+    if missing := wanted - known.keys():
+        known.update(_look_up(missing))
+    return {name: known[name] for name in wanted}
 
 
 def _look_up(subscribers: Iterable[str]) -> Mapping[str, Destination | NoDestination]:
