@@ -157,6 +157,15 @@ def test_a_broker_that_needs_another_package_is_told_when_the_project_starts() -
     assert "such as celery[redis]" in messages[0].msg
 
 
+def test_an_address_of_a_broker_that_cannot_be_read_is_told_without_its_password() -> None:
+    project = Project("redis://:s3cr/et@127.0.0.1/0")
+    messages = run_checks(databases=[])
+    project.app.close()
+    assert [message.id for message in messages] == ["heliostat.W060"] * 2
+    assert "the address of its broker cannot be read" in messages[0].msg
+    assert "s3cr" not in messages[0].msg
+
+
 def test_a_project_without_a_celery_app_is_warned_when_it_starts(tmp_path: Path) -> None:
     database = str(tmp_path / "project.sqlite3")
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.webhooks.beside_settings", DATABASE: database}

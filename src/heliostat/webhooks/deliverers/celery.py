@@ -33,6 +33,8 @@ class _ByCelery:
             current_app.connection_for_write().create_transport()  # which connects to nobody yet
         except (ImportError, KeyError) as error:
             return f"its broker needs what is not installed ({error}); Celery has extras, such as celery[redis]"
+        except ValueError:  # which would tell a part of a password
+            return "the address of its broker cannot be read; percent-encode the password in it"
         return ""
 
 
