@@ -134,6 +134,17 @@ def test_a_hook_is_not_saved_where_other_processes_could_not_learn_of_it(monkeyp
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("signals", [5, [5]])
+def test_a_row_that_no_hook_could_have_stops_nobody_else(signals: object, caplog: pytest.LogCaptureFixture) -> None:
+    good, spoilt = hook(), hook()
+    QuerySet(Hook).filter(pk=spoilt.pk).update(signals=signals)  # another program wrote it
+    registry.refresh(SOURCE)
+    Vehicle.objects.create(name="1")
+    assert Callback.objects.get().subscriber == good.subscriber
+    assert f"hook {spoilt.pk} is told nothing" in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
 def test_while_hooks_cannot_be_read_those_of_before_are_told_and_they_are_read_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

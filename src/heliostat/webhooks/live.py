@@ -62,7 +62,7 @@ def _caught_up(known: Known) -> Known:
     marks = _marks(living)
     changed = [pk for pk, mark in marks.items() if pk not in known or known[pk][0] != mark]
     found = living.filter(pk__in=changed) if len(changed) <= FEW else living
-    made = {hook.pk: tuple(_of(hook)) for hook in found.select_related("model")} if changed else {}
+    made = {hook.pk: _made_of(hook) for hook in found.select_related("model")} if changed else {}
     return {
         pk: (mark, made[pk]) if pk in made else known[pk] for pk, mark in marks.items() if pk in made or pk in known
     }
@@ -83,6 +83,14 @@ def forget_hooks(**_: Any) -> None:
 
 
 setting_changed.connect(forget_hooks)
+
+
+def _made_of(hook: Hook) -> tuple[Subscription, ...]:
+    try:
+        return tuple(_of(hook))
+    except Exception:  # it was written past `save()`; that must not end whatever anybody saves
+        logger.exception("hook %s is told nothing: save it to see why", hook.pk)
+        return ()
 
 
 def _of(hook: Hook) -> Iterator[Subscription]:
