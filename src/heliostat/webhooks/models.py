@@ -168,7 +168,7 @@ class Hook(Signed):
         return self.name or f"hook {self.pk} to {host_of(self.target_url)}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Saves nothing that could not be sent: raises what `validate()` raises."""
+        """Saves nothing that could not be sent: raises what `validate()` raises. `update_fields` are not looked at."""
         if self.enabled:
             self.disabled_because = ""
         using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
