@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from heliostat.outbox import retention, transitions
@@ -53,16 +55,32 @@ def test_an_event_stays_while_anybody_is_still_to_be_told_of_it(using: str) -> N
     assert rows(using) == Rows()
 
 
+def for_nobody(using: str, *, days: float, matched: bool = True) -> None:
+    facts = {"resource": "example.vehicle", "action": "updated", "body": "{}", "context": "{}", "matched": matched}
+    then = timezone.now() - timedelta(days=days)
+    Event.objects.using(using).create(id=uuid.uuid4(), created_at=then, **facts)
+
+
 def test_what_another_program_wrote_and_nobody_asked_for_goes_when_it_is_old(using: str) -> None:
-    facts = {"resource": "example.vehicle", "action": "updated", "body": "{}", "context": "{}"}
     for days, matched in ((40, True), (40, True), (40, False), (20, True)):
-        then = timezone.now() - timedelta(days=days)
-        Event.objects.using(using).create(id=uuid.uuid4(), created_at=then, matched=matched, **facts)
+        for_nobody(using, days=days, matched=matched)
     promise(using, "hook:1", created_at=timezone.now() - timedelta(days=40))
     Event.objects.using(using).filter(callbacks__isnull=False).update(created_at=timezone.now() - timedelta(days=40))
     assert count_ended(timezone.now() - timedelta(days=30), using) == Rows(events=2)
     assert delete_older_than(30, using) == Rows(events=2)
     assert rows(using) == Rows(callbacks=1, events=3), "one is to be matched yet, one is new, one waits"
+
+
+def test_what_nobody_asked_for_is_not_looked_for_anew_before_each_batch(using: str, monkeypatch: Any) -> None:
+    """MariaDB looks through all events, and sorts the old ones, each time: for a million, half an hour."""
+    monkeypatch.setattr(retention, "BATCH", 1)
+    monkeypatch.setattr(retention, "LOOKED_UP", 3, raising=False)
+    for _ in range(5):
+        for_nobody(using, days=40)
+    with CaptureQueriesContext(connections[using]) as queries:
+        assert delete_older_than(30, using) == Rows(events=5)
+    looks = [query for query in queries if query["sql"].startswith("SELECT") and "EXISTS" in query["sql"]]
+    assert len(looks) == 3, "for three, for two, and whether there are more"
 
 
 def test_many_are_deleted_in_batches_and_every_one_is(using: str, monkeypatch: Any) -> None:

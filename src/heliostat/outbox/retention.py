@@ -16,6 +16,7 @@ from heliostat.outbox.models import Attempt, Callback, Event
 from heliostat.outbox.transitions import ENDED
 
 BATCH = 1000
+LOOKED_UP = 100_000  # events for nobody: each look costs MariaDB time for all that there are
 EVENT_ID = Event._meta.pk
 
 
@@ -80,12 +81,13 @@ def _for_nobody(before: datetime, using: str) -> QuerySet[Event]:
 
 def _delete_for_nobody(before: datetime, using: str) -> Iterator[Rows]:
     keys = _for_nobody(before, using).values_list("pk", flat=True)
-    found = keys[:BATCH]
-    while ids := list(found):
-        with connections[using].cursor() as cursor:
-            deleted = _delete_events(cursor, dialect_for(using), ids)
-        yield Rows(events=deleted)
-        found = keys.filter(pk__gt=ids[-1])[:BATCH]
+    found = list(keys[:LOOKED_UP])
+    while found:
+        for start in range(0, len(found), BATCH):
+            with connections[using].cursor() as cursor:
+                deleted = _delete_events(cursor, dialect_for(using), found[start : start + BATCH])
+            yield Rows(events=deleted)
+        found = list(keys.filter(pk__gt=found[-1])[:LOOKED_UP])
 
 
 def _can_skip(using: str) -> bool:
