@@ -50,6 +50,15 @@ def whole_number(minimum: int, maximum: int | None = None) -> Callable[[str], in
 port_number = whole_number(0, LAST_PORT)
 
 
+def host_name(text: str) -> str:
+    """The type of an option: a name or an address that can be asked for."""
+    try:
+        text.encode("idna")
+    except UnicodeError as error:
+        raise ArgumentTypeError(f"{text!r} is no host: {error}") from error
+    return text
+
+
 def amount(text: str) -> float:
     """The type of an option: a number that is not negative."""
     try:

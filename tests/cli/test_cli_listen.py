@@ -124,6 +124,7 @@ def test_a_port_in_use_and_a_wrong_status_are_explained(tmp_path: Path) -> None:
         ("--port", "65536"),
         ("--count", "0"),
         ("--delay", "-1"),
+        ("--host", "a..b"),
     ):
         result = run("listen", option, value, cwd=tmp_path)
         assert result.returncode == 2

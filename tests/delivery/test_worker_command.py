@@ -100,6 +100,11 @@ def test_a_health_file_where_none_can_be_is_refused_at_once(tmp_path: Path) -> N
             run("worker", "--batch", "--health-file", path)
 
 
+def test_a_host_that_can_be_none_is_refused_at_once() -> None:
+    with pytest.raises(CommandError, match="is no host"):
+        run("worker", "--batch", "--health-port", "0", "--health-host", "a..b")
+
+
 def test_a_batch_leaves_no_health_file_behind(tmp_path: Path) -> None:
     assert run("worker", "--batch", "--health-file", tmp_path / "health").code == 0
     assert list(tmp_path.iterdir()) == []

@@ -9,12 +9,11 @@ from __future__ import annotations
 import argparse
 import json
 import signal
-import threading
 import time
 from typing import Any
 
 from heliostat.cli.say import BOLD, GREEN, RED, CommandFailed, aside, say
-from heliostat.commands import amount, port_number, whole_number
+from heliostat.commands import amount, host_name, port_number, whole_number
 from heliostat.delivery.signing import key_of
 from heliostat.testing.receiver import Answer, Delivery, Receiver
 
@@ -26,12 +25,15 @@ examples:
   heliostat listen --json --count 10 > deliveries.jsonl     keep the first ten
 """
 SHOWN_LINES = 30
+LOOK = 0.05  # seconds between two looks at what arrived
 STATUSES = (200, 999)  # what is no interim answer and fits into three digits
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0: reachable from elsewhere (default: %(default)s)")
+    parser.add_argument(
+        "--host", type=host_name, default="127.0.0.1", help="0.0.0.0: reachable from elsewhere (default: %(default)s)"
+    )
     parser.add_argument("--port", type=port_number, default=9000, help="0: any free port (default: 9000)")
     parser.add_argument(
         "--secret", type=_secret, action="append", default=[], help="a hook's whsec_... or whpk_...; may be repeated"
@@ -66,14 +68,14 @@ def run(options: argparse.Namespace) -> int:
             f"cannot listen on {options.host}:{options.port}: {error.strerror}. "
             f"Choose another one with --port, or --port 0 for any that is free."
         ) from error
-    stopped = threading.Event()
+    stopped: list[int] = []  # no lock, which the thread that the signal interrupts might hold
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+        signal.signal(number, lambda number, _: stopped.append(number))
     with receiver:
         tell = aside if options.json else say
         tell(f"Listening on {receiver.url}  (stop with Ctrl-C)")
         _wait(receiver, stopped, options.count, options.until_idle)
-        stopped.wait(options.delay + 0.1)  # let the last answer leave
+        _rest(options.delay + 0.1, stopped)  # let the last answer leave
     return 1 if any(delivery.verified is False for delivery in receiver.deliveries) else 0
 
 
@@ -97,15 +99,22 @@ def _answers(options: argparse.Namespace) -> Any:
     return answer
 
 
-def _wait(receiver: Receiver, stopped: threading.Event, count: int | None, idle: float | None) -> None:
+def _wait(receiver: Receiver, stopped: list[int], count: int | None, idle: float | None) -> None:
     begin = time.monotonic()
-    while not stopped.wait(0.05):
+    while not stopped:
+        time.sleep(LOOK)
         deliveries = receiver.deliveries
         if count is not None and len(deliveries) >= count:
             break
         last = deliveries[-1].seen_at if deliveries else begin
         if idle is not None and time.monotonic() - last >= idle:
             break
+
+
+def _rest(seconds: float, stopped: list[int]) -> None:
+    until = time.monotonic() + seconds
+    while not stopped and time.monotonic() < until:
+        time.sleep(LOOK)
 
 
 def print_delivery(delivery: Delivery, answer: Answer) -> None:

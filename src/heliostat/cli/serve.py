@@ -18,7 +18,7 @@ from typing import Any
 
 from heliostat.cli import project
 from heliostat.cli.say import BOLD, RED, CommandFailed, complain, say, step
-from heliostat.commands import port_number, whole_number
+from heliostat.commands import host_name, port_number, whole_number
 
 HELP = "run the web server and the worker of a project"
 EXAMPLE = """\
@@ -33,7 +33,10 @@ PATIENCE = 15.0  # seconds for what is in flight when we are told to stop
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "--host", default="127.0.0.1", help="default: 127.0.0.1; 0.0.0.0: reachable from elsewhere (see ALLOWED_HOSTS)"
+        "--host",
+        type=host_name,
+        default="127.0.0.1",
+        help="default: 127.0.0.1; 0.0.0.0: reachable from elsewhere (see ALLOWED_HOSTS)",
     )
     parser.add_argument("--port", type=port_number, default=8000, help="0: any free port (default: 8000)")
     parser.add_argument("--threads", type=whole_number(1), default=8, help="requests at the same time (default: 8)")

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from heliostat.commands import port_number, whole_number
+from heliostat.commands import host_name, port_number, whole_number
 from heliostat.conf import conf
 from heliostat.delivery.health import HealthServer
 from heliostat.delivery.management.outbox_command import OutboxCommand
@@ -55,7 +55,11 @@ examples:
             help="answer /healthz and /metrics (Prometheus) there; 0: any free port",
         )
         parser.add_argument(
-            "--health-host", default="127.0.0.1", metavar="HOST", help="the address to answer on (default: %(default)s)"
+            "--health-host",
+            type=host_name,
+            default="127.0.0.1",
+            metavar="HOST",
+            help="the address to answer on (default: %(default)s)",
         )
         parser.add_argument("--log-json", action="store_true", help="log to stderr as JSON, one object a line")
 
