@@ -71,6 +71,14 @@ def test_a_key_is_kept_as_events_write_it(model: type[models.Model], written: An
     assert create_hook(model=model, object_id=written, target_url=URL).object_id == key
 
 
+def test_a_key_is_written_as_its_model_writes_keys_when_the_model_alone_is_changed() -> None:
+    hook = create_hook(model=Stop, object_id="007", target_url=URL)
+    hook.model = ContentType.objects.get_for_model(Vehicle)
+    hook.full_clean()
+    hook.save(update_fields=["model"])
+    assert Hook.objects.get().object_id == "7"
+
+
 def test_a_key_that_no_object_can_have_is_refused() -> None:
     with pytest.raises(InvalidObjectError, match=r"no key of example\.parcel") as caught:
         create_hook(model=Parcel, object_id="7", target_url=URL)

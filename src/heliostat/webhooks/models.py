@@ -34,6 +34,7 @@ from heliostat.webhooks.signed import Signed
 from heliostat.webhooks.targets import METHODS, check_finite, check_target, host_of
 from heliostat.webhooks.templates import check_template
 
+COMES_WITH = {"enabled": "disabled_because", "model": "object_id"}  # saved with the one, for it depends on it
 SOURCE = "webhooks"  # under this name the matcher knows the subscriptions of hooks
 Checks = dict[str, Callable[[], None]]
 """By field: raises a `ValidationError` where it, with the others as they are, cannot work."""
@@ -174,8 +175,8 @@ class Hook(Signed):
         using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
         if (fields := kwargs.get("update_fields")) is None:
             self.make_ready(using)
-        elif "enabled" in fields:
-            kwargs["update_fields"] = {*fields, "disabled_because"}
+        else:
+            kwargs["update_fields"] = {*fields, *(COMES_WITH[field] for field in fields if field in COMES_WITH)}
         with transaction.atomic(using=using, savepoint=False):  # with the version, or no other process would know
             super().save(*args, **kwargs)
 
