@@ -257,6 +257,14 @@ def test_what_can_never_be_told_is_refused(settings) -> None:
 
 
 @pytest.mark.django_db
+def test_a_model_of_which_one_action_is_silent_is_not_allowed_by_that(settings) -> None:
+    settings.HOOK_ALLOWED_MODELS = ["example.Depot"]
+    settings.HELIOSTAT_SILENT = ["example.vehicle.created"]
+    with pytest.raises(InvalidSignalError, match="HOOK_ALLOWED_MODELS"):
+        Hook.objects.create(target=URL, signals=["example.vehicle.updated"])
+
+
+@pytest.mark.django_db
 def test_a_hook_that_is_allowed_no_more_is_told_nothing_more(settings, caplog) -> None:
     made = hook()
     Vehicle.objects.create(name="55")

@@ -19,7 +19,7 @@ from django.db.models import Model, QuerySet
 from django.utils.module_loading import import_string
 
 from heliostat.conf import conf
-from heliostat.events.matching import is_silent
+from heliostat.events.matching import can_be_told
 from heliostat.events.resources import model_of, resource_of
 from heliostat.webhooks.exceptions import InvalidModelError, InvalidPayloadError, InvalidSignalError
 from heliostat.webhooks.lookup import models_on
@@ -80,12 +80,8 @@ def has_room(user: Any) -> bool:
 def hookable_models(user: Any) -> list[type[Model]]:
     """The models that this user may hook, by name."""
     known = {resource_of(model): model for model in apps.get_models() if not model._meta.proxy}
-    return [model for name, model in sorted(known.items()) if _can_be_told(model) and may_hook(user, model)]
-
-
-def _can_be_told(model: type[Model]) -> bool:
-    silent = is_silent(f"{resource_of(model)}.created") or getattr(model, "heliostat_silent", False)
-    return is_allowed(model) and not silent
+    offered = (model for _, model in sorted(known.items()) if can_be_told(model) and is_allowed(model))
+    return [model for model in offered if may_hook(user, model)]
 
 
 def offered_signals() -> list[str]:

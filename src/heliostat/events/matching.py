@@ -74,14 +74,10 @@ class Matcher:
             objects.setdefault(subscription.object_id, []).append(subscription)
 
     def asked_of(self, model: type[Model]) -> bool:
-        """Whether anybody asked to know of the creation, change or deletion of objects of a model.
-
-        Models with `heliostat_silent = True` are working material, and told to nobody.
-        """
+        """Whether anybody asked to know of the creation, change or deletion of objects of a model."""
         asked = self._asked.get(model)
         if asked is None:
-            told = not getattr(model, "heliostat_silent", False)
-            asked = self._asked[model] = told and any(map(self._patterns_for, _types_of(model)))
+            asked = self._asked[model] = can_be_told(model) and any(map(self._patterns_for, _types_of(model)))
         return asked
 
     def asked_of_type(self, event_type: str) -> bool:
@@ -117,6 +113,16 @@ class Matcher:
 
 def _types_of(model: type[Model]) -> tuple[str, ...]:
     return tuple(f"{resource_of(model)}.{action}" for action in ACTIONS)
+
+
+def can_be_told(model: type[Model]) -> bool:
+    """Whether anybody may be told of such objects: models with `heliostat_silent = True` are working material."""
+    return not (getattr(model, "heliostat_silent", False) or is_silenced(model))
+
+
+def is_silenced(model: type[Model]) -> bool:
+    """Whether HELIOSTAT_SILENT names all that happens to such objects."""
+    return all(map(is_silent, _types_of(model)))
 
 
 def is_silent(event_type: str) -> bool:

@@ -11,7 +11,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 
-from heliostat.events.matching import is_silent
+from heliostat.events.matching import is_silenced
 from heliostat.events.resources import ACTIONS, resource_of
 from heliostat.exceptions import ConfigurationError
 from heliostat.webhooks.exceptions import InvalidModelError, InvalidObjectError, InvalidSignalError
@@ -127,9 +127,9 @@ def check_allowed(patterns: tuple[str, ...]) -> None:
     if getattr(settings, "HOOK_ALLOWED_MODELS", None) is None:
         return
     for model in apps.get_models():
-        resource = resource_of(model)
-        if is_allowed(model) or is_silent(f"{resource}.created"):
+        if is_allowed(model) or is_silenced(model):
             continue
+        resource = resource_of(model)
         if any(could_be_of(pattern, resource) for pattern in patterns):
             raise InvalidSignalError(f"HOOK_ALLOWED_MODELS does not name {resource}, which this hook would be told of.")
 

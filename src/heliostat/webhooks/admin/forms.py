@@ -13,8 +13,8 @@ from django.db.models import Model, Q
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from heliostat.events.matching import is_silent
-from heliostat.events.resources import ACTIONS, resource_of
+from heliostat.events.matching import can_be_told
+from heliostat.events.resources import ACTIONS
 from heliostat.webhooks.admin.fields import JsonField, SignalsField
 from heliostat.webhooks.exceptions import InvalidModelError
 from heliostat.webhooks.lookup import EVENT_NAMES
@@ -138,17 +138,10 @@ def find(model: type[Model], object_id: str) -> Model | None:
 
 def hookable_models(chosen: int | None) -> Any:
     """Models that hooks may be on, and the one that was chosen before the settings forbade it."""
-    found = ContentType.objects.get_for_models(*_told_models())
+    told = (model for model in apps.get_models() if can_be_told(model) and is_allowed(model) and not model._meta.proxy)
+    found = ContentType.objects.get_for_models(*told)
     ids = [content_type.pk for content_type in found.values()]
     return ContentType.objects.filter(Q(pk__in=ids) | Q(pk=chosen)).order_by("app_label", "model")
-
-
-def _told_models() -> Iterator[type[Model]]:
-    for model in apps.get_models():
-        types = [f"{resource_of(model)}.{action}" for action in ACTIONS]
-        is_told = not (getattr(model, "heliostat_silent", False) or all(map(is_silent, types)))
-        if is_told and is_allowed(model) and not model._meta.proxy:
-            yield model
 
 
 def _custom_signals() -> Iterator[tuple[str, SafeString]]:
