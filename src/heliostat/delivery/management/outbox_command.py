@@ -6,8 +6,11 @@ import threading
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 
+from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.utils import timezone
 
 from heliostat.commands import ExplainedCommand, things
 
@@ -53,6 +56,14 @@ class OutboxCommand(ExplainedCommand):
             ended.set()
             thread.join()
             draw("\n")
+
+
+def ago(span: float, unit: str) -> datetime:
+    """The time so many of this unit ("minutes", "days") ago; raises `CommandError` where there was no calendar."""
+    try:
+        return timezone.now() - timedelta(**{unit: span})
+    except OverflowError as error:
+        raise CommandError(f"{span:,.10g} {unit} ago there was no calendar.") from error
 
 
 def _bar(done: int, whole: int) -> str:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from datetime import datetime, timedelta
 from typing import Any
 
-from django.core.management.base import CommandError
-from django.utils import timezone
-
 from heliostat.commands import amount, things
-from heliostat.delivery.management.outbox_command import OutboxCommand
+from heliostat.delivery.management.outbox_command import OutboxCommand, ago
 from heliostat.outbox.retention import Rows, count_ended, delete_ended
 
 
@@ -32,7 +28,7 @@ examples:
         parser.add_argument("--dry-run", action="store_true", help="only say how much would be deleted")
 
     def handle(self, *, days: float, database: str, dry_run: bool, verbosity: int, **_: Any) -> None:
-        before = _days_ago(days)
+        before = ago(days, "days")
         if dry_run:
             self.say(f"Would delete {_words(count_ended(before, database))}.", verbosity)
             return
@@ -41,13 +37,6 @@ examples:
             for rows in delete_ended(before, database):
                 deleted += rows
         self.say(self.style.SUCCESS(f"Deleted {_words(deleted)}."), verbosity)
-
-
-def _days_ago(days: float) -> datetime:
-    try:
-        return timezone.now() - timedelta(days=days)
-    except OverflowError as error:
-        raise CommandError(f"{days:,.0f} days ago there was no calendar.") from error
 
 
 def _words(rows: Rows) -> str:

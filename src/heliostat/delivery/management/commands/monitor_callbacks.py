@@ -5,14 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser
-from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import CommandError
-from django.utils import timezone
-
 from heliostat.commands import amount, things, whole_number
-from heliostat.delivery.management.outbox_command import OutboxCommand
+from heliostat.delivery.management.outbox_command import OutboxCommand, ago
 from heliostat.outbox.models import Status
 from heliostat.outbox.summary import OfSubscriber, by_subscriber
 
@@ -55,10 +51,7 @@ examples:
         verbosity: int,
         **_: Any,
     ) -> None:
-        try:
-            since = None if minutes_ago is None else timezone.now() - timedelta(minutes=minutes_ago)
-        except OverflowError as error:
-            raise CommandError(f"{minutes_ago:g} minutes ago there was no calendar.") from error
+        since = None if minutes_ago is None else ago(minutes_ago, "minutes")
         found = by_subscriber(Status(status), database, since)
         count = sum(one.callbacks for one in found)
         if json:

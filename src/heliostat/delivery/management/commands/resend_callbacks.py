@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from heliostat.commands import amount, things, whole_number
-from heliostat.delivery.management.outbox_command import OutboxCommand
+from heliostat.delivery.management.outbox_command import OutboxCommand, ago
 from heliostat.outbox.models import Status
 from heliostat.outbox.resending import failed_since, resend_all
 from heliostat.outbox.transitions import ENDED
@@ -46,7 +46,7 @@ examples:
 
     def handle(self, *, hook_id: int | None, status: str, database: str, verbosity: int, **options: Any) -> None:
         subscriber = f"hook:{hook_id}" if hook_id else ""
-        since, ended = _since(options["since"], options["minutes_ago"]), Status(status)
+        since, ended = options["since"] or ago(options["minutes_ago"], "minutes"), Status(status)
         count = failed_since(subscriber, since, database, status=ended)
         if options["dry_run"] or not count:
             self.say(f"Would send {things(count, 'callback')} again.", verbosity)
@@ -77,10 +77,3 @@ def _time(text: str) -> datetime:
     if found is None:
         raise ArgumentTypeError(f"{text!r} is no time such as 2026-11-21T06:00 or 2026-11-21T06:00:00+01:00")
     return found if timezone.is_aware(found) else timezone.make_aware(found)
-
-
-def _since(since: datetime | None, minutes_ago: float | None) -> datetime:
-    try:
-        return since or timezone.now() - timedelta(minutes=minutes_ago or 0)
-    except OverflowError as error:
-        raise CommandError(f"{minutes_ago:g} minutes ago there was no calendar.") from error
