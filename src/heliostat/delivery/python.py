@@ -13,7 +13,7 @@ from django.db import close_old_connections
 from django.utils import timezone
 
 from heliostat.conf import conf
-from heliostat.delivery.transport import Deliver, Job, register_transport
+from heliostat.delivery.transport import Deliver, Job, kind_of, register_transport
 from heliostat.events.context import telling
 from heliostat.events.event import Event
 from heliostat.outbox.bodies import event_from
@@ -77,7 +77,7 @@ def _call(job: Job) -> tuple[str, str, str]:
     subscriber = job.claimed.subscriber
     try:
         close_old_connections()
-        function = _finders[subscriber.partition(":")[0]](subscriber)
+        function = _finders[kind_of(subscriber)](subscriber)
         if function is None:
             return GIVE_UP, "no such function is configured any more", ""
         event = event_from(job.event_body, job.context, job.using)

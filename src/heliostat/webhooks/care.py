@@ -59,7 +59,7 @@ def resume(hook: Hook) -> None:
 
 def enable(hook: Hook) -> None:
     """Tell it of what happens from now on; what was counted against it is forgotten."""
-    _change(hook, enabled=True, failing_since=None, disabled_because="")
+    _change(hook, enabled=True, failing_since=None)
     gates.forget([hook.subscriber], _using(hook))
 
 

@@ -93,10 +93,6 @@ def _as_sent(value: Any) -> Any:
     return msgspec.to_builtins(value, enc_hook=str)
 
 
-def _duration(value: Any) -> Any:
-    return _parsed(datetime.timedelta, parse_duration)(value)
-
-
 NUMBER = Kind("a number", int, _number)
 TEXT = Kind("a text", str, _of_type(str))
 ANYTHING = Kind("a value", str, _as_sent)

@@ -56,11 +56,12 @@ class SendFailedView(View):
             return self._answer(request, form, None)
         asked = form.cleaned_data
         which = (asked["subscriber"].strip(), asked["since"], router.db_for_write(Callback))
+        status = Status(asked["status"])
         if "confirmed" not in request.POST:
-            return self._answer(request, form, resending.failed_since(*which, status=Status(asked["status"])))
-        count = resending.resend_all(*which, status=Status(asked["status"]), most=resending.MOST)
+            return self._answer(request, form, resending.failed_since(*which, status=status))
+        count = resending.resend_all(*which, status=status, most=resending.MOST)
         messages.success(request, f"{count} will be sent again.")
-        if remaining := resending.failed_since(*which, status=Status(asked["status"])):
+        if remaining := resending.failed_since(*which, status=status):
             messages.warning(request, f"{remaining} more are left for another time.")
         return HttpResponseRedirect(self._list())
 
