@@ -11,10 +11,8 @@ from typing import Any
 import pytest
 from django.db import connections
 from django.utils import timezone
-from hypothesis import HealthCheck
-from hypothesis import settings as profile
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
@@ -23,6 +21,7 @@ from heliostat.outbox.dialect import Claimed
 from heliostat.outbox.models import Callback
 from heliostat.outbox.transitions import CANCEL, GIVE_UP, RETRY, SENT, Result
 from heliostat.outbox.write import write
+from tests.outbox.exploring import explore
 from tests.outbox.promises import forget_all
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -118,17 +117,7 @@ class Lanes(RuleBasedStateMachine):
 def test_whatever_two_workers_do_in_whatever_order(using: str, settings: Any) -> None:
     settings.HELIOSTAT_MAX_ATTEMPTS = 2
     settings.HELIOSTAT_RETRY_FIRST = 3600.0
-    run_state_machine_as_test(
-        type("Lanes", (Lanes,), {"using": using}),
-        settings=profile(
-            max_examples=30 if using == "default" else 8,
-            stateful_step_count=30,
-            derandomize=True,
-            database=None,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    explore(Lanes, using, examples=30 if using == "default" else 8, steps=30)
 
 
 class Floor:

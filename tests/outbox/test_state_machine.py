@@ -9,16 +9,8 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from hypothesis import HealthCheck
-from hypothesis import settings as profile
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
@@ -28,6 +20,7 @@ from heliostat.outbox.models import Attempt, Callback
 from heliostat.outbox.retention import delete_ended
 from heliostat.outbox.transitions import CANCEL, GIVE_UP, RETRY, SENT, Result
 from heliostat.outbox.write import write
+from tests.outbox.exploring import explore
 from tests.outbox.promises import forget_all
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -253,15 +246,4 @@ class Interleavings(RuleBasedStateMachine):
 def test_whatever_two_workers_do_in_whatever_order(using: str, settings: Any) -> None:
     settings.HELIOSTAT_MAX_ATTEMPTS = MAX_ATTEMPTS
     settings.HELIOSTAT_RETRY_FIRST = 3600.0  # a retry is due when time passes, not by itself
-    machine = type("Interleavings", (Interleavings,), {"using": using})
-    run_state_machine_as_test(
-        machine,
-        settings=profile(
-            max_examples=50 if using == "default" else 20,
-            stateful_step_count=40,
-            derandomize=True,
-            database=None,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    explore(Interleavings, using, examples=50 if using == "default" else 20, steps=40)
