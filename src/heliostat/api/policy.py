@@ -14,7 +14,6 @@ from typing import Any, Protocol
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error
-from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.utils.module_loading import import_string
 
@@ -24,7 +23,7 @@ from heliostat.events.resources import model_of, resource_of
 from heliostat.webhooks.exceptions import InvalidModelError, InvalidPayloadError, InvalidSignalError
 from heliostat.webhooks.lookup import models_on
 from heliostat.webhooks.models import Hook, Signal
-from heliostat.webhooks.patterns import DJANGO_SIGNALS, WILD, custom_signals, is_allowed
+from heliostat.webhooks.patterns import DJANGO_SIGNALS, WILD, custom_signals, is_allowed, with_key
 from heliostat.webhooks.templates import names_in
 
 WHERE = "GET event-types/ lists what you may be told of."
@@ -42,15 +41,8 @@ def may_view(user: Any, model: type[Model], object_id: str) -> bool:
     permission = f"{model._meta.app_label}.view_{model._meta.model_name}"
     if user.has_perm(permission):
         return True
-    one = _object(model, object_id) if object_id else None
+    one = with_key(model._default_manager.all(), object_id) if object_id else None
     return one is not None and bool(user.has_perm(permission, one))
-
-
-def _object(model: type[Model], object_id: str) -> Model | None:
-    try:
-        return model._default_manager.filter(pk=object_id).first()
-    except (ValueError, ValidationError):  # no key of this model
-        return None
 
 
 def may_hook(user: Any, model: type[Model], object_id: str = "") -> bool:

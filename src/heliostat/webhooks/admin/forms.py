@@ -19,7 +19,7 @@ from heliostat.webhooks.admin.fields import JsonField, SignalsField
 from heliostat.webhooks.exceptions import InvalidModelError
 from heliostat.webhooks.lookup import EVENT_NAMES
 from heliostat.webhooks.models import Hook, Signal
-from heliostat.webhooks.patterns import DJANGO_SIGNALS, is_allowed
+from heliostat.webhooks.patterns import DJANGO_SIGNALS, is_allowed, with_key
 
 if TYPE_CHECKING:
     HookModelForm = forms.ModelForm[Hook]
@@ -124,16 +124,8 @@ class HookForm(HookModelForm):
         """An object that went since the hook was made is no mistake; one that never was, is."""
         if model is None:
             self.add_error("model", InvalidModelError("An object needs the model that it is of."))
-        elif find(model, object_id) is None:
+        elif with_key(model._base_manager.all(), object_id) is None:
             self.add_error("object_id", f"There is no {model._meta.verbose_name} with the id “{object_id}”.")
-
-
-def find(model: type[Model], object_id: str) -> Model | None:
-    """The object with this id, whatever was written for one."""
-    try:
-        return model._base_manager.filter(pk=object_id).first()
-    except (ValueError, TypeError, OverflowError, ValidationError):
-        return None
 
 
 def hookable_models(chosen: int | None) -> Any:
