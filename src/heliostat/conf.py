@@ -170,7 +170,7 @@ class Conf:
     metrics_subscribers = Setting(
         200, "So many subscribers have figures of their own in the metrics, the most first.", _number(0, int)
     )
-    metrics_token = Setting("", "Whoever sends it may read the metrics page; empty: staff alone.", _text)
+    metrics_token = Setting("", "Bearer token that reads the metrics page; empty: none does.", _text)
     encryption_keys = Setting[list[str]](
         [], "Keys that encrypt the secrets of hooks, newest first; empty: made from SECRET_KEY.", _strings
     )

@@ -145,9 +145,9 @@ def test_a_query_of_another_user_cannot_be_seen_run_edited_or_deleted(
     assert not Target.objects.exists()
 
 
-def test_staff_run_and_delete_anybody_s_query(client: Client, query: Any, django_user_model: type[User]) -> None:
+def test_superusers_run_and_delete_anybody_s_query(client: Client, query: Any, django_user_model: type[User]) -> None:
     stored = query("Catalogue")
-    client.force_login(django_user_model.objects.create_user("root", is_staff=True))
+    client.force_login(django_user_model.objects.create_superuser("root"))
     assert "my Catalogue" in client.get(LIST).content.decode()
     run(client, stored)
     assert client.get(f"/alerts/query/{stored.pk}/delete/").status_code == 200
@@ -175,7 +175,7 @@ def test_a_run_of_another_user_of_the_same_query_is_not_mine(
     client: Client, visitor: Client, query: Any, django_user_model: type[User]
 ) -> None:
     ran = run(visitor, query("Catalogue"))
-    client.force_login(django_user_model.objects.create_user("root", is_staff=True))
+    client.force_login(django_user_model.objects.create_superuser("root"))
     assert client.get(ran.get_absolute_url()).status_code == 404
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.management import CommandError
 from django.db import OperationalError, connections
 from django.test import Client
@@ -174,7 +175,7 @@ def test_without_prometheus_client_health_is_there_and_metrics_say_what_to_insta
 
 
 @pytest.mark.urls(__name__)
-def test_the_page_is_for_staff_and_for_whoever_has_the_token(
+def test_the_page_is_for_superusers_and_for_programs_with_the_token(
     client: Client, admin_client: Client, settings: Any
 ) -> None:
     assert client.get("/metrics").status_code == 403
@@ -190,6 +191,17 @@ def test_the_page_is_for_staff_and_for_whoever_has_the_token(
 @pytest.mark.urls(__name__)
 def test_an_ordinary_user_is_refused(client: Client, django_user_model: Any) -> None:
     client.force_login(django_user_model.objects.create_user("ada"))
+    assert client.get("/metrics").status_code == 403
+
+
+@pytest.mark.urls(__name__)
+def test_staff_read_the_metrics_only_with_permission_to_view_callbacks(client: Client, django_user_model: Any) -> None:
+    sue = django_user_model.objects.create_user("sue", is_staff=True)
+    client.force_login(sue)
+    assert client.get("/metrics").status_code == 403
+    sue.user_permissions.set(Permission.objects.filter(codename="view_callback"))
+    assert client.get("/metrics").status_code == 200
+    django_user_model.objects.update(is_active=False)
     assert client.get("/metrics").status_code == 403
 
 

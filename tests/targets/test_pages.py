@@ -147,10 +147,10 @@ def test_a_second_user_sees_a_target_but_cannot_change_it(
     assert Target.objects.get().name == "M42"
 
 
-def test_staff_and_the_owner_delete_a_target_by_post_only(
+def test_superusers_and_the_owner_delete_a_target_by_post_only(
     client: Client, django_user_model: type[User], ada: User
 ) -> None:
-    for user in (ada, django_user_model.objects.create_user("root", is_staff=True)):
+    for user in (ada, django_user_model.objects.create_superuser("root")):
         target = Target.objects.create(name="M42", owner=ada)
         client.force_login(user)
         client.get(f"/targets/{target.pk}/delete/")
@@ -159,10 +159,11 @@ def test_staff_and_the_owner_delete_a_target_by_post_only(
         assert not Target.objects.exists()
 
 
-def test_a_program_s_target_is_changed_by_staff_only(ada: User, django_user_model: type[User]) -> None:
+def test_a_program_s_target_is_changed_only_with_permission(ada: User, django_user_model: type[User]) -> None:
     target = Target.objects.create(name="m51")
     assert not target.editable_by(ada)
-    assert target.editable_by(django_user_model.objects.create_user("root", is_staff=True))
+    assert not target.editable_by(django_user_model.objects.create_user("staff", is_staff=True))
+    assert target.editable_by(django_user_model.objects.create_superuser("root"))
 
 
 def test_a_refusal_is_shown_on_the_form_and_nothing_is_saved(visitor: Client) -> None:

@@ -3,10 +3,11 @@ from __future__ import annotations
 from django.contrib import admin
 
 from heliostat.alerts.models import BrokerQuery
+from heliostat.permissions import ObjectPermissions
 
 
 @admin.register(BrokerQuery)
-class BrokerQueryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class BrokerQueryAdmin(ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("name", "broker", "user", "created", "last_run")
     list_filter = ("broker", "created")
     list_select_related = ("user",)

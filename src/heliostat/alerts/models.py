@@ -8,9 +8,11 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.urls import reverse
 
+from heliostat.permissions import has_permission
+
 
 class BrokerQuery(models.Model):
-    """A stored query. It belongs to the user who made it; one that a program made is for staff."""
+    """A stored query. It belongs to the user who made it; one that a program made has no owner."""
 
     name = models.CharField(max_length=100)
     broker = models.CharField(max_length=100)
@@ -45,6 +47,16 @@ class BrokerQuery(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("alerts:run", args=[self.pk])
+
+    def allows(self, user: Any, action: str) -> bool:
+        """Return whether a user may `view`, `change` or `delete` it: its owner, and users with that permission.
+
+        As in Django's admin, users who may change queries may view them.
+        """
+        if self.user_id is not None and self.user_id == user.pk:
+            return True
+        enough = ("view", "change") if action == "view" else (action,)
+        return any(has_permission(user, one, BrokerQuery, self) for one in enough)
 
 
 class AlertRun(models.Model):

@@ -18,7 +18,7 @@ from heliostat.alerts.alerts import BrokerError, GenericAlert
 from heliostat.alerts.ingest import Ingested, ingest
 from heliostat.alerts.models import AlertRun
 from heliostat.alerts.runs import StoredRow, rows_of, run
-from heliostat.alerts.views import queries_for
+from heliostat.alerts.views import query_for
 from heliostat.exceptions import Refused
 from heliostat.targets.models import Target, TargetName
 
@@ -30,8 +30,7 @@ LINK = '<a class="alert-link" href="{}">{}</a>'
 @login_required
 def run_query(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask the broker now. If it fails, the page says how, and the query is kept."""
-    query = get_object_or_404(queries_for(request), pk=pk)
-    return _show(request, run(query, request.user))
+    return _show(request, run(query_for(request, pk, "change"), request.user))
 
 
 @require_safe
@@ -44,7 +43,7 @@ def results(request: HttpRequest, pk: int, run_id: UUID) -> HttpResponse:
 def _run_of(request: HttpRequest, pk: int, run_id: UUID) -> AlertRun:
     """A run is for the eyes of the user who made it."""
     runs = AlertRun.objects.select_related("query")
-    query = get_object_or_404(queries_for(request), pk=pk)
+    query = query_for(request, pk, "view")
     return get_object_or_404(runs, pk=run_id, query=query, user=request.user)
 
 

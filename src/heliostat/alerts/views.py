@@ -1,9 +1,10 @@
-"""Stored queries: list, create, edit, delete. Each user's own; staff see all."""
+"""Stored queries: list, create, edit, delete. Each user's own; others' with Django's permissions."""
 
 from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -19,20 +20,41 @@ from heliostat.alerts.models import BrokerQuery
 from heliostat.alerts.registry import brokers, get_broker
 from heliostat.console.pagination import page_of
 from heliostat.exceptions import Refused
+from heliostat.permissions import has_permission
 
 SAMPLE_FIELDS = ("timestamp", "id", "name", "ra", "dec", "mag", "score")
 
 
 def queries_for(request: HttpRequest) -> QuerySet[BrokerQuery]:
-    """The queries that this visitor may see, run, edit and delete."""
+    """Return what a list shows this user: with the permission to view or change queries all, else their own."""
     queries = BrokerQuery.objects.select_related("user")
-    return queries if request.user.is_staff else queries.filter(user_id=request.user.pk or 0)
+    return queries if _may_see_all(request) else queries.filter(user_id=request.user.pk or 0)
+
+
+def _may_see_all(request: HttpRequest) -> bool:
+    return any(has_permission(request.user, action, BrokerQuery) for action in ("view", "change"))
+
+
+def query_for(request: HttpRequest, pk: int, action: str) -> BrokerQuery:
+    """Return a query that this user may `view`, `change` (run it, too) or `delete`.
+
+    Raises `Http404` where they may not even see it, and `PermissionDenied` where they may see it alone.
+    """
+    query = get_object_or_404(BrokerQuery.objects.select_related("user"), pk=pk)
+    if not query.allows(request.user, "view"):
+        raise Http404
+    if not query.allows(request.user, action):
+        raise PermissionDenied
+    return query
 
 
 @require_safe
 @login_required
 def query_list(request: HttpRequest) -> HttpResponse:
-    context = {"page": page_of(request, queries_for(request)), "brokers": list(brokers.all())}
+    page = page_of(request, queries_for(request))
+    for query in page:
+        query.may_change, query.may_delete = (query.allows(request.user, one) for one in ("change", "delete"))
+    context = {"page": page, "brokers": list(brokers.all()), "shows_owners": _may_see_all(request)}
     return render(request, "alerts/list.html", context)
 
 
@@ -47,7 +69,7 @@ def create_query(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def edit_query(request: HttpRequest, pk: int) -> HttpResponse:
-    return _edit(request, get_object_or_404(queries_for(request), pk=pk))
+    return _edit(request, query_for(request, pk, "change"))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -77,7 +99,7 @@ def _edit(request: HttpRequest, query: BrokerQuery) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def delete_query(request: HttpRequest, pk: int) -> HttpResponse:
-    query = get_object_or_404(queries_for(request), pk=pk)
+    query = query_for(request, pk, "delete")
     context = {
         "title": f"Delete the query {query}?",
         "lead": "Targets that were made of its alerts stay.",

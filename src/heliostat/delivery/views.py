@@ -10,14 +10,22 @@ from django.views.decorators.http import require_safe
 from heliostat.conf import conf
 from heliostat.delivery.metrics import CONTENT_TYPE, exposition
 from heliostat.exceptions import ConfigurationError
+from heliostat.outbox.models import Callback
+from heliostat.permissions import has_permission
 
-REFUSED = "Log in as staff, or send the header “Authorization: Bearer …” with HELIOSTAT_METRICS_TOKEN.\n"
+REFUSED = (
+    "Log in as a user with the permission to view callbacks, "
+    "or send the header “Authorization: Bearer …” with HELIOSTAT_METRICS_TOKEN.\n"
+)
 
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """For Prometheus, with a token, and for staff. What workers did is at their own ports (`worker --health-port`)."""
-    if not (_has_token(request) or _is_staff(request)):
+    """Return the figures, for Prometheus with a token and for users with the permission to view callbacks.
+
+    What workers did is at their own ports (`worker --health-port`).
+    """
+    if not (_has_token(request) or has_permission(getattr(request, "user", None), "view", Callback)):
         return HttpResponse(REFUSED, status=403, content_type="text/plain; charset=utf-8")
     try:
         return HttpResponse(exposition(DEFAULT_DB_ALIAS), content_type=CONTENT_TYPE)
@@ -28,8 +36,3 @@ def metrics(request: HttpRequest) -> HttpResponse:
 def _has_token(request: HttpRequest) -> bool:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return bool(conf.metrics_token) and scheme.lower() == "bearer" and constant_time_compare(token, conf.metrics_token)
-
-
-def _is_staff(request: HttpRequest) -> bool:
-    user = getattr(request, "user", None)  # a project need not have log-ins
-    return bool(user and user.is_active and user.is_staff)

@@ -3,10 +3,11 @@ from __future__ import annotations
 from django.contrib import admin
 
 from heliostat.observations.models import ObservationRecord
+from heliostat.permissions import ObjectPermissions
 
 
 @admin.register(ObservationRecord)
-class ObservationRecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ObservationRecordAdmin(ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("__str__", "observation_id", "status", "scheduled_start", "created")
     list_filter = ("facility", "status", "created")
     list_select_related = ("target",)

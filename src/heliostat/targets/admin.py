@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
+from heliostat.permissions import ObjectPermissions
 from heliostat.targets.models import Target, TargetExtra, TargetName
 
 
@@ -16,7 +17,7 @@ class ExtraInline(admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(Target)
-class TargetAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class TargetAdmin(ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("name", "type", "ra", "dec", "owner", "created")
     list_filter = ("type", "created")
     list_select_related = ("owner",)

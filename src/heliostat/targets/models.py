@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.urls import reverse
 
+from heliostat.permissions import has_permission
 from heliostat.targets.coordinates import sexagesimal_dec, sexagesimal_ra
 
 
@@ -116,8 +117,15 @@ class Target(models.Model):
         return (*always, "semimajor_axis", "mean_anomaly")
 
     def editable_by(self, user: Any) -> bool:
-        """Its owner and staff may change it; one that a program made has no owner."""
-        return bool(user.is_staff or (self.owner_id is not None and self.owner_id == user.pk))
+        """Return whether a user may change it: its owner, and users with the permission to change targets."""
+        return self._is_owned_by(user) or has_permission(user, "change", Target, self)
+
+    def deletable_by(self, user: Any) -> bool:
+        """Return whether a user may delete it: its owner, and users with the permission to delete targets."""
+        return self._is_owned_by(user) or has_permission(user, "delete", Target, self)
+
+    def _is_owned_by(self, user: Any) -> bool:
+        return self.owner_id is not None and self.owner_id == user.pk
 
     @property
     def has_position(self) -> bool:

@@ -49,6 +49,7 @@ def target_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "near": find_near(target),
         "elements": _elements(target),
         "may_edit": target.editable_by(request.user),
+        "may_delete": target.deletable_by(request.user),
         "panels": target_panels(request, target),
     }
     return render(request, "targets/detail.html", context)
@@ -68,14 +69,10 @@ def create_target(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def edit_target(request: HttpRequest, pk: int) -> HttpResponse:
-    return _edit(request, _editable(request, pk))
-
-
-def _editable(request: HttpRequest, pk: int) -> Target:
     target = get_object_or_404(Target, pk=pk)
     if not target.editable_by(request.user):
         raise PermissionDenied
-    return target
+    return _edit(request, target)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -117,7 +114,9 @@ def _save(form: TargetForm, *parts: BaseInlineFormSet[Any, Any, Any]) -> bool:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def delete_target(request: HttpRequest, pk: int) -> HttpResponse:
-    target = _editable(request, pk)
+    target = get_object_or_404(Target, pk=pk)
+    if not target.deletable_by(request.user):
+        raise PermissionDenied
     context = {
         "title": f"Delete {target}?",
         "lead": "Its aliases, observations and data products go with it.",
