@@ -210,6 +210,11 @@ class Conf:
         "Path of the function (user, model, object_id) that says whom the REST API may let hook what.",
         _text,
     )
+    permission_cache = Setting(
+        2.0,
+        "Time for which an answer of Django's permission backends about an owner of hooks is used again.",
+        _number(0),
+    )
     hooks_per_user = Setting(
         100, "Hooks that a user who is not staff may have; the REST API makes no more.", _number(0, int)
     )

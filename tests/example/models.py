@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.contrib.contenttypes.fields import GenericForeignKey
 from django.db import models
 
 
@@ -50,3 +51,27 @@ class Stop(models.Model):
     code = models.CharField(max_length=400, primary_key=True)
     name = models.CharField(max_length=50, blank=True)
     depot = models.ForeignKey(Depot, models.CASCADE, null=True)
+
+
+class Door(models.Model):
+    """A foreign key and a many-to-many relation to objects whose key is a secret."""
+
+    name = models.CharField(max_length=50)
+    opener = models.ForeignKey("authtoken.Token", models.SET_NULL, null=True, db_constraint=False)
+    visitors = models.ManyToManyField("authtoken.Token", related_name="+", db_constraint=False)
+
+
+class Badge(models.Model):
+    """Its own key is a foreign key to such an object."""
+
+    holder = models.OneToOneField("authtoken.Token", models.CASCADE, primary_key=True, db_constraint=False)
+    colour = models.CharField(max_length=20)
+
+
+class Note(models.Model):
+    """A generic relation: to anything, to such an object too."""
+
+    text = models.CharField(max_length=200)
+    content_type = models.ForeignKey("contenttypes.ContentType", models.CASCADE, db_constraint=False)
+    object_id = models.CharField(max_length=100)
+    subject = GenericForeignKey("content_type", "object_id")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-SECRET = re.compile(r"cookie|auth|token|secret|api-?key|password|session|credential|signature", re.IGNORECASE)
+from heliostat.redaction import is_secret_name
+
 MASK = "(not kept)"
 
 
@@ -35,4 +35,4 @@ def _unfolded(lines: Sequence[str]) -> list[str]:
 
 def _masked(field: str) -> str:
     name, colon, _ = field.partition(":")
-    return f"{name}: {MASK}" if colon and SECRET.search(name) else field
+    return f"{name}: {MASK}" if colon and is_secret_name(name) else field

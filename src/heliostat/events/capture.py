@@ -18,6 +18,7 @@ from heliostat.events.batch import current_batch
 from heliostat.events.event import NOTHING, Event
 from heliostat.events.matching import registry
 from heliostat.events.resources import resource_of
+from heliostat.events.secrets import public_key_of
 from heliostat.events.snapshot import difference, has_expressions, snapshot, stored
 from heliostat.events.telling import tell
 
@@ -107,7 +108,7 @@ def make(action: str, instance: models.Model, using: str, **facts: Any) -> Event
     return Event(
         resource=resource,
         action=action,
-        object_id=str(instance.pk),
+        object_id=public_key_of(instance),
         instance=instance,
         using=using,
         actor=context.current_actor(),

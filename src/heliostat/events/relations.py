@@ -14,6 +14,7 @@ from django.db.models.signals import m2m_changed, post_delete
 
 from heliostat.events.capture import happened, is_watched, make
 from heliostat.events.matching import Matcher
+from heliostat.events.secrets import points_to_secret
 from heliostat.events.snapshot import snapshot
 
 UID = "heliostat"
@@ -75,7 +76,8 @@ def _holders(field: Any, related: models.Model, pks: set[Any] | None, using: str
 def _tell_relation(holder: models.Model, field: Any, before: list[Any], using: str) -> None:
     now = _related_keys(holder, field, using)
     if before != now:
-        facts = {"snapshot": snapshot(holder), "changes": {field.name: (before, now)}}
+        change = (None, None) if points_to_secret(field) else (before, now)
+        facts = {"snapshot": snapshot(holder), "changes": {field.name: change}}
         happened(make("updated", holder, using, **facts), using)
 
 

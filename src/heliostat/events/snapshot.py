@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import datetime
 import decimal
-import re
 import uuid
 from base64 import b64decode
 from collections.abc import Callable, Mapping
-from copy import deepcopy
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, models
 from django.utils.dateparse import parse_duration
 
-from heliostat.conf import conf
-from heliostat.events.resources import model_of, resource_of
+from heliostat.events.resources import model_of
+from heliostat.events.secrets import generic_secrets, points_to_secret, without_inner_secrets
 
 Converter = Callable[[Any], Any]
-
-# Fields with such names hold secrets; they are told to nobody unless HELIOSTAT_EXPOSE names them.
-SECRET = re.compile(
-    r"passw|passphrase|secret|token|api_?key|private_?key|credential|signature_?key|session_?key|salt$",
-    re.IGNORECASE,
-)
 
 # A value that already has its field's type needs no conversion: that is nearly every value.
 PLAIN: tuple[tuple[type[models.Field[Any, Any]], type], ...] = (
@@ -43,24 +35,18 @@ PLAIN: tuple[tuple[type[models.Field[Any, Any]], type], ...] = (
 )
 
 
-def is_secret(model: type[models.Model], name: str) -> bool:
-    exposed = {label.lower(): fields for label, fields in conf.expose.items()}
-    if name in exposed.get(model._meta.label_lower, ()) or name in exposed.get(resource_of(model), ()):
-        return False
-    return SECRET.search(name) is not None
-
-
 def snapshot(instance: models.Model) -> dict[str, Any]:
     """The fields of an object as plain values, by field name.
 
     Deferred fields are left out, rather than fetched; so are fields that hold secrets, and expressions such as
     `F("count") + 1`, whose value only the database knows.
     """
-    values = instance.__dict__
+    model, values = type(instance), instance.__dict__
+    hidden = generic_secrets(model, values, instance._state.db or DEFAULT_DB_ALIAS)
     return {
         name: convert(values[attname])
-        for name, attname, convert in told_fields(type(instance))
-        if attname in values and not hasattr(values[attname], "resolve_expression")
+        for name, attname, convert in told_fields(model)
+        if attname in values and name not in hidden and not hasattr(values[attname], "resolve_expression")
     }
 
 
@@ -76,7 +62,8 @@ def stored(model: type[models.Model], pk: Any, using: str) -> dict[str, Any] | N
     row = model._base_manager.using(using).filter(pk=pk).values_list(*names).first()
     if row is None:
         return None
-    return {name: convert(value) for (name, _, convert), value in zip(fields, row, strict=True)}
+    hidden = generic_secrets(model, dict(zip(names, row, strict=True)), using)
+    return {name: convert(value) for (name, _, convert), value in zip(fields, row, strict=True) if name not in hidden}
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -111,7 +98,7 @@ def told_fields(model: type[models.Model]) -> tuple[tuple[str, str, Converter], 
     return tuple(
         (field.name, field.attname, _converter(field))
         for field in model._meta.concrete_fields
-        if not is_secret(model, field.name)
+        if not points_to_secret(field, model)
     )
 
 
@@ -122,7 +109,8 @@ def _converter(field: models.Field[Any, Any]) -> Converter:
     if isinstance(target, models.FileField):
         return _file_name
     if isinstance(target, models.JSONField):
-        return deepcopy  # the caller may go on changing the very same list
+        # A copy: the caller may go on changing the very same list.
+        return partial(without_inner_secrets, field.model, field.name)
     expected = next((kind for cls, kind in PLAIN if isinstance(target, cls)), None)
     return _typed(target, expected) if expected else _as_stored(target)
 

@@ -14,6 +14,7 @@ from django.utils.functional import Promise
 
 from heliostat.conf import conf
 from heliostat.events.event import Actor, Event, RequestInfo
+from heliostat.events.secrets import has_secret_key
 from heliostat.events.snapshot import rebuilt
 from heliostat.exceptions import SnapshotError
 
@@ -43,7 +44,7 @@ def _other(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, models.Model):
-        return value.pk
+        return None if has_secret_key(type(value)) else value.pk
     if isinstance(value, FieldFile):
         return value.name or None
     raise TypeError(f"it holds a {type(value).__name__}; give numbers, texts, lists and dicts of them")

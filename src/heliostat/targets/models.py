@@ -157,6 +157,8 @@ class TargetName(models.Model):
 class TargetExtra(models.Model):
     """One more fact about a target, by key."""
 
+    heliostat_expose = ("key",)  # the name of a value, no secret
+
     target = models.ForeignKey(Target, models.CASCADE, related_name="extras")
     key = models.CharField(max_length=100)
     value = models.TextField(blank=True)

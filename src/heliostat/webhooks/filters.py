@@ -24,7 +24,8 @@ from django.db import models
 from heliostat.conf import conf, did_you_mean
 from heliostat.events.event import Event
 from heliostat.events.resources import ACTIONS, model_of
-from heliostat.events.snapshot import is_secret, told_fields
+from heliostat.events.secrets import is_secret
+from heliostat.events.snapshot import told_fields
 from heliostat.webhooks.comparing import ANYTHING, OPERATORS, Kind, Test, kind_of_field, test_of
 from heliostat.webhooks.exceptions import InvalidFiltersError
 from heliostat.webhooks.patterns import of_relations_alone

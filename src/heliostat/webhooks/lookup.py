@@ -19,7 +19,8 @@ from django.db import models
 
 from heliostat.conf import did_you_mean
 from heliostat.events.event import Event
-from heliostat.events.snapshot import is_secret, told_fields
+from heliostat.events.secrets import is_secret
+from heliostat.events.snapshot import told_fields
 
 DEEPEST = 5
 PLAIN = (

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from urllib.parse import urlsplit
 
+from heliostat.redaction import is_secret_name
 from heliostat.webhooks.exceptions import InvalidHeadersError
 from heliostat.webhooks.headers import parse_headers
 
 MASK = "********"
-SECRET = re.compile(r"auth|cookie|token|secret|passw|credential|signature|session|key", re.IGNORECASE)
 
 
 def masked(text: str) -> dict[str, str]:
     """The headers of a hook by name, with a mask in place of each value that looks secret."""
-    return {name: MASK if SECRET.search(name) else value for name, value in _by_name(text).items()}
+    return {name: MASK if is_secret_name(name) else value for name, value in _by_name(text).items()}
 
 
 def unmasked(headers: Mapping[str, str], stored: str) -> dict[str, str]:
@@ -37,7 +36,7 @@ def check_move(old_url: str, new_url: str, old_headers: str, new_headers: str) -
         return
     before = {name.lower(): value for name, value in _by_name(old_headers).items()}
     for name, value in _by_name(new_headers).items():
-        if SECRET.search(name) and before.get(name.lower()) == value:
+        if is_secret_name(name) and before.get(name.lower()) == value:
             raise InvalidHeadersError(f"This is another site's address: write the value of “{name}” anew.")
 
 

@@ -23,9 +23,10 @@ from django.db import models, transaction
 from heliostat.conf import conf
 from heliostat.events.context import telling
 from heliostat.events.event import Event
-from heliostat.events.snapshot import SECRET, is_secret
+from heliostat.events.secrets import is_secret
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.bodies import body_of
+from heliostat.redaction import is_secret_name
 from heliostat.webhooks.content import Kind, kind_of
 from heliostat.webhooks.deliverers.overrides import dumped, has_own_dump
 from heliostat.webhooks.exceptions import InvalidSerializerError
@@ -168,7 +169,7 @@ def _without_nested_secrets(payload: Any) -> Any:
 
 def _without_nested(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {name: _without_nested(item) for name, item in value.items() if not SECRET.search(str(name))}
+        return {name: _without_nested(item) for name, item in value.items() if not is_secret_name(name)}
     return [_without_nested(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 

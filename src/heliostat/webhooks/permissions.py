@@ -1,14 +1,128 @@
-"""Whether a user may view what a webhook tells of: asked for each model and object, never of `is_staff`."""
+"""What a user may view, and what may be in a payload for them: asked of Django's authentication backends.
+
+What is asked while payloads are rendered is kept for seconds, in two memories, so that no answer outlives what it was
+asked about. Answers that were read outside a transaction, or in one that has since committed, count for the whole
+process for HELIOSTAT_PERMISSION_CACHE seconds. Answers inside a transaction may follow from its own changes, which can
+be rolled back: they count only inside `asking_once()`.
+"""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
 from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.core.signals import setting_changed
+from django.db import transaction
 from django.db.models import Model
+from django.utils.module_loading import import_string
 
+from heliostat.conf import Conf, conf
 from heliostat.permissions import has_permission
+
+MOST_REMEMBERED = 10_000
+
+Question = tuple[Any, ...]
+Answer = tuple[float, Any]
+"""When it was read (monotonic seconds), and what was read."""
+
+_committed: dict[Question, Answer] = {}
+_asking: ContextVar[dict[Question, Answer] | None] = ContextVar("heliostat_asking", default=None)
 
 
 def may_view(user: Any, model: type[Model], obj: Model | None = None) -> bool:
     """Return whether an active user has Django's permission to view a model, or this one object of it."""
     return has_permission(user, "view", model, obj)
+
+
+def may_be_sent(user: Any, model: type[Model], obj: Model | None = None) -> bool:
+    """Return whether a payload for this user may hold data of a model, or of this one object.
+
+    A superuser may be sent everything; others what they may view, or what the site's own rule in HELIOSTAT_MAY_HOOK
+    says. The user is read again: an inactive or deleted one may be sent nothing. Answers are kept for seconds.
+    """
+    question = ("view", *_identity(user), model, None if obj is None else (obj._state.db, obj.pk))
+    return bool(_remembered(question, user, lambda: _may_be_sent(user, model, obj)))
+
+
+def fresh(user: Any) -> Any | None:
+    """Return the user as the database has it, with permissions not looked up yet; None where it is deleted."""
+    users = get_user_model()._base_manager.using(_using(user))
+    return _remembered(("user", *_identity(user)), user, lambda: users.filter(pk=user.pk).first())
+
+
+@contextmanager
+def asking_once() -> Iterator[None]:
+    """Ask each question once inside, even in a transaction, where answers are else not kept."""
+    if _asking.get() is not None:
+        yield
+        return
+    token = _asking.set({})
+    try:
+        yield
+    finally:
+        _asking.reset(token)
+
+
+def forget_answers(**_: object) -> None:
+    """Ask everything again."""
+    _committed.clear()
+    _site_rule.cache_clear()
+
+
+setting_changed.connect(forget_answers)
+
+
+def _may_be_sent(user: Any, model: type[Model], obj: Model | None) -> bool:
+    current = fresh(user)
+    if current is None or not current.is_active:
+        return False
+    if getattr(current, "is_superuser", False):
+        return True
+    if conf.may_hook != Conf.may_hook.default:
+        return bool(_site_rule(conf.may_hook)(current, model, "" if obj is None else str(obj.pk)))
+    return may_view(current, model._meta.concrete_model or model, obj)
+
+
+@cache
+def _site_rule(path: str) -> Callable[[Any, type[Model], str], Any]:
+    rule: Callable[[Any, type[Model], str], Any] = import_string(path)
+    return rule
+
+
+def _identity(user: Any) -> Question:
+    """What tells one user from another that later has the same key: in a restored database, in the next test."""
+    return (_using(user), user.pk, user.get_username(), getattr(user, "password", ""), getattr(user, "date_joined", ""))
+
+
+def _using(user: Any) -> str:
+    return str(user._state.db or get_user_model()._base_manager.db)
+
+
+def _remembered(question: Question, user: Any, ask: Callable[[], Any]) -> Any:
+    now, here = time.monotonic(), _asking.get()
+    for memory in (here or {}, _committed):
+        if (known := memory.get(question)) is not None and now - known[0] < conf.permission_cache:
+            return known[1]
+    answer = (now, ask())
+    if here is not None:
+        here[question] = answer
+    _keep_when_committed(question, answer, _using(user))
+    return answer[1]
+
+
+def _keep_when_committed(question: Question, answer: Answer, using: str) -> None:
+    connection = transaction.get_connection(using)
+
+    def keep() -> None:
+        if connection.in_atomic_block:  # a test that runs what waits for a commit commits nothing
+            return
+        if len(_committed) >= MOST_REMEMBERED:
+            _committed.clear()
+        _committed[question] = answer
+
+    transaction.on_commit(keep, using=using)

@@ -1,0 +1,110 @@
+"""Which fields of a model hold secrets, by their own name or by what their value points to.
+
+A value that is the key of an object whose key is a secret (an API token's, a session's) is that secret, wherever it
+stands: as the object's own key, as a foreign key, as a generic relation, among the keys of a many-to-many relation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from django.apps import apps
+from django.db import models
+
+from heliostat.conf import conf
+from heliostat.events.resources import resource_of
+from heliostat.redaction import is_secret_name, redacted
+
+
+def is_secret(model: type[models.Model], name: str) -> bool:
+    """Return whether a field (or attribute) of this name holds a secret that HELIOSTAT_EXPOSE does not name."""
+    return is_secret_name(name) and name not in _exposed_of(model)
+
+
+def points_to_secret(field: Any, of: type[models.Model] | None = None) -> bool:
+    """Return whether the value of a field is a secret: by its name, or because it is the key of an object whose key is.
+
+    Understands foreign keys, one-to-one and many-to-many fields, however many are followed one after the other. A
+    generic relation may point anywhere: see `generic_secrets`. `of` is the model that has the field, where it has it
+    from a parent.
+    """
+    model, seen = of or field.model, set[Any]()
+    while field is not None and field not in seen:
+        seen.add(field)
+        if is_secret(model, field.name):
+            return True
+        if field.many_to_many:
+            return has_secret_key(field.related_model)
+        if getattr(field, "pk_fields", None):
+            return any(map(points_to_secret, field.pk_fields))
+        field = field.target_field if isinstance(field, models.ForeignKey) else None
+        model = field.model if field is not None else model
+    return False
+
+
+def has_secret_key(model: type[models.Model]) -> bool:
+    """Return whether the key of such objects is a secret: then no event, address or text may name it."""
+    return points_to_secret(model._meta.pk, model)
+
+
+def public_key_of(instance: models.Model) -> str | None:
+    """Return the key of an object as events name it; None where the key is a secret."""
+    return None if has_secret_key(type(instance)) else str(instance.pk)
+
+
+def generic_secrets(model: type[models.Model], values: Mapping[str, Any], using: str) -> frozenset[str]:
+    """Return the names of fields that, with these values by attribute, hold the secret key of another object.
+
+    They are the `object_id` of a generic relation, where its content type is a model whose key is a secret.
+    """
+    return frozenset(
+        key
+        for content_type, key in _generic_relations(model)
+        if (target := _model_of_type(values.get(content_type), using)) is not None and has_secret_key(target)
+    )
+
+
+def without_inner_secrets(model: type[models.Model], name: str, value: Any) -> Any:
+    """Return a copy of a JSON value in a field, without what is under secret names inside it.
+
+    HELIOSTAT_EXPOSE may name the field (all of it stays) or `field.name` (that name stays, anywhere inside it).
+    """
+    exposed = _exposed_of(model)
+    kept = {entry.removeprefix(f"{name}.") for entry in exposed if entry.startswith(f"{name}.")}
+    return redacted(value, kept, whole=name in exposed)
+
+
+def _exposed_of(model: type[models.Model]) -> frozenset[str]:
+    """The names that HELIOSTAT_EXPOSE gives for a model, and those that the model gives itself."""
+    own = frozenset(getattr(model, "heliostat_expose", ()))
+    if not conf.expose:
+        return own
+    labels = (model._meta.label_lower, resource_of(model))
+    return own.union(*(names for label, names in conf.expose.items() if label.lower() in labels))
+
+
+@cache
+def _generic_relations(model: type[models.Model]) -> tuple[tuple[str, str], ...]:
+    """Attribute of the content type, and name of the key, of each generic foreign key."""
+    return tuple(
+        (str(getattr(model._meta.get_field(field.ct_field), "attname", "")), field.fk_field)
+        for field in model._meta.private_fields
+        if hasattr(field, "ct_field") and hasattr(field, "fk_field")
+    )
+
+
+def _model_of_type(content_type_id: Any, using: str) -> type[models.Model] | None:
+    if content_type_id is None or not _some_keys_are_secret():
+        return None
+    from django.contrib.contenttypes.models import ContentType
+
+    try:
+        return ContentType.objects.db_manager(using).get_for_id(content_type_id).model_class()
+    except ContentType.DoesNotExist:
+        return None
+
+
+def _some_keys_are_secret() -> bool:
+    return any(map(has_secret_key, apps.get_models()))

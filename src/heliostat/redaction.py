@@ -1,0 +1,150 @@
+"""Which names stand for secrets, and values without them: the one word list of Heliostat.
+
+A name is split into words at everything that is no letter and at camelCase: `X-Api-Key`, `apiKey`, `APIKey` and
+`api_key2` are all "api", "key". Words are compared, never parts of words: `secretary`, `tokenized_text`, `monkey`,
+`author` and `pinned` are no secrets. A plural is what its singular is.
+
+"key" is the word with the most meanings. It is a secret (`key`, `signing_key`, `ssh_keys`), unless the word before it
+says otherwise (`public_key`, `primary_key`, `foreign_key`, `sort_key` ...) or the word after it (`key_id`, which names
+a key, `key_word`, `key_date` ...).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+
+SECRET_WORDS = frozenset(
+    {
+        "apikey", "authenticate", "authentication", "authorisation", "authorization", "bearer", "cookie", "credential",
+        "csrf", "cvc", "cvv", "hmac", "hotp", "jwe", "jws", "jwt", "mnemonic", "otp", "passcode", "passkey",
+        "passphrase", "passwd", "password", "pin", "pwd", "secret", "session", "signature", "token", "totp", "xsrf",
+    }
+)  # fmt: skip
+SECRET_AT_THE_END = frozenset({"auth", "oauth", "pass", "salt", "pw"})
+"""Secret as the last word alone: `basic_auth`, `db_pass`, `salt`, but not `auth_provider` or `pass_number`."""
+SECRET_PAIRS = frozenset(
+    {
+        *((kind, "code") for kind in ("access", "auth", "backup", "login", "recovery", "reset", "security")),
+        ("verification", "code"), ("auth", "header"), ("recovery", "phrase"), ("seed", "phrase"),
+    }
+)  # fmt: skip
+KEY = "key"
+NO_SECRET_BEFORE_KEY = frozenset(
+    {
+        "candidate", "composite", "dedup", "foreign", "idempotency", "natural", "order", "ordering", "partition",
+        "primary", "pub", "public", "routing", "sort", "sorting", "surrogate", "unique",
+    }
+)  # fmt: skip
+NO_SECRET_AFTER_KEY = frozenset(
+    {"board", "date", "fact", "figure", "frame", "id", "note", "person", "point", "result", "stage", "stroke", "word"}
+)
+# Written without anything between the words: `authtoken`, `sessionid`, `userpassword`. Only what no other word ends in.
+COMPOUND = re.compile(
+    r"(?:.*(?:apikey|credential|passcode|passphrase|passwd|password|secret|token)"
+    r"|(?:php|asp|j|cf)?(?:sess|session)(?:id|key)|cookie[a-z]?"
+    r"|(?:access|account|api|app|auth|client|consumer|crypt|decryption|encryption|host|license|master|private|rsa|secret"
+    r"|service|shared|signing|ssh|storage|user)+key"
+    r"|otp(?:seed|code)|passwordhash|pincode)s?"
+)
+CHUNK = re.compile(r"[^\W\d_]+")
+WORD = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[^\W\d_]")
+LONGEST_REMEMBERED = 100  # characters; names inside JSON may be of any length
+
+
+def is_secret_name(name: object) -> bool:
+    """Return whether a name of a field, a key, an argument or a header stands for a secret."""
+    text = name if isinstance(name, str) else str(name)
+    return _is_secret(text) if len(text) <= LONGEST_REMEMBERED else _is_secret.__wrapped__(text)
+
+
+@lru_cache(maxsize=4096)
+def _is_secret(name: str) -> bool:
+    chunks = CHUNK.findall(unicodedata.normalize("NFKC", name))
+    if any(COMPOUND.fullmatch(chunk.lower()) for chunk in chunks):
+        return True
+    words = [_singular(word.lower()) for chunk in chunks for word in WORD.findall(chunk)]
+    if not SECRET_WORDS.isdisjoint(words) or SECRET_AT_THE_END.intersection(words[-1:]):
+        return True
+    return not SECRET_PAIRS.isdisjoint(pairwise(words)) or _has_secret_key(["", *words, ""])
+
+
+def _singular(word: str) -> str:
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
+
+
+def _has_secret_key(words: list[str]) -> bool:
+    return any(
+        word == KEY and before not in NO_SECRET_BEFORE_KEY and after not in NO_SECRET_AFTER_KEY
+        for before, word, after in zip(words, words[1:], words[2:], strict=False)
+    )
+
+
+def redacted(value: Any, exposed: Collection[str] = (), *, whole: bool = False) -> Any:
+    """Return a deep copy of a JSON value without what is under a secret name, however deep inside.
+
+    Objects with fields (dataclasses, `msgspec.Struct`, attrs) become dicts, other sequences and sets become lists; what
+    is no container stays as it is. `exposed` are names that are kept; with `whole` all are. Takes values of any depth,
+    and values that hold themselves: the copy does too, and cannot be written as JSON either.
+    """
+    return _Copy(exposed, whole).of(value)
+
+
+class _Copy:
+    """A copy in progress. Not recursive: a value may be nested deeper than Python's stack."""
+
+    def __init__(self, exposed: Collection[str], whole: bool) -> None:
+        self._exposed = exposed
+        self._whole = whole
+        self._made: dict[int, tuple[Any, Any]] = {}  # by id: the original, which so stays alive, and its copy
+        self._open: list[tuple[Any, Any]] = []
+
+    def of(self, value: Any) -> Any:
+        copy = self._begun(value)
+        while self._open:
+            original, target = self._open.pop()
+            if isinstance(target, dict):
+                target.update((name, self._begun(item)) for name, item in original if self._is_kept(name))
+            else:
+                target.extend(map(self._begun, original))
+        return copy
+
+    def _is_kept(self, name: Any) -> bool:
+        return self._whole or name in self._exposed or not is_secret_name(name)
+
+    def _begun(self, value: Any) -> Any:
+        if value is None or isinstance(value, (str, bytes, int, float)):
+            return value
+        if id(value) in self._made:
+            return self._made[id(value)][1]
+        items = _items(value)
+        if items is None and not isinstance(value, (list, tuple, set, frozenset)):
+            return value
+        copy: Any = [] if items is None else {}
+        self._made[id(value)] = (value, copy)
+        self._open.append((value if items is None else items, copy))
+        return copy
+
+
+def _items(value: Any) -> Iterable[tuple[Any, Any]] | None:
+    """Names and values of what has names; None for everything else."""
+    if isinstance(value, Mapping):
+        return value.items()
+    if isinstance(value, type):
+        return None
+    if isinstance(value, msgspec.Struct):
+        names: Iterable[str] = value.__struct_fields__
+    elif dataclasses.is_dataclass(value):
+        names = [field.name for field in dataclasses.fields(value)]
+    elif hasattr(value, "__attrs_attrs__"):
+        names = [field.name for field in value.__attrs_attrs__]
+    else:
+        return None
+    return [(name, getattr(value, name, None)) for name in names]
