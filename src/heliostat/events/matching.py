@@ -116,8 +116,12 @@ def _types_of(model: type[Model]) -> tuple[str, ...]:
 
 
 def can_be_told(model: type[Model]) -> bool:
-    """Whether anybody may be told of such objects: models with `heliostat_silent = True` are working material."""
-    return not (getattr(model, "heliostat_silent", False) or is_silenced(model))
+    """Whether anybody may be told of such objects: models with `heliostat_silent = True` are working material.
+
+    Models that are not the project's (historical ones of a migration, the table of applied migrations) are never told.
+    """
+    is_of_project = model._meta.apps is apps
+    return is_of_project and not (getattr(model, "heliostat_silent", False) or is_silenced(model))
 
 
 def is_silenced(model: type[Model]) -> bool:

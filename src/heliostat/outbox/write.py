@@ -16,6 +16,7 @@ from heliostat.events.matching import Subscription
 from heliostat.events.telling import Told
 from heliostat.outbox import handover, wakeup
 from heliostat.outbox.bodies import body_of, bounded, context_of
+from heliostat.outbox.databases import explained, has_outbox
 from heliostat.outbox.dialect import dialect_for
 from heliostat.outbox.lanes import lane_of
 from heliostat.outbox.models import Event as EventRow
@@ -25,12 +26,15 @@ LONGEST_KEY = EventRow._meta.get_field("object_id").max_length
 
 
 def write(told: Sequence[Told], using: str) -> None:
-    """Promise to tell each of these subscribers of each of these events."""
+    """Promise to tell each of these subscribers of each of these events, where this database has an outbox."""
+    if not has_outbox(using):
+        return
     uuid, time = _adapters(using)
     events = [_event_row(event, uuid, time) for event, _ in told]
     promises = [row for event, found in told for row in promises_of(event, found, using)]
     with transaction.atomic(using=using, savepoint=False), connections[using].cursor() as cursor:
-        dialect_for(using).promise(cursor, events, promises)
+        with explained(using):
+            dialect_for(using).promise(cursor, events, promises)
         wakeup.ring_after_commit(using)
         handover.after_commit(told, using)
 
