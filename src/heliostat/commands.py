@@ -1,4 +1,4 @@
-"""What the commands share: help that ends with an example, and values of options."""
+"""What the commands share: help that ends with an example, output that no name can change, and values of options."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFormatter
+from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFormatter, OutputWrapper
+
+from heliostat.text import LINES, escape
 
 LAST_PORT = 65_535
 
@@ -21,10 +23,25 @@ class _Help(DjangoHelpFormatter):
         return super()._fill_text(text, width, indent)
 
 
+class _Escaping(OutputWrapper):
+    """Writes hidden characters out: a terminal would obey them. Give a style as `style_func`, not in the text."""
+
+    def write(  # type: ignore[override]  # as Django's own
+        self, msg: str = "", style_func: Callable[[str], str] | None = None, ending: str | None = None
+    ) -> None:
+        super().write(escape(msg, LINES), style_func, ending)
+
+
 class ExplainedCommand(BaseCommand):
-    """A management command whose help ends with an example."""
+    """A management command whose help ends with an example, and whose output holds no hidden characters."""
 
     example = ""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Django replaces `stdout` and `stderr` whenever a command is called with streams of its own."""
+        if name in ("stdout", "stderr") and not isinstance(value, _Escaping):
+            value = _Escaping(value._out, value.ending)
+        super().__setattr__(name, value)
 
     def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
         options = {"epilog": self.example, "formatter_class": _Help, **options}

@@ -1,4 +1,7 @@
-"""Logs as JSON, one object a line. Name the formatter in `LOGGING`, or start a worker with `--log-json`."""
+"""What Heliostat logs: loggers that write hidden characters out, and a formatter that gives JSON, one object a line.
+
+Name the formatter in `LOGGING`, or start a worker with `--log-json`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,22 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from heliostat.text import escape_record
+
+LOGGERS = (
+    "heliostat.alerts.fetching",
+    "heliostat.dataproducts.hooks",
+    "heliostat.delivery",
+    "heliostat.events",
+    "heliostat.hooks",
+    "heliostat.listeners",
+    "heliostat.observations.hooks",
+    "heliostat.observations.views",
+    "heliostat.outbox",
+    "heliostat.targets.hooks",
+    "heliostat.webhooks",
+)
+"""The loggers that modules of Heliostat write to."""
 PLAIN = (str, int, float, bool, type(None))
 USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -28,7 +47,7 @@ class JsonFormatter(logging.Formatter):
         line |= {name: _plain(value) for name, value in vars(record).items() if name not in USUAL and _is_plain(value)}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line)
+        return json.dumps(line).replace("\x7f", "\\u007f")  # the one control character that JSON leaves as it is
 
 
 def _is_plain(value: Any) -> bool:
@@ -37,6 +56,12 @@ def _is_plain(value: Any) -> bool:
 
 def _plain(value: Any) -> Any:
     return value if isinstance(value, PLAIN) else str(value)
+
+
+def escape_what_is_logged() -> None:
+    """Let Heliostat's loggers write hidden characters out, whatever handlers a project has (see `heliostat.text`)."""
+    for name in LOGGERS:
+        logging.getLogger(name).addFilter(escape_record)
 
 
 def log_as_json() -> None:

@@ -130,3 +130,24 @@ def test_a_port_in_use_and_a_wrong_status_are_explained(tmp_path: Path) -> None:
         assert result.returncode == 2
         assert f"argument {option}: '{value}' is no" in result.stderr
     assert run("listen", "--secret", "not a secret", "--port", "0", cwd=tmp_path).returncode == 2
+
+
+def test_what_arrives_cannot_drive_the_terminal_or_forge_a_line(tmp_path: Path) -> None:
+    bodies = (
+        '{"type": "x\\u001b[2J\\n  signature  verified\\u202e", "name": "\\u009b31m\\ud800"}',
+        "no JSON\x1b]0;title\x07\r  signature  verified\n  signature  verified\u2028",
+        "[" * 100_000,
+    )
+    with running("listen", "--port", "0", "--secret", SECRET, "--count", "3", cwd=tmp_path) as listener:
+        url = address(listener)
+        for body in bodies:
+            headers = {"webhook-id": "msg\x1b[1A\x9b"}
+            requests.post(f"{url}%1b\x9b?\u202e", data=body.encode(), headers=headers, timeout=5)
+        with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2].strip("/")))) as raw:
+            raw.sendall(b"POST /\x1b[2J\xe2\x80\xae HTTP/1.1\r\nwebhook-id: a\x1bc\r\nContent-Length: 0\r\n\r\n")
+            raw.settimeout(5)
+            raw.recv(100)
+        listener.process.wait(10)
+    assert not set(listener.output) & {"\x1b", "\x9b", "\x07", "\r", "\u202e", "\u2028"}
+    assert "\n  signature  verified" not in listener.output
+    assert r"event      x\u001b[2J\n  signature  verified\u202e" in listener.output

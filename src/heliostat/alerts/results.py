@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils.html import format_html, format_html_join
 from django.views.decorators.http import require_POST, require_safe
 
@@ -20,6 +20,7 @@ from heliostat.alerts.models import AlertRun
 from heliostat.alerts.runs import StoredRow, rows_of, run
 from heliostat.alerts.views import query_for
 from heliostat.exceptions import Refused
+from heliostat.objects import get_object
 from heliostat.targets.models import Target, TargetName
 
 LINK = '<a class="alert-link" href="{}">{}</a>'
@@ -42,9 +43,9 @@ def results(request: HttpRequest, pk: int, run_id: UUID) -> HttpResponse:
 
 def _run_of(request: HttpRequest, pk: int, run_id: UUID) -> AlertRun:
     """A run is for the eyes of the user who made it."""
-    runs = AlertRun.objects.select_related("query")
     query = query_for(request, pk, "view")
-    return get_object_or_404(runs, pk=run_id, query=query, user=request.user)
+    runs = AlertRun.objects.filter(query=query, user_id=request.user.pk or 0).select_related("query")
+    return get_object(runs, run_id)
 
 
 def _show(request: HttpRequest, stored: AlertRun) -> HttpResponse:

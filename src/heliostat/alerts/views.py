@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -20,6 +20,7 @@ from heliostat.alerts.models import BrokerQuery
 from heliostat.alerts.registry import brokers, get_broker
 from heliostat.console.pagination import page_of
 from heliostat.exceptions import Refused
+from heliostat.objects import get_object
 from heliostat.permissions import has_permission
 
 SAMPLE_FIELDS = ("timestamp", "id", "name", "ra", "dec", "mag", "score")
@@ -40,7 +41,7 @@ def query_for(request: HttpRequest, pk: int, action: str) -> BrokerQuery:
 
     Raises `Http404` where they may not even see it, and `PermissionDenied` where they may see it alone.
     """
-    query = get_object_or_404(BrokerQuery.objects.select_related("user"), pk=pk)
+    query = get_object(BrokerQuery.objects.select_related("user"), pk)
     if not query.allows(request.user, "view"):
         raise Http404
     if not query.allows(request.user, action):

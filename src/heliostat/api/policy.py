@@ -20,10 +20,11 @@ from django.utils.module_loading import import_string
 from heliostat.conf import conf
 from heliostat.events.matching import can_be_told
 from heliostat.events.resources import model_of, resource_of
+from heliostat.objects import find_object
 from heliostat.webhooks.exceptions import InvalidModelError, InvalidPayloadError, InvalidSignalError
 from heliostat.webhooks.lookup import models_on
 from heliostat.webhooks.models import Hook, Signal
-from heliostat.webhooks.patterns import DJANGO_SIGNALS, WILD, custom_signals, is_allowed, with_key
+from heliostat.webhooks.patterns import DJANGO_SIGNALS, WILD, custom_signals, is_allowed
 from heliostat.webhooks.templates import names_in
 
 WHERE = "GET event-types/ lists what you may be told of."
@@ -41,7 +42,7 @@ def may_view(user: Any, model: type[Model], object_id: str) -> bool:
     permission = f"{model._meta.app_label}.view_{model._meta.model_name}"
     if user.has_perm(permission):
         return True
-    one = with_key(model._default_manager.all(), object_id) if object_id else None
+    one = find_object(model._default_manager.all(), object_id) if object_id else None
     return one is not None and bool(user.has_perm(permission, one))
 
 

@@ -13,7 +13,6 @@ from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import mixins, status
 from rest_framework.decorators import action
-from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -23,6 +22,7 @@ from heliostat.api.base import Conflict, HeliostatView, NewestFirst
 from heliostat.api.described import described
 from heliostat.api.policy import has_room, visible_hooks
 from heliostat.conf import conf
+from heliostat.objects import get_object
 from heliostat.outbox import resending
 from heliostat.outbox.finding import OfSubscribers
 from heliostat.outbox.models import Attempt, Callback, Status
@@ -145,7 +145,7 @@ class HookViewSet(
         """Send again what failed since a time, at most 10,000 at once; with ?preview=true, only count it."""
         asked = hooks.ResendAllSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        hook = get_object_or_404(visible_hooks(request.user), pk=pk)
+        hook = get_object(visible_hooks(request.user), pk)
         since, ended = asked.validated_data["since"], Status(asked.validated_data["ended_as"])
         which = (hook.subscriber, since)
         if request.query_params.get("preview", "").lower() in ("true", "1", "yes"):
@@ -189,7 +189,7 @@ class DeliveryViewSet(HeliostatView, GenericViewSet[Any]):
 
     def _among(self, found: QuerySet[Callback], visible: QuerySet[Hook], hook: int | None) -> Any:
         if hook is not None:
-            return found.filter(subscriber=get_object_or_404(visible, pk=hook).subscriber)
+            return found.filter(subscriber=get_object(visible, hook).subscriber)
         if self.request.user.is_staff:
             return found
         return OfSubscribers(found, [one.subscriber for one in visible.only("pk")])

@@ -16,6 +16,7 @@ from heliostat.cli.say import BOLD, GREEN, RED, CommandFailed, aside, say
 from heliostat.commands import amount, host_name, port_number, whole_number
 from heliostat.delivery.signing import key_of
 from heliostat.testing.receiver import Answer, Delivery, Receiver
+from heliostat.text import escape
 
 HELP = "receive web hooks and print them"
 EXAMPLE = """\
@@ -120,14 +121,14 @@ def _rest(seconds: float, stopped: list[int]) -> None:
 def print_delivery(delivery: Delivery, answer: Answer) -> None:
     """One block of readable lines."""
     outcome = "no answer" if answer.drop else str(answer.status)
-    say(f"{time.strftime('%H:%M:%S')}  {delivery.method} {delivery.path}  answered: {outcome}", BOLD)
+    say(f"{time.strftime('%H:%M:%S')}  {escape(f'{delivery.method} {delivery.path}')}  answered: {outcome}", BOLD)
     again = f"  (seen before, {_ordinal(delivery.times_seen)} time)" if delivery.times_seen > 1 else ""
-    say(f"  id         {delivery.id or 'none'}{again}")
+    say(f"  id         {escape(delivery.id or 'none')}{again}")
     text, colour = signature(delivery)
-    say(f"  signature  {text}", colour)
-    say(f"  event      {event_type(delivery) or 'unknown'}")
-    lines = _pretty(delivery).splitlines()
-    say("\n".join(f"  {line}" for line in lines[:SHOWN_LINES]))
+    say(f"  signature  {escape(text)}", colour)
+    say(f"  event      {escape(event_type(delivery) or 'unknown')}")
+    lines = escape(_pretty(delivery), "\n\t").split("\n")
+    say("\n".join(f"  | {line}" for line in lines[:SHOWN_LINES]))  # marked: a body can look like the lines above
     if len(lines) > SHOWN_LINES:
         say(f"  ... and {len(lines) - SHOWN_LINES} lines more (--json shows all)")
     say()
@@ -146,21 +147,21 @@ def event_type(delivery: Delivery) -> str:
     """The type of the event, when the body is JSON and has one."""
     try:
         return str(delivery.json.get("type", ""))
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return ""
 
 
 def _pretty(delivery: Delivery) -> str:
     try:
         return json.dumps(delivery.json, indent=2, ensure_ascii=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         return delivery.body.decode("utf-8", "backslashreplace")
 
 
 def _print_json(delivery: Delivery, answer: Answer) -> None:
     try:
         body = delivery.json
-    except ValueError:
+    except (ValueError, RecursionError):
         body = delivery.body.decode("utf-8", "backslashreplace")
     say(
         json.dumps(

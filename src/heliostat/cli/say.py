@@ -1,4 +1,4 @@
-"""The only place that prints: plain text that reads well, colour only on a terminal."""
+"""The only place that prints: plain text that reads well, colour only on a terminal, hidden characters written out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import sys
 import time
 from typing import TextIO
+
+from heliostat.text import LINES, escape
 
 BOLD, DIM, RED, GREEN = "1", "2", "31", "32"
 _started = time.monotonic()
@@ -44,6 +46,7 @@ def complain(text: str) -> None:
 
 
 def _write(stream: TextIO, text: str, colour: str) -> None:
+    text = escape(text, LINES)  # what a receiver prints was written by somebody else: a terminal would obey it
     if colour and stream.isatty() and "NO_COLOR" not in os.environ:
         text = f"\033[{colour}m{text}\033[0m"
     print(text, file=stream, flush=True)

@@ -7,6 +7,7 @@ import logging
 from heliostat import Event, on
 from heliostat.dataproducts.models import DataProduct
 from heliostat.dataproducts.storing import retrieve
+from heliostat.objects import find_object
 from heliostat.observations.facility import UnknownFacility
 from heliostat.observations.models import ObservationRecord, ObservationStatus
 
@@ -32,7 +33,7 @@ def _is_completion(event: Event) -> bool:
 @on("observations.observationrecord.updated", when="durable", condition=_is_completion)
 def retrieve_products(event: Event) -> None:
     """Save the products of an observation that has completed. Raising means: again, later."""
-    observation = ObservationRecord.objects.select_related("target").filter(pk=event.object_id or "").first()
+    observation = find_object(ObservationRecord.objects.select_related("target"), event.object_id)
     if observation is None:  # deleted meanwhile
         return
     try:

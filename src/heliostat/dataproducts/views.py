@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from heliostat.console.pagination import page_of
@@ -11,6 +11,7 @@ from heliostat.dataproducts.forms import UploadForm
 from heliostat.dataproducts.models import DataProduct
 from heliostat.dataproducts.storing import upload
 from heliostat.exceptions import Refused
+from heliostat.objects import get_object
 from heliostat.observations.models import ObservationRecord
 from heliostat.targets.models import Target
 
@@ -26,14 +27,14 @@ def product_list(request: HttpRequest) -> HttpResponse:
 @login_required
 def product_detail(request: HttpRequest, pk: int) -> HttpResponse:
     products = DataProduct.objects.select_related("target", "observation_record__target")
-    return render(request, "dataproducts/detail.html", {"product": get_object_or_404(products, pk=pk)})
+    return render(request, "dataproducts/detail.html", {"product": get_object(products, pk)})
 
 
 @require_safe
 @login_required
 def download(_request: HttpRequest, pk: int) -> FileResponse:
     """The file, always as an attachment: nothing that was uploaded is ever shown as a page of this site."""
-    product = get_object_or_404(DataProduct, pk=pk)
+    product = get_object(DataProduct.objects.all(), pk)
     try:
         file = product.data.open("rb")
     except (OSError, ValueError):
@@ -71,9 +72,7 @@ def upload_product(request: HttpRequest) -> HttpResponse:
 
 def _new_product(request: HttpRequest) -> DataProduct:
     target, observation = request.GET.get("target", ""), request.GET.get("observation", "")
-    if observation.isdecimal():
-        record = get_object_or_404(ObservationRecord.objects.select_related("target"), pk=observation)
+    if observation:
+        record = get_object(ObservationRecord.objects.select_related("target"), observation)
         return DataProduct(target=record.target, observation_record=record)
-    if target.isdecimal():
-        return DataProduct(target=get_object_or_404(Target, pk=target))
-    raise Http404
+    return DataProduct(target=get_object(Target.objects.all(), target))

@@ -16,12 +16,14 @@ from heliostat.events.resources import check_namespaces
 from heliostat.events.signals import check_signals, listen_to
 from heliostat.events.snapshot import forget_fields
 from heliostat.exceptions import ConfigurationError
+from heliostat.logs import escape_what_is_logged
 
 
 def install() -> None:
     """Capture saves, deletions, relations and custom signals from now on."""
     for check in (check_settings, check_namespaces, check_signals):
         register(check)
+    escape_what_is_logged()
     capture.install()
     registry.observe(relations.connect)
     connection_created.connect(_make_ready, dispatch_uid="heliostat")

@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.utils.module_loading import import_string
 from django.views.decorators.http import require_http_methods, require_safe
@@ -16,6 +16,7 @@ from heliostat import batch
 from heliostat.console.pagination import page_of
 from heliostat.console.rooms import offered
 from heliostat.exceptions import Refused
+from heliostat.objects import get_object
 from heliostat.observations.facility import GenericObservationFacility, UnknownFacility, get_facility
 from heliostat.observations.models import ObservationRecord, ObservationStatus
 from heliostat.targets.models import Target
@@ -37,7 +38,7 @@ def observation_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 @login_required
 def observation_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    observation = get_object_or_404(ObservationRecord.objects.select_related("target", "user"), pk=pk)
+    observation = get_object(ObservationRecord.objects.select_related("target", "user"), pk)
     panels = []
     for path in offered("observation_panel"):
         template, extra = import_string(path)(request, observation)
@@ -50,7 +51,7 @@ def observation_detail(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 def submit_observation(request: HttpRequest) -> HttpResponse:
     """Submit an observation of `?target=` to `?facility=`."""
-    target = _target(request.GET.get("target", ""))
+    target = get_object(Target.objects.all(), request.GET.get("target", ""))
     try:
         facility = get_facility(request.GET.get("facility", ""))
     except UnknownFacility as error:
@@ -69,12 +70,6 @@ def submit_observation(request: HttpRequest) -> HttpResponse:
         "back": target.get_absolute_url(),
     }
     return render(request, "heliostat_console/form_page.html", context)
-
-
-def _target(key: str) -> Target:
-    if not key.isdecimal():
-        raise Http404
-    return get_object_or_404(Target, pk=key)
 
 
 def _submit(

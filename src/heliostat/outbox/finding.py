@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.db import connections
 from django.db.models import CharField, Max, Min, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
+from heliostat.objects import parse_key
 from heliostat.outbox.models import Callback, Event, Status
 
 EVENTS_OF_ONE_OBJECT = 1000  # the newest of them
-BIGGEST_ID = 2**63 - 1
 LOGS_AT_ONCE = 100  # in one statement; SQLite takes 500
 SKEW = timedelta(minutes=5)  # by which the clocks of two writers may differ
 MESSAGE_ID = re.compile(r"msg_([0-9a-f]{32})(?:_.*)?", re.IGNORECASE)
@@ -104,8 +106,8 @@ def search(callbacks: QuerySet[Callback], term: str) -> QuerySet[Callback]:
         return callbacks.filter(subscriber=term)
     of_object = Event.objects.using(callbacks.db).filter(object_id=term).order_by("-pk")
     found = Q(event__in=list(of_object.values_list("pk", flat=True)[:EVENTS_OF_ONE_OBJECT]))
-    if term.isdecimal() and int(term[:20]) <= BIGGEST_ID:
-        found |= Q(pk=int(term[:20]))
+    with suppress(ValidationError):  # a text that is no id of a callback
+        found |= Q(pk=parse_key(Callback, term))
     return callbacks.filter(found)
 
 

@@ -8,13 +8,14 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from heliostat import batch
 from heliostat.console.pagination import page_of
 from heliostat.exceptions import Refused
+from heliostat.objects import get_object
 from heliostat.targets.forms import MOTION, ORBIT, AliasFormSet, ExtraFormSet, TargetForm
 from heliostat.targets.models import Target
 from heliostat.targets.panels import target_panels
@@ -41,7 +42,7 @@ def target_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 @login_required
 def target_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    target = get_object_or_404(Target.objects.select_related("owner"), pk=pk)
+    target = get_object(Target.objects.select_related("owner"), pk)
     context = {
         "target": target,
         "aliases": target.aliases.all(),
@@ -69,7 +70,7 @@ def create_target(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def edit_target(request: HttpRequest, pk: int) -> HttpResponse:
-    target = get_object_or_404(Target, pk=pk)
+    target = get_object(Target.objects.all(), pk)
     if not target.editable_by(request.user):
         raise PermissionDenied
     return _edit(request, target)
@@ -114,7 +115,7 @@ def _save(form: TargetForm, *parts: BaseInlineFormSet[Any, Any, Any]) -> bool:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def delete_target(request: HttpRequest, pk: int) -> HttpResponse:
-    target = get_object_or_404(Target, pk=pk)
+    target = get_object(Target.objects.all(), pk)
     if not target.deletable_by(request.user):
         raise PermissionDenied
     context = {

@@ -9,7 +9,7 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 
 from heliostat.events.matching import is_silenced
 from heliostat.events.resources import ACTIONS, resource_of
@@ -102,14 +102,6 @@ def key_of_object(model: ContentType | None, key: Any) -> str:
     if len(written) > LONGEST_KEY or "\x00" in written:
         raise InvalidObjectError(f"A key has at most {LONGEST_KEY} characters, and none of them is NUL.")
     return written
-
-
-def with_key(objects: QuerySet[Any], key: str) -> Any:
-    """The one of these objects with this key; None also where its model can have no such key."""
-    try:
-        return objects.filter(pk=key).first()
-    except (ValueError, TypeError, OverflowError, ValidationError):
-        return None
 
 
 def check_signals(signals: Any, model: ContentType | None) -> None:

@@ -29,9 +29,9 @@ class OutboxCommand(ExplainedCommand):
             help="whose outbox (an alias of DATABASES)",
         )
 
-    def say(self, text: str, verbosity: int) -> None:
+    def say(self, text: str, verbosity: int, style: Callable[[str], str] | None = None) -> None:
         if verbosity > 0:
-            self.stdout.write(text)
+            self.stdout.write(text, style)
 
     @contextmanager
     def progress(self, done: Callable[[], int], total: Callable[[], int], verbosity: int) -> Iterator[None]:

@@ -8,12 +8,12 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
+from heliostat.objects import get_object
 from heliostat.outbox import resending, transitions
 from heliostat.outbox.admin.filters import StatusFilter, SubscriberFilter, TimeFilter
 from heliostat.outbox.admin.log import LogAdmin, at, object_link, pretty
@@ -75,7 +75,7 @@ class CallbackAdmin(LogAdmin):
         """Begin anew with one that came to an end; try one now that waits for its next attempt."""
         if not self.has_resend_permission(request):
             raise PermissionDenied
-        callback = get_object_or_404(self.get_queryset(request), pk=pk)
+        callback = get_object(self.get_queryset(request), pk)
         if callback.status == Status.WAITING:
             transitions.hasten(callback._state.db or "default", ids=[pk])
             messages.success(request, "It is tried as soon as a worker is free.")

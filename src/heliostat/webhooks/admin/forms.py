@@ -15,11 +15,12 @@ from django.utils.safestring import SafeString, mark_safe
 
 from heliostat.events.matching import can_be_told
 from heliostat.events.resources import ACTIONS
+from heliostat.objects import find_object
 from heliostat.webhooks.admin.fields import JsonField, SignalsField
 from heliostat.webhooks.exceptions import InvalidModelError
 from heliostat.webhooks.lookup import EVENT_NAMES
 from heliostat.webhooks.models import Hook, Signal
-from heliostat.webhooks.patterns import DJANGO_SIGNALS, is_allowed, with_key
+from heliostat.webhooks.patterns import DJANGO_SIGNALS, is_allowed
 
 if TYPE_CHECKING:
     HookModelForm = forms.ModelForm[Hook]
@@ -124,7 +125,7 @@ class HookForm(HookModelForm):
         """An object that went since the hook was made is no mistake; one that never was, is."""
         if model is None:
             self.add_error("model", InvalidModelError("An object needs the model that it is of."))
-        elif with_key(model._base_manager.all(), object_id) is None:
+        elif find_object(model._base_manager.all(), object_id) is None:
             self.add_error("object_id", f"There is no {model._meta.verbose_name} with the id “{object_id}”.")
 
 

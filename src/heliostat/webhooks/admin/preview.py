@@ -15,9 +15,10 @@ from heliostat.events.event import Event
 from heliostat.events.resources import ACTIONS, model_of
 from heliostat.events.snapshot import told_fields
 from heliostat.exceptions import ConfigurationError
+from heliostat.objects import find_object
 from heliostat.webhooks.lookup import models_on
 from heliostat.webhooks.models import Hook
-from heliostat.webhooks.patterns import WILD, with_key
+from heliostat.webhooks.patterns import WILD
 from heliostat.webhooks.preview import Preview, event_about, preview
 from heliostat.webhooks.templates import names_in
 
@@ -115,7 +116,7 @@ def _check_template(hook: Hook, model: type[Model], request: HttpRequest, site: 
 
 
 def _chosen(seen: QuerySet[Any], object_id: str, model: type[Model]) -> Model:
-    found: Model | None = with_key(seen, object_id) if object_id else seen.order_by("-pk").first()
+    found: Model | None = find_object(seen, object_id) if object_id else seen.order_by("-pk").first()
     if found is None:
         which = f"the id “{object_id}”" if object_id else "any id yet"
         raise Refused(f"There is no {model._meta.verbose_name} with {which}.")

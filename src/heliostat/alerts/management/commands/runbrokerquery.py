@@ -11,6 +11,8 @@ from heliostat.alerts.models import BrokerQuery
 from heliostat.alerts.runs import fetch_for
 from heliostat.commands import ExplainedCommand
 from heliostat.exceptions import Refused
+from heliostat.objects import find_object
+from heliostat.text import escape
 
 
 class Command(ExplainedCommand):
@@ -35,12 +37,12 @@ examples:
         for row in fetched.rows:
             if row.alert is None:
                 failed += 1
-                self.stderr.write(self.style.ERROR(f"an alert cannot be used: {row.problem}"))
+                self.stderr.write(f"an alert cannot be used: {escape(row.problem)}")
             elif not options["create_targets"]:
-                self.stdout.write(_line(row.alert))
+                self.stdout.write(escape(_line(row.alert)))
             else:
                 failed += not self._ingest(row.alert, query)
-        self.stdout.write(f"{query}: {len(fetched.rows)} alerts of {query.broker}, {failed} failed")
+        self.stdout.write(escape(f"{query}: {len(fetched.rows)} alerts of {query.broker}, {failed} failed"))
         if fetched.problem or failed:
             raise CommandError(fetched.problem or f"{failed} alerts failed")
 
@@ -48,15 +50,15 @@ examples:
         try:
             made = ingest(alert, query.broker, query.user)
         except (BrokerError, Refused) as error:
-            self.stderr.write(self.style.ERROR(f"{alert.name}: {error}"))
+            self.stderr.write(escape(f"{alert.name}: {error}"))
             return False
         there = f"is there already as {made.target}, recognised by {made.duplicate_by}"
-        self.stdout.write(f"{alert.name}: {there if made.duplicate_by else 'target created'}")
+        self.stdout.write(escape(f"{alert.name}: {there if made.duplicate_by else 'target created'}"))
         return True
 
 
 def _find(name_or_id: str) -> BrokerQuery:
-    if name_or_id.isdecimal() and (query := BrokerQuery.objects.filter(pk=name_or_id).first()):
+    if query := find_object(BrokerQuery.objects.all(), name_or_id):
         return query
     found = list(BrokerQuery.objects.filter(name=name_or_id).select_related("user"))
     if not found:

@@ -7,6 +7,7 @@ from heliostat.commands import ExplainedCommand
 from heliostat.dataproducts.storing import retrieve
 from heliostat.observations.facility import UnknownFacility
 from heliostat.observations.models import ObservationRecord, ObservationStatus
+from heliostat.text import escape
 
 
 class Command(ExplainedCommand):
@@ -23,18 +24,18 @@ example:
         completed = ObservationRecord.objects.filter(status=ObservationStatus.COMPLETED).order_by("id")
         saved = failed = 0
         for observation in completed.select_related("target").iterator(chunk_size=500):
-            label = f"{observation} ({observation.observation_id})"
+            label = escape(f"{observation} ({observation.observation_id})")
             try:
                 products = retrieve(observation)
             except UnknownFacility as error:
-                self.stdout.write(f"{label}: skipped. {error}")
+                self.stdout.write(f"{label}: skipped. {escape(error)}")
             except Exception as error:  # one that fails stops nobody
                 failed += 1
-                self.stderr.write(self.style.ERROR(f"{label}: failed. {error}"))
+                self.stderr.write(f"{label}: failed. {escape(error)}")
             else:
                 saved += len(products)
                 for product in products:
-                    self.stdout.write(f"{label}: {product}")
+                    self.stdout.write(f"{label}: {escape(product)}")
         self.stdout.write(f"{saved} saved, {failed} failed")
         if failed:
             sys.exit(1)

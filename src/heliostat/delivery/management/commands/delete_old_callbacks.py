@@ -36,7 +36,7 @@ examples:
         with self.progress(lambda: deleted.callbacks, lambda: count_ended(before, database).callbacks, verbosity):
             for rows in delete_ended(before, database):
                 deleted += rows
-        self.say(self.style.SUCCESS(f"Deleted {_words(deleted)}."), verbosity)
+        self.say(f"Deleted {_words(deleted)}.", verbosity, self.style.SUCCESS)
 
 
 def _words(rows: Rows) -> str:

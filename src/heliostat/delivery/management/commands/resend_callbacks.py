@@ -61,7 +61,7 @@ examples:
 
         with self.progress(lambda: done, lambda: count, verbosity):
             resend_all(subscriber, since, database, status=ended, done=so_far)
-        self.say(self.style.SUCCESS(f"{things(done, 'callback')} will be sent again."), verbosity)
+        self.say(f"{things(done, 'callback')} will be sent again.", verbosity, self.style.SUCCESS)
 
     def _agrees(self, question: str) -> bool:
         if not sys.stdin.isatty():

@@ -48,7 +48,7 @@ examples:
             told = sending.send()
         well = set(told) <= {"sent"} and not signals
         style = self.style.SUCCESS if well else self.style.ERROR
-        self.say(style(_words(told) + (" Stopped before the end." if signals else "")), verbosity)
+        self.say(_words(told) + (" Stopped before the end." if signals else ""), verbosity, style)
         if not well:
             sys.exit(1)
 

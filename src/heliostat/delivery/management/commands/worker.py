@@ -88,7 +88,7 @@ examples:
             self.say(f"Worker on database {database!r}: telling what is due. Ctrl-C ends it.", verbosity)
             (worker.drain if batch else worker.run)()
         told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(worker.told.items())) or "nothing was due"
-        self.say(self.style.SUCCESS(f"Worker ended: {told}."), verbosity)
+        self.say(f"Worker ended: {told}.", verbosity, self.style.SUCCESS)
 
 
 def _health_server(worker: Worker, host: str, port: int) -> HealthServer:

@@ -6,6 +6,7 @@ from typing import Any
 
 from heliostat.commands import ExplainedCommand
 from heliostat.observations.updating import Update, open_observations, update_status
+from heliostat.text import escape
 
 
 class Command(ExplainedCommand):
@@ -39,11 +40,11 @@ examples:
             sys.exit(1)
 
     def _tell(self, update: Update, verbosity: int) -> None:
-        label = f"{update.observation} ({update.observation.observation_id})"
+        label = escape(f"{update.observation} ({update.observation.observation_id})")
         if update.is_skipped and verbosity:
-            self.stdout.write(f"{label}: skipped. {update.problem}")
+            self.stdout.write(f"{label}: skipped. {escape(update.problem)}")
         elif update.problem and not update.is_skipped:
-            self.stderr.write(self.style.ERROR(f"{label}: failed. {update.problem}"))
+            self.stderr.write(f"{label}: failed. {escape(update.problem)}")
         elif update.is_changed and verbosity:
             self.stdout.write(f"{label}: {update.previous_status} -> {update.observation.status}")
         elif verbosity > 1:
