@@ -206,8 +206,8 @@ class Conf:
         name="HOOK_ELEMENT_DELIVERER",
     )
     may_hook = Setting(
-        "heliostat.api.policy.may_view",
-        "Path of the function (user, model, object_id) that says whom the REST API may let hook what.",
+        "heliostat.webhooks.owners.may_view",
+        "Path of the function (user, model, object_id) that says who may have webhooks on what.",
         _text,
     )
     permission_cache = Setting(
@@ -216,7 +216,9 @@ class Conf:
         _number(0),
     )
     hooks_per_user = Setting(
-        100, "Hooks that a user who is not staff may have; the REST API makes no more.", _number(0, int)
+        100,
+        "Hooks that a user without the permissions to add and change hooks may have in the REST API.",
+        _number(0, int),
     )
     site_url = Setting("http://127.0.0.1:8000", "Address of this site, for links in messages.", _text)
 

@@ -37,7 +37,8 @@ def ben(db: Any) -> User:
 
 @pytest.fixture
 def staff(db: Any) -> User:
-    return User.objects.create_user("sue", is_staff=True)
+    """With every permission: `is_staff` alone is none."""
+    return User.objects.create_superuser("sue")
 
 
 @pytest.fixture

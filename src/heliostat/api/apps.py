@@ -15,10 +15,3 @@ class ApiConfig(AppConfig):
     def import_models(self) -> None:
         need_the_outbox(self, "heliostat.webhooks")
         super().import_models()
-
-    def ready(self) -> None:
-        from django.core.checks import register
-
-        from heliostat.api.policy import check_policy
-
-        register(check_policy)

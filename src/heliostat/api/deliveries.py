@@ -9,9 +9,12 @@ from rest_framework import serializers
 
 from heliostat.api.base import LARGEST_KEY
 from heliostat.api.fields import Strict
+from heliostat.api.policy import VIEW
 from heliostat.outbox.finding import in_state, made_before, made_since
 from heliostat.outbox.models import Attempt, Callback, Status
-from heliostat.webhooks.models import hook_of
+from heliostat.permissions import has_permission
+from heliostat.webhooks.models import Hook, hook_of
+from heliostat.webhooks.owners import why_stopped
 
 MOST_AT_ONCE = 1000
 
@@ -42,15 +45,24 @@ class DeliverySerializer(serializers.ModelSerializer[Callback]):
 
 
 class WholeDeliverySerializer(DeliverySerializer):
-    """The same, with what is sent."""
+    """The same, with what is sent; null while the owner of the hook may not be notified of it."""
 
     body = serializers.SerializerMethodField()
 
     class Meta(DeliverySerializer.Meta):
         fields = (*DeliverySerializer.Meta.fields, "body")
 
-    def get_body(self, callback: Callback) -> str:
+    def get_body(self, callback: Callback) -> str | None:
+        user = self.context["request"].user
+        if not any(has_permission(user, action, Callback, callback) for action in VIEW) and _is_stopped(callback):
+            return None
         return callback.event.body if callback.body is None else callback.body
+
+
+def _is_stopped(callback: Callback) -> bool:
+    """Whether the owner of its hook may not be notified now: what was made since then, nobody sent."""
+    hook = Hook.objects.select_related("user", "model").filter(pk=hook_of(callback.subscriber)).first()
+    return hook is not None and bool(why_stopped(hook))
 
 
 class AttemptSerializer(serializers.ModelSerializer[Attempt]):

@@ -25,7 +25,8 @@ class Described(AutoSchema):
 def _errors_of(path: str, operation: dict[str, Any]) -> dict[str, str]:
     asked = "requestBody" in operation or any(one["in"] == "query" for one in operation.get("parameters", ()))
     errors = {"400": "What is asked makes no sense: texts, by field."} if asked else {}
-    errors |= {"401": "Nobody has logged in.", "403": "A session without its CSRF token.", "429": "Asked too often."}
+    errors |= {"401": "Nobody has logged in.", "403": "A permission is missing, or the CSRF token of a session."}
+    errors |= {"429": "Asked too often."}
     return errors | ({"404": "There is none, or it is not yours."} if "{id}" in path or "deliveries" in path else {})
 
 

@@ -55,8 +55,8 @@ class ModelName(serializers.Field[Any, Any, Any, Any]):
         try:
             return ContentType.objects.get_for_model(named_model(data))
         except InvalidModelError as error:
-            is_staff = self.context["request"].user.is_staff
-            raise serializers.ValidationError(error.messages if is_staff else [NO_SUCH_MODEL]) from error
+            is_superuser = self.context["request"].user.is_superuser
+            raise serializers.ValidationError(error.messages if is_superuser else [NO_SUCH_MODEL]) from error
 
 
 class Headers(serializers.DictField):

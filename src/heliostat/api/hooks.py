@@ -11,21 +11,21 @@ from typing import Any, ClassVar
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError as DjangoValidationError
 from rest_framework import serializers
+from rest_framework.exceptions import PermissionDenied
 
 from heliostat.api.base import told_by_field
 from heliostat.api.fields import Headers, ModelName, PlainJSON, Strict
-from heliostat.api.policy import check_may_hook, check_offered
+from heliostat.api.policy import check_offered, may, may_do_all, may_set_owner, owns
 from heliostat.exceptions import ConfigurationError
-from heliostat.webhooks.masks import check_move, unmasked
+from heliostat.webhooks import owners
+from heliostat.webhooks.masks import check_move, masked_url, unmasked
 from heliostat.webhooks.models import Hook
 
 SHARED = "v1"
-TOLD = frozenset({"user", "model", "object_id", "signals", "payload_template", "serializer_class"})
-"""The fields that decide who is told what: when one of them changes, it is asked whether he may be."""
 
 
 class HookSerializer(Strict, serializers.ModelSerializer[Hook]):
-    """A hook. Whoever is not staff has no say in whose it is, and names no serializer: that is code."""
+    """A hook. Whose it is, only users say who may change hooks; a serializer, which is code, only superusers name."""
 
     model = ModelName(required=False, allow_null=True, help_text="Told of objects of this model: “targets.target”.")
     signals = serializers.ListField(
@@ -39,7 +39,7 @@ class HookSerializer(Strict, serializers.ModelSerializer[Hook]):
         queryset=get_user_model()._default_manager.all(),
         required=False,
         allow_null=True,
-        help_text="Whose hook it is, for staff to say; null: the site's.",
+        help_text="Owner, set by users who may change hooks; null: the site's.",
     )
 
     public_key = serializers.SerializerMethodField(help_text="What receivers verify with, where the signature is v1a.")
@@ -62,18 +62,33 @@ class HookSerializer(Strict, serializers.ModelSerializer[Hook]):
 
     def get_fields(self) -> dict[str, Any]:
         fields = super().get_fields()
-        request = self.context.get("request")
-        if request is not None and not request.user.is_staff:
-            fields["user"].read_only = True
-            fields["serializer_class"].read_only = True
+        if "request" in self.context:
+            fields["user"].read_only = not may_set_owner(self._user, self._before)
+            fields["serializer_class"].read_only = not self._user.is_superuser
         return fields
 
+    def to_representation(self, instance: Hook) -> dict[str, Any]:
+        """An address may hold a key, so users who may not change the hook see only its site."""
+        shown: dict[str, Any] = super().to_representation(instance)
+        if not self._may_change(instance):
+            shown["target_url"] = masked_url(instance.target_url)
+        return shown
+
+    def _may_change(self, hook: Hook) -> bool:
+        """In a list, permissions on single objects are not asked: that would be a query for each."""
+        if self.parent is not None:
+            return owns(self._user, hook) or may_do_all(self._user, "change", Hook)
+        return may(self._user, "change", hook)
+
+    @property
+    def _before(self) -> Hook | None:
+        return self.instance if isinstance(self.instance, Hook) else None
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        before = self.instance if isinstance(self.instance, Hook) else None
-        if before is None:
+        if self._before is None:
             attrs.setdefault("user", self._user)
         try:
-            return self._checked(before, attrs)
+            return self._checked(self._before, attrs) | {"enforce_permissions": True}
         except DjangoValidationError as error:
             raise told_by_field(error) from error
 
@@ -84,9 +99,12 @@ class HookSerializer(Strict, serializers.ModelSerializer[Hook]):
             attrs["headers"] = _written(attrs["headers"], hook.headers)
         for name, value in attrs.items():
             setattr(hook, name, value)
-        if before is None or any(getattr(before, name) != getattr(hook, name) for name in TOLD & attrs.keys()):
+        changed = {name for name in attrs if before is None or getattr(before, name) != getattr(hook, name)}
+        if before is not None and (reason := owners.why_closed(before, changed)):
+            raise PermissionDenied(f"This cannot be changed while {reason}.")
+        if not owners.DECIDE.isdisjoint(changed):
             check_offered(hook.signals)
-            check_may_hook(self._user, hook)
+            owners.check_editor(self._user, hook, changed)
         hook.validate()
         if before is not None:
             check_move(before.target_url, hook.target_url, before.headers, hook.headers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import mixins, status
 from rest_framework.decorators import action
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -20,7 +21,7 @@ from rest_framework.viewsets import GenericViewSet
 from heliostat.api import deliveries, examples, hooks
 from heliostat.api.base import Conflict, HeliostatView, NewestFirst
 from heliostat.api.described import described
-from heliostat.api.policy import has_room, visible_hooks
+from heliostat.api.policy import check_deliveries, check_may, has_room, may_do_all, own_hooks, owns, visible_hooks
 from heliostat.conf import conf
 from heliostat.objects import get_object
 from heliostat.outbox import resending
@@ -28,10 +29,12 @@ from heliostat.outbox.finding import OfSubscribers
 from heliostat.outbox.models import Attempt, Callback, Status
 from heliostat.webhooks import care
 from heliostat.webhooks.exceptions import HookDisabledError
-from heliostat.webhooks.models import Hook, hook_of
+from heliostat.webhooks.models import Hook
+from heliostat.webhooks.owners import why_stopped
 
 KEY = "[0-9]{1,18}"
-READING = ("list", "retrieve", "metadata")
+READING = ("retrieve", "metadata", "resend")
+VERBS = {"retrieve": "view", "resend": "view", "destroy": "delete"}  # all else changes a hook
 PREVIEW = OpenApiParameter("preview", bool, description="Only count.")
 CONFLICT = OpenApiResponse(description="This cannot be done in the present state.")
 
@@ -45,7 +48,7 @@ class HookViewSet(
     mixins.DestroyModelMixin,
     GenericViewSet[Hook],
 ):
-    """Hooks: who asked to know of what, and where to send it. You see your own; staff see all."""
+    """Hooks: who asked to know of what, and where to send it. You see your own; with permissions, those of others."""
 
     queryset = Hook.objects.none()
     serializer_class = hooks.HookSerializer
@@ -53,8 +56,22 @@ class HookViewSet(
     lookup_value_regex = KEY
 
     def get_queryset(self) -> QuerySet[Hook]:
-        found = visible_hooks(self.request.user)
-        return found.select_related("model") if self.action in READING else found.select_for_update()
+        found = visible_hooks(self.request.user) if self.action == "list" else Hook.objects.all()
+        return found.select_related("model")
+
+    def get_object(self) -> Hook:
+        """Return the hook if this user may do to it what is asked; locked, where it is to be changed.
+
+        Raises `Http404` where they may not see it, `PermissionDenied` where they may only see it.
+        """
+        hook = get_object(self.get_queryset(), self.kwargs["pk"])
+        action = VERBS.get(self.action, "change")
+        check_may(self.request.user, action, hook)
+        if self.action in READING:
+            return hook
+        hook = get_object(Hook.objects.select_for_update(), hook.pk)
+        check_may(self.request.user, action, hook)  # it may have changed hands
+        return hook
 
     @described(
         request=hooks.HookSerializer,
@@ -131,6 +148,8 @@ class HookViewSet(
         hours = asked.validated_data.get("overlap_hours")
         overlap = None if hours is None else timedelta(hours=hours)
         with self._held() as hook:
+            if reason := why_stopped(hook):
+                raise PermissionDenied(f"The secret cannot be changed while {reason}.")
             care.rotate_secret(hook, overlap, asked.validated_data.get("signature", ""))
         return Response(hooks.SecretSerializer(hook).data)
 
@@ -145,7 +164,9 @@ class HookViewSet(
         """Send again what failed since a time, at most 10,000 at once; with ?preview=true, only count it."""
         asked = hooks.ResendAllSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        hook = get_object(visible_hooks(request.user), pk)
+        hook = self.get_object()
+        if not (owns(request.user, hook) or may_do_all(request.user, "change", Callback)):
+            raise PermissionDenied
         since, ended = asked.validated_data["since"], Status(asked.validated_data["ended_as"])
         which = (hook.subscriber, since)
         if request.query_params.get("preview", "").lower() in ("true", "1", "yes"):
@@ -184,25 +205,28 @@ class DeliveryViewSet(HeliostatView, GenericViewSet[Any]):
         query = deliveries.DeliveryQuery(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         found = query.narrow(self.get_queryset())
-        rows = self._among(found, visible_hooks(request.user), query.validated_data.get("hook"))
+        rows = self._among(found, query.validated_data.get("hook"))
         return self._page(rows, deliveries.DeliverySerializer)
 
-    def _among(self, found: QuerySet[Callback], visible: QuerySet[Hook], hook: int | None) -> Any:
+    def _among(self, found: QuerySet[Callback], hook: int | None) -> Any:
+        """Those of the user's own hooks; with the permission to view callbacks, of all."""
+        sees_all, own = may_do_all(self.request.user, "view", Callback), own_hooks(self.request.user)
         if hook is not None:
-            return found.filter(subscriber=get_object(visible, hook).subscriber)
-        if self.request.user.is_staff:
-            return found
-        return OfSubscribers(found, [one.subscriber for one in visible.only("pk")])
+            if not (sees_all or own.filter(pk=hook).exists()):
+                raise Http404
+            return found.filter(subscriber=f"hook:{hook}")
+        return found if sees_all else OfSubscribers(found, [one.subscriber for one in own.only("pk")])
 
     def get_object(self) -> Callback:
         found: Callback = super().get_object()
-        self._check_visible([found.subscriber])
+        check_deliveries(self.request.user, "change" if self.action == "resend" else "view", [found])
         return found
 
     @described(responses=deliveries.WholeDeliverySerializer)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """One delivery, with the body that is sent."""
-        return Response(deliveries.WholeDeliverySerializer(self.get_object()).data)
+        context = self.get_serializer_context()
+        return Response(deliveries.WholeDeliverySerializer(self.get_object(), context=context).data)
 
     @described(responses=deliveries.AttemptSerializer(many=True))
     @action(detail=True)
@@ -230,23 +254,15 @@ class DeliveryViewSet(HeliostatView, GenericViewSet[Any]):
         asked = deliveries.SelectionSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         ids = set(asked.validated_data["deliveries"])
-        found = list(self.get_queryset().filter(pk__in=ids).values_list("subscriber", flat=True))
+        found = list(self.get_queryset().filter(pk__in=ids).defer("body", "event__body", "event__context"))
         if len(found) < len(ids):
             raise Http404
-        self._check_visible(found)
+        check_deliveries(request.user, "change", found)
         return _count(resending.resend(ids), status.HTTP_202_ACCEPTED)
 
     def _page(self, rows: Any, serializer: Any) -> Response:
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(serializer(page, many=True).data)
-
-    def _check_visible(self, subscribers: Iterable[str]) -> None:
-        """Raises 404 for what hooks of others were told. Staff see what hooks were told that are deleted, too."""
-        if self.request.user.is_staff:
-            return
-        wanted = {hook_of(one) for one in subscribers}
-        if visible_hooks(self.request.user).filter(pk__in=wanted).count() < len(wanted):
-            raise Http404
 
 
 def _count(count: int, code: int) -> Response:

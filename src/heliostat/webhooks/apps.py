@@ -29,8 +29,8 @@ class WebhooksConfig(AppConfig):
         from heliostat.delivery.transport import register_transport
         from heliostat.events.matching import registry
         from heliostat.outbox.handover import hand_over
-        from heliostat.webhooks import live, signals
-        from heliostat.webhooks.checks import check_allowed_models, check_deliverers
+        from heliostat.webhooks import live, owners, signals
+        from heliostat.webhooks.checks import check_allowed_models, check_deliverers, check_policy
         from heliostat.webhooks.deliverers import configured, overrides
         from heliostat.webhooks.disabling import NOTICE, notice, notices
         from heliostat.webhooks.models import SOURCE, Hook
@@ -43,9 +43,11 @@ class WebhooksConfig(AppConfig):
         observe("hook", overrides.answered)
         register(check_deliverers)
         register(check_allowed_models)
+        register(check_policy)
         limit_with("hook", HookOwner())
         registry.add("webhooks.notices", notices)
         find_with(NOTICE, notice)
+        owners.connect()
         signals.hook_event.connect(signals.tell, dispatch_uid="heliostat.webhooks")
         for signal in (post_save, post_delete):
             signal.connect(live.hooks_changed, sender=Hook, dispatch_uid="heliostat.webhooks")

@@ -1,10 +1,11 @@
-"""System checks: deliverers that exist, and models that may be hooked."""
+"""System checks: deliverers and a policy that exist, and models that may be hooked."""
 
 from __future__ import annotations
 
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
+from django.utils.module_loading import import_string
 
 from heliostat.conf import conf, did_you_mean
 from heliostat.events.resources import resource_of
@@ -46,3 +47,17 @@ def check_allowed_models(**_: object) -> list[CheckMessage]:
         for name in allowed
         if str(name).lower() not in known
     ]
+
+
+def check_policy(**_: object) -> list[CheckMessage]:
+    """`HELIOSTAT_MAY_HOOK` leads to a function."""
+    try:
+        found = import_string(conf.may_hook)
+    except Exception as error:  # whatever the module raises while it is imported
+        problem = f"cannot be imported: {error}"
+    else:
+        if callable(found):
+            return []
+        problem = "is no function"
+    hint = "Give the dotted path of a function (user, model, object_id) that says True or False."
+    return [Error(f"HELIOSTAT_MAY_HOOK {conf.may_hook!r} {problem}.", hint=hint, id="heliostat.E040")]

@@ -22,6 +22,7 @@ from heliostat.events.resources import resource_of
 from heliostat.events.signals import listen_to
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.dialect import dialect_for
+from heliostat.webhooks import owners
 from heliostat.webhooks.exceptions import InvalidHeadersError, InvalidSignalError
 from heliostat.webhooks.headers import parse_headers
 from heliostat.webhooks.models import SOURCE, Hook, HookVersion, hook_of
@@ -169,7 +170,7 @@ def _watch() -> None:
             connections[USING].close()  # away for a while; look again
 
 
-_looked_up: tuple[int, dict[str, Destination | NoDestination]] = (-1, {})  # by the version of the hooks
+_looked_up: tuple[int, dict[str, owners.Known]] = (-1, {})  # by the version of the hooks
 
 
 def destinations(subscribers: Iterable[str]) -> Mapping[str, Destination | NoDestination]:
@@ -181,14 +182,14 @@ def destinations(subscribers: Iterable[str]) -> Mapping[str, Destination | NoDes
         _looked_up = version, (known := {})
     if missing := wanted - known.keys():
         known.update(_look_up(missing))
-    return {name: known[name] for name in wanted}
+    return owners.destinations_now({name: known[name] for name in wanted})
 
 
-def _look_up(subscribers: Iterable[str]) -> Mapping[str, Destination | NoDestination]:
+def _look_up(subscribers: Iterable[str]) -> Mapping[str, owners.Known]:
     ids = {hook_of(name): name for name in subscribers}
-    found: dict[str, Destination | NoDestination] = dict.fromkeys(ids.values(), NoDestination("the hook was deleted"))
+    found: dict[str, owners.Known] = dict.fromkeys(ids.values(), NoDestination("the hook was deleted"))
     for hook in Hook.objects.using(USING).filter(pk__in=ids):
-        found[ids[hook.pk]] = _destination(hook)
+        found[ids[hook.pk]] = owners.with_owner(hook, _destination(hook))
     return found
 
 

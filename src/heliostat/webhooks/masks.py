@@ -18,6 +18,13 @@ def masked(text: str) -> dict[str, str]:
     return {name: MASK if is_secret_name(name) else value for name, value in _by_name(text).items()}
 
 
+def masked_url(url: str) -> str:
+    """Return the scheme and host of an address, with a mask in place of anything else: it may hold a key."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}/{MASK if url.partition('://')[2] != host else ''}"
+
+
 def unmasked(headers: Mapping[str, str], stored: str) -> dict[str, str]:
     """Headers with the stored values in place of masks; raises `InvalidHeadersError` where none is stored."""
     kept = {name.lower(): value for name, value in _by_name(stored).items()}

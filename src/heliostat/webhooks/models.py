@@ -152,6 +152,11 @@ class Hook(Signed):
         validators=[MinValueValidator(1)],
         help_text="Requests in flight. Empty: the site's limit.",
     )
+    enforce_permissions = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="Deliver only while the owner has permission to view what the hook subscribes to.",
+    )
     failing_since = models.DateTimeField(null=True, editable=False)
     disabled_because = models.CharField(max_length=200, blank=True, default="", editable=False)
     created = models.DateTimeField(auto_now_add=True)

@@ -167,6 +167,14 @@ class Migration(migrations.Migration):
                         validators=[django.core.validators.MinValueValidator(1)],
                     ),
                 ),
+                (
+                    "enforce_permissions",
+                    models.BooleanField(
+                        default=False,
+                        editable=False,
+                        help_text="Deliver only while the owner has permission to view what the hook subscribes to.",
+                    ),
+                ),
                 ("failing_since", models.DateTimeField(editable=False, null=True)),
                 ("disabled_because", models.CharField(blank=True, default="", editable=False, max_length=200)),
                 (

@@ -1,0 +1,252 @@
+"""Whether the owner of a hook may be notified of what it subscribes to: asked when a person makes or changes the hook,
+and again, cached for seconds, whenever a callback is about to leave.
+
+`HELIOSTAT_MAY_HOOK` names the function that decides about models and objects. A hook without an owner is the site's,
+and so is one that code makes without `enforce_permissions=True`: no permission is asked. An inactive owner stops any
+hook.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any, Protocol
+
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import ValidationError
+from django.db import Error as DatabaseError
+from django.db.models import Model
+from django.db.models.signals import m2m_changed, post_save
+from django.utils.module_loading import import_string
+
+from heliostat.conf import conf
+from heliostat.delivery.destinations import Destination, NoDestination
+from heliostat.events.matching import can_be_told
+from heliostat.events.resources import model_of, resource_of
+from heliostat.objects import find_object
+from heliostat.outbox.models import Event
+from heliostat.webhooks import permissions
+from heliostat.webhooks.exceptions import InvalidModelError, InvalidPayloadError, InvalidSignalError
+from heliostat.webhooks.lookup import models_on
+from heliostat.webhooks.models import Hook
+from heliostat.webhooks.patterns import WILD, could_be_of
+from heliostat.webhooks.templates import names_in
+
+logger = logging.getLogger("heliostat.webhooks")
+
+DECIDE = frozenset(
+    {"user", "model", "object_id", "signals", "filters", "payload_template", "serializer_class", "target_url"}
+)
+"""The fields of a hook that decide who is told what."""
+CLOSED = (DECIDE - {"user"}) | {"headers", "http_method", "content_type"}
+"""The fields that stay as they are while the owner may not be notified."""
+
+WHERE = "GET event-types/ lists what you may be told of."
+NO_SUCH_MODEL = f"There is no such model that you may hook. {WHERE}"  # whether it exists or not
+INACTIVE = "the owner of the hook is inactive"
+NOT_ALLOWED = "the owner of the hook has no permission to view what it subscribes to"
+NOT_KNOWN = "HELIOSTAT_MAY_HOOK failed for the owner of the hook; the log says why"
+
+
+class Policy(Protocol):
+    """Whether a user who is no superuser may be told of objects of a model; of one of them, where its key is given."""
+
+    def __call__(self, user: Any, model: type[Model], object_id: str) -> bool: ...
+
+
+def may_view(user: Any, model: type[Model], object_id: str) -> bool:
+    """The default policy: Django's permission to view the model, or this one object where a backend knows objects."""
+    if permissions.may_view(user, model):
+        return True
+    one = find_object(model._default_manager.all(), object_id) if object_id else None
+    return one is not None and permissions.may_view(user, model, one)
+
+
+def may_hook(user: Any, model: type[Model], object_id: str = "") -> bool:
+    """Return whether an active user may be told of objects of a model, or of the one with this key."""
+    if not getattr(user, "is_active", True):
+        return False
+    return bool(_is_superuser(user) or policy_at(conf.may_hook)(user, model, object_id))
+
+
+@cache
+def policy_at(path: str) -> Policy:
+    """Return the function that `HELIOSTAT_MAY_HOOK` names; raises `ImportError` where there is none."""
+    found: Policy = import_string(path)
+    return found
+
+
+def _is_superuser(user: Any) -> bool:
+    return bool(getattr(user, "is_superuser", False))
+
+
+def check_may_hook(user: Any, hook: Hook) -> None:
+    """Raise a `ValidationError` where the hook would tell this user what they may not view.
+
+    Each model is asked for that the hook is on, that its event types can match, and that its template reads over
+    relations. Events of no model need the permission to view events.
+    """
+    if _is_superuser(user):
+        return
+    model = hook.model.model_class() if hook.model else None
+    if hook.model and (model is None or not may_hook(user, model, hook.object_id)):
+        raise InvalidModelError(NO_SUCH_MODEL)
+    told: list[type[Model]] = []
+    for pattern in hook.patterns:
+        found = list(_models_of(pattern))
+        if not found or not all(_may_match(user, one, hook.object_id) for one in found):
+            raise InvalidSignalError(f"You may not be told of “{pattern}”. {WHERE}")
+        told += [one for one in found if one is not None]
+    if hook.payload_template:
+        _check_template(user, hook, told)
+
+
+def _models_of(pattern: str) -> Iterator[type[Model] | None]:
+    """Yield the models whose events an event type can match; None for events that are of no model.
+
+    A `*` goes over dots: `shop.*` matches the events of each model of `shop`.
+    """
+    resource = pattern.rpartition(".")[0]
+    named = None if WILD.search(resource) else model_of(resource)
+    yield named
+    for model in apps.get_models() if WILD.search(pattern) else ():
+        is_other = model is not named and not model._meta.proxy and can_be_told(model)
+        if is_other and could_be_of(pattern, resource_of(model)):
+            yield model
+
+
+def _may_match(user: Any, model: type[Model] | None, object_id: str) -> bool:
+    return permissions.may_view(user, Event) if model is None else may_hook(user, model, object_id)
+
+
+def _check_template(user: Any, hook: Hook, told: list[type[Model]]) -> None:
+    """What a template reaches over relations is told, too."""
+    for path in names_in(hook.payload_template, hook.content_type):
+        for model in {reached for start in told for reached in models_on(path, start)}:
+            if model is None or not may_hook(user, model):
+                name = ".".join(path)
+                raise InvalidPayloadError(f"{{{{{name}}}}} tells of an object that you may not be told of. {WHERE}")
+
+
+def why_closed(hook: Hook, changed: Collection[str]) -> str:
+    """Return why these fields of a hook cannot be changed now; empty where they can.
+
+    While its owner may not be notified, what the hook sends and where stays as it is, until somebody who may change the
+    hook gives it to another owner.
+    """
+    if "user" in changed or CLOSED.isdisjoint(changed):
+        return ""
+    return why_stopped(hook, enforced=True)
+
+
+def check_editor(editor: Any, hook: Hook, changed: Collection[str]) -> None:
+    """Raise a `ValidationError` where a person changes who is told what, and may not be told that themselves."""
+    if not DECIDE.isdisjoint(changed):
+        check_may_hook(editor, hook)
+
+
+def why_stopped(hook: Hook, *, enforced: bool | None = None) -> str:
+    """Return why nothing may be sent to a hook because of its owner; empty where it may.
+
+    Asks the database. `enforced` stands in for `hook.enforce_permissions`: what a person changes is enforced from then.
+    """
+    if hook.user_id is None:
+        return ""
+    user = hook.user
+    if not getattr(user, "is_active", True):
+        return INACTIVE
+    if not (hook.enforce_permissions if enforced is None else enforced):
+        return ""
+    try:
+        check_may_hook(user, hook)
+    except ValidationError:
+        return NOT_ALLOWED
+    except DatabaseError:
+        raise
+    except Exception:  # whatever a project's own function raises
+        logger.exception("HELIOSTAT_MAY_HOOK failed for hook %s, nothing is sent to it", hook.pk)
+        return NOT_KNOWN
+    return ""
+
+
+class Owned:
+    """The destination of a hook that has an owner, with the last answer to whether it may be sent to."""
+
+    __slots__ = ("answered_in", "destination", "hook", "reason", "until")
+
+    def __init__(self, hook: Hook, destination: Destination) -> None:
+        self.hook = hook
+        self.destination = destination
+        self.reason = ""
+        self.until = 0.0
+        self.answered_in = -1
+
+    def is_known(self) -> bool:
+        """Return whether the last answer still counts."""
+        return self.answered_in == _generation and time.monotonic() < self.until
+
+    def ask(self, owner: Any, generation: int) -> None:
+        """Ask again. `owner` was just read, so that its permissions are those of now; None where it was deleted."""
+        if owner is not None:
+            self.hook.user = owner
+        self.reason = INACTIVE if owner is None else why_stopped(self.hook)
+        self.until, self.answered_in = time.monotonic() + conf.permission_cache, generation
+
+    def now(self) -> Destination | NoDestination:
+        """Return where the hook is, or why nothing is sent."""
+        return NoDestination(self.reason) if self.reason else self.destination
+
+
+Known = Destination | NoDestination | Owned
+
+_generation = 0  # of what this process knows of users and permissions
+
+
+def with_owner(hook: Hook, destination: Destination | NoDestination) -> Known:
+    """Return a destination that may be kept as long as the hook does not change: its owner is asked for apart."""
+    if hook.user_id is None or isinstance(destination, NoDestination):
+        return destination
+    if hook.model_id is not None:  # from Django's own cache: a row here would be a query for each hook
+        hook.model = ContentType.objects.db_manager(hook._state.db).get_for_id(hook.model_id)
+    return Owned(hook, destination)
+
+
+def destinations_now(known: Mapping[str, Known]) -> dict[str, Destination | NoDestination]:
+    """Return where these hooks are, without those whose owner may not be notified now.
+
+    Answers count for HELIOSTAT_PERMISSION_CACHE seconds. All owners that must be asked for are read in one query.
+    """
+    generation = _generation
+    unknown = [one for one in known.values() if isinstance(one, Owned) and not one.is_known()]
+    if unknown:
+        owners = _owners_of(unknown)
+        for one in unknown:
+            one.ask(owners.get(one.hook.user_id), generation)
+    return {name: one.now() if isinstance(one, Owned) else one for name, one in known.items()}
+
+
+def _owners_of(hooks: Iterable[Owned]) -> dict[Any, Any]:
+    found = list(hooks)
+    users = get_user_model()._base_manager.db_manager(hints={"instance": found[0].hook})
+    return users.in_bulk({one.hook.user_id for one in found})
+
+
+def permissions_changed(update_fields: Iterable[str] | None = None, **_: object) -> None:
+    """Users or permissions changed in this process: ask again. Others do after HELIOSTAT_PERMISSION_CACHE seconds."""
+    global _generation  # noqa: PLW0603  answers are kept where they are used, and compare this number
+    if update_fields is None or set(update_fields) != {"last_login"}:
+        _generation += 1
+
+
+def connect() -> None:
+    """Hear of changes of users and permissions, at start."""
+    user = get_user_model()
+    post_save.connect(permissions_changed, sender=user, dispatch_uid="heliostat.webhooks.owners")
+    group = apps.get_model("auth.Group") if apps.is_installed("django.contrib.auth") else None
+    for model, name in ((user, "user_permissions"), (user, "groups"), (group, "permissions")):
+        if (relation := getattr(model, name, None)) is not None:  # a user model of a project's own may have none
+            m2m_changed.connect(permissions_changed, sender=relation.through, dispatch_uid="heliostat.webhooks.owners")
