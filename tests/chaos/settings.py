@@ -8,6 +8,7 @@ SECRET_KEY = "only for tests"
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "rest_framework.authtoken",
     "heliostat.outbox",
     "heliostat.delivery",
     "heliostat.hooks",

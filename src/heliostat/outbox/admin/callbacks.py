@@ -7,13 +7,13 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from heliostat.objects import get_object
+from heliostat.objects import find_object
 from heliostat.outbox import resending, transitions
 from heliostat.outbox.admin.filters import StatusFilter, SubscriberFilter, TimeFilter
 from heliostat.outbox.admin.log import LogAdmin, at, object_link, pretty
@@ -21,6 +21,7 @@ from heliostat.outbox.admin.send_failed import SendFailedView
 from heliostat.outbox.admin.subscribers import subscriber_link
 from heliostat.outbox.finding import search
 from heliostat.outbox.models import Attempt, Callback, Status
+from heliostat.permissions import has_permission
 
 ATTEMPTS_SHOWN = 100
 
@@ -45,9 +46,9 @@ class CallbackAdmin(LogAdmin):
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Callback], search_term: str) -> Any:
         return (search(queryset, search_term.strip()) if search_term.strip() else queryset), False
 
-    def has_resend_permission(self, request: HttpRequest) -> bool:
+    def has_resend_permission(self, request: HttpRequest, obj: Callback | None = None) -> bool:
         """Sending again is for those who may change callbacks, though nobody changes them by hand."""
-        return bool(request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}"))
+        return has_permission(request.user, "change", Callback, obj)
 
     @admin.display(description="who is told")
     def told(self, callback: Callback) -> SafeString | str:
@@ -73,9 +74,11 @@ class CallbackAdmin(LogAdmin):
     @method_decorator(require_POST)
     def send_one_again(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Begin anew with one that came to an end; try one now that waits for its next attempt."""
-        if not self.has_resend_permission(request):
+        callback = find_object(self.get_queryset(request), pk)
+        if not self.has_resend_permission(request, callback):
             raise PermissionDenied
-        callback = get_object(self.get_queryset(request), pk)
+        if callback is None:
+            raise Http404
         if callback.status == Status.WAITING:
             transitions.hasten(callback._state.db or "default", ids=[pk])
             messages.success(request, "It is tried as soon as a worker is free.")
@@ -95,7 +98,7 @@ class CallbackAdmin(LogAdmin):
             "told": subscriber_link(obj.subscriber),
             "body": pretty(obj.event.body if obj.body is None else obj.body),
             "log": log[:ATTEMPTS_SHOWN],
-            "may_resend": self.has_resend_permission(request) and obj.status != Status.SENDING,
+            "may_resend": self.has_resend_permission(request, obj) and obj.status != Status.SENDING,
             "is_waiting": obj.status == Status.WAITING,
         }
         return super().render_change_form(request, context, *args, **kwargs)

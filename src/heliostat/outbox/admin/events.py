@@ -13,6 +13,7 @@ from heliostat.outbox.admin.log import LogAdmin, at, object_link, pretty
 from heliostat.outbox.admin.subscribers import subscriber_link
 from heliostat.outbox.finding import event_id
 from heliostat.outbox.models import Callback, Event
+from heliostat.permissions import has_permission
 
 CALLBACKS_SHOWN = 100
 
@@ -37,7 +38,9 @@ class EventAdmin(LogAdmin):
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         obj = context["original"]
+        may_view = any(has_permission(request.user, action, Callback) for action in ("view", "change"))
         told = Callback.objects.using(obj._state.db).filter(event=obj).order_by("id").defer("body")
+        told = told if may_view else told.none()
         context |= {
             "what": object_link(obj, request, self.admin_site),
             "actor": _actor(obj),

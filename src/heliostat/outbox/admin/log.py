@@ -20,6 +20,7 @@ from django.utils.safestring import SafeString
 from heliostat.events.resources import model_of
 from heliostat.objects import find_object
 from heliostat.outbox.models import Event
+from heliostat.permissions import ObjectPermissions
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
@@ -48,7 +49,7 @@ class BoundedPaginator(LogPaginator):
         return self._counted > MOST
 
 
-class LogAdmin(ModelAdmin):
+class LogAdmin(ObjectPermissions, ModelAdmin):
     """A log: to be read, not to be written."""
 
     show_full_result_count = False

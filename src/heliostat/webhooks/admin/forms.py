@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,9 @@ from django.utils.safestring import SafeString, mark_safe
 from heliostat.events.matching import can_be_told
 from heliostat.events.resources import ACTIONS
 from heliostat.objects import find_object
+from heliostat.webhooks import owners
 from heliostat.webhooks.admin.fields import JsonField, SignalsField
-from heliostat.webhooks.exceptions import InvalidModelError
+from heliostat.webhooks.exceptions import InvalidModelError, by_field
 from heliostat.webhooks.lookup import EVENT_NAMES
 from heliostat.webhooks.models import Hook, Signal
 from heliostat.webhooks.patterns import DJANGO_SIGNALS, is_allowed
@@ -83,6 +85,8 @@ class HookForm(HookModelForm):
     signals = SignalsField(required=False, help_text=SIGNALS_HELP)
     filters = JsonField(required=False, help_text=FILTERS_HELP)
     seen = SeenField(required=False)
+    editor: Any = None
+    """The user whose form it is: they save only what they may be told of themselves. None where nothing is saved."""
 
     class Meta:
         model = Hook
@@ -101,6 +105,7 @@ class HookForm(HookModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._before = copy.copy(self.instance)
         if self.instance.pk:
             self.initial["seen"] = self.instance.modified.isoformat()
         if "model" in self.fields:  # a person who may only look has no fields
@@ -120,6 +125,25 @@ class HookForm(HookModelForm):
         if object_id and {"model", "object_id"} & set(self.changed_data) and "model" in cleaned:
             self._check_object(model.model_class() if model else None, object_id)
         return cleaned
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]  # the stubs leave it out
+        if self.editor is not None and not self.errors:
+            self._check_permissions()
+
+    def _check_permissions(self) -> None:
+        """Nobody saves a hook that tells what they may not view, nor changes one whose owner may not be notified."""
+        is_new = self.instance.pk is None
+        changed = owners.DECIDE if is_new else self.changed_data
+        if not is_new and (reason := owners.why_closed(self._before, changed)):
+            self.add_error(None, f"This cannot be changed while {reason}; give the hook another owner first.")
+            return
+        try:
+            owners.check_editor(self.editor, self.instance, changed)
+        except ValidationError as error:
+            for name, errors in by_field(error).items():
+                messages = [str(text).removesuffix(owners.WHERE) for one in errors for text in one.messages]
+                self.add_error(name if name in self.fields else None, messages)
 
     def _check_object(self, model: type[Model] | None, object_id: str) -> None:
         """An object that went since the hook was made is no mistake; one that never was, is."""

@@ -1,10 +1,13 @@
-"""The pages of hooks: list, form, and what can be done with them."""
+"""The pages of hooks: list, form, and what can be done with them.
+
+Each asks Django's permissions on hooks, or on the one hook. Only superusers name a serializer, which is code.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.forms.models import model_to_dict
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -16,12 +19,14 @@ from django.utils.safestring import SafeString
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.admin.log import moment
 from heliostat.outbox.models import Callback
+from heliostat.permissions import ObjectPermissions, has_permission
 from heliostat.webhooks.admin.forms import HookForm
 from heliostat.webhooks.admin.preview import Question, previewed
 from heliostat.webhooks.admin.state import Doing, doing, state_of
 from heliostat.webhooks.admin.tools import TOOLS, action_of, rotation_page, tell_secret, tools_for, use
 from heliostat.webhooks.masks import masked
 from heliostat.webhooks.models import Hook
+from heliostat.webhooks.owners import why_stopped
 from heliostat.webhooks.targets import host_of
 
 if TYPE_CHECKING:
@@ -45,7 +50,7 @@ TO_LOOK_AT = OF_A_HOOK | {"target_url": "host", "headers": "masked_headers"}  # 
 
 
 @admin.register(Hook)
-class HookAdmin(HookModelAdmin):
+class HookAdmin(ObjectPermissions, HookModelAdmin):
     form = HookForm
     fieldsets = FIELDSETS
     list_display = ("__str__", "state", "deliveries", "told_of", "host", "user")
@@ -78,6 +83,11 @@ class HookAdmin(HookModelAdmin):
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         """Many receivers keep a key in their address; to search it is to read it, too."""
         return self.search_fields if self.has_change_permission(request) else ("name",)
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """How deliveries fare is for users who may view callbacks."""
+        shown = super().get_list_display(request)
+        return shown if _may_view_callbacks(request) else [name for name in shown if name != "deliveries"]
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         found = super().get_changelist_instance(request)
@@ -122,27 +132,46 @@ class HookAdmin(HookModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Hook | None = None) -> Any:
         if obj is None:
-            return FIELDSETS
+            hidden = self._not_for(request)
+            return [
+                (title, {"fields": [name for name in one["fields"] if name not in hidden]}) for title, one in FIELDSETS
+            ]
         may_change = self.has_change_permission(request, obj)
         shown: Any = OF_A_HOOK if may_change else TO_LOOK_AT
         found = [(title, {"fields": [shown.get(name, name) for name in one["fields"]]}) for title, one in FIELDSETS]
         return [*found, (None, {"fields": ("seen",)})] if may_change else found
 
     def get_readonly_fields(self, request: HttpRequest, obj: Hook | None = None) -> Any:
-        return () if obj is None else ("signature", "public_key")
+        if obj is None:
+            return ()
+        code = () if request.user.is_superuser else ("serializer_class",)
+        return ("signature", "public_key", *code)
+
+    def _not_for(self, request: HttpRequest) -> tuple[str, ...]:
+        """Return the fields of a new hook that this user has no say in."""
+        user = request.user
+        code = () if user.is_superuser else ("serializer_class",)
+        return code if self.has_change_permission(request) else ("user", *code)
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        form = super().get_form(request, *args, **kwargs)
+        form.editor = request.user  # type: ignore[attr-defined]
+        return form
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """`?copy=7` begins with what hook 7 is, for those who may change it."""
         copied = self.get_object(request, request.GET.get("copy", "")) if "copy" in request.GET else None
         if copied is None or not self.has_change_permission(request, copied):
-            return dict(super().get_changeform_initial_data(request))
+            own = {} if request.user.is_superuser else {"user": request.user.pk}
+            return own | dict(super().get_changeform_initial_data(request))
         return {**model_to_dict(copied, HookForm.Meta.fields), "name": f"{copied.name} (copy)"[:200]}
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         hook = context.get("original")
         if hook is not None:
             self._attach([hook], hook._state.db)
-            context |= {"state": self.state(hook), "deliveries": self.deliveries(hook)}
+            context["state"] = self.state(hook)
+            context["deliveries"] = self.deliveries(hook) if _may_view_callbacks(request) else ""
             context["tools"] = tools_for(hook) if self.has_change_permission(request, hook) else []
         if self._may_write(request, hook):
             context |= {"question": Question(), "preview_url": "../preview/"}
@@ -150,9 +179,12 @@ class HookAdmin(HookModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Hook, form: Any, change: bool) -> None:
         """Of a hook that is there, what the form changed alone: its secret and its state are not the form's."""
+        obj.enforce_permissions = True
         if change:
-            obj.save(update_fields=[*form.changed_data, "modified"])
+            obj.save(update_fields=[*form.changed_data, "enforce_permissions", "modified"])
         else:
+            if "user" not in form.fields:
+                obj.user = request.user  # type: ignore[assignment]
             super().save_model(request, obj, form, change)
             tell_secret(request, obj)
 
@@ -165,6 +197,9 @@ class HookAdmin(HookModelAdmin):
 
     def rotate(self, request: HttpRequest, pk: int) -> HttpResponse:
         hook = self._changeable(request, pk)
+        if reason := why_stopped(hook):
+            messages.error(request, f"The secret cannot be changed while {reason}.")
+            return self._back_to(hook)
         return rotation_page(self, request, hook) or self._back_to(hook)
 
     def preview(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
@@ -174,7 +209,9 @@ class HookAdmin(HookModelAdmin):
             raise PermissionDenied
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        form = self.get_form(request, hook, change=hook is not None)(request.POST, instance=hook)
+        form_class = self.get_form(request, hook, change=hook is not None)
+        form_class.editor = None  # the preview itself asks what this user may view
+        form = form_class(request.POST, instance=hook)
         context = {**self.admin_site.each_context(request), "opts": self.opts, "title": "Preview", "media": self.media}
         context |= previewed(form, request, self.admin_site)
         is_fragment = "X-Heliostat-Fragment" in request.headers
@@ -184,7 +221,7 @@ class HookAdmin(HookModelAdmin):
         return self.has_change_permission(request, hook) if hook else self.has_add_permission(request)
 
     def _changeable(self, request: HttpRequest, pk: int) -> Hook:
-        hook = self.get_object(request, str(pk))
+        hook: Hook | None = self.get_object(request, str(pk))
         if not self.has_change_permission(request, hook):
             raise PermissionDenied
         if hook is None:
@@ -193,6 +230,10 @@ class HookAdmin(HookModelAdmin):
 
     def _back_to(self, hook: Hook) -> HttpResponse:
         return HttpResponseRedirect(reverse(f"{self.admin_site.name}:heliostat_webhooks_hook_change", args=[hook.pk]))
+
+
+def _may_view_callbacks(request: HttpRequest) -> bool:
+    return any(has_permission(request.user, action, Callback) for action in ("view", "change"))
 
 
 def _doing(hook: Hook) -> Doing:

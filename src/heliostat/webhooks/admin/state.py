@@ -51,15 +51,21 @@ def _closed(subscribers: Sequence[str], using: str) -> dict[str, datetime | None
 
 def state_of(hook: Hook, how: Doing) -> tuple[str, str]:
     """A word for a state, and why or since when."""
-    if hook.ended:
-        return "ended", "with its object"
-    if not hook.enabled:
-        return "disabled", hook.disabled_because
-    if hook.expires_at and hook.expires_at <= timezone.now():
-        return "expired", moment(hook.expires_at)
-    if hook.paused:
-        return "paused", "what happens waits"
+    if (stopped := _why_nothing_is_sent(hook)) is not None:
+        return stopped
     left_alone = f"left alone until {moment(how.left_alone_until)}" if how.left_alone_until else ""
     if hook.failing_since:
         return "failing", f"since {moment(hook.failing_since)} {left_alone}".rstrip()
     return "enabled", left_alone
+
+
+def _why_nothing_is_sent(hook: Hook) -> tuple[str, str] | None:
+    if hook.ended:
+        return "ended", "with its object"
+    if not hook.enabled:
+        return "disabled", hook.disabled_because
+    if hook.user is not None and not hook.user.is_active:
+        return "stopped", "its owner is inactive"
+    if hook.expires_at and hook.expires_at <= timezone.now():
+        return "expired", moment(hook.expires_at)
+    return ("paused", "what happens waits") if hook.paused else None
