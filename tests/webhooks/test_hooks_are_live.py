@@ -83,7 +83,7 @@ def test_a_test_that_runs_what_waits_for_its_commit_leaves_no_hook_behind() -> N
 @pytest.fixture
 def hooks_on(using: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """Hooks are told from this database."""
-    monkeypatch.setattr(live, "USING", using)
+    monkeypatch.setattr(live, "hooks_database", lambda: using)
     monkeypatch.setattr(live, "_known", {})
     return using
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.contrib.auth import get_user_model
 
 from heliostat.alerts.models import BrokerQuery
 from heliostat.permissions import ObjectPermissions
@@ -11,6 +12,6 @@ class BrokerQueryAdmin(ObjectPermissions, admin.ModelAdmin):  # type: ignore[typ
     list_display = ("name", "broker", "user", "created", "last_run")
     list_filter = ("broker", "created")
     list_select_related = ("user",)
-    search_fields = ("name", "user__username")
+    search_fields = ("name", f"user__{get_user_model().USERNAME_FIELD}")
     raw_id_fields = ("user",)
     readonly_fields = ("last_run",)

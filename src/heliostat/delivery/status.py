@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Q
 
+from heliostat.events.databases import home
 from heliostat.outbox.dialect import moment
 from heliostat.outbox.models import Callback, Status, WorkerSeen
 
@@ -24,8 +24,9 @@ class WorkerStatus:
     last_seen: datetime | None
 
 
-def worker_status(using: str = DEFAULT_DB_ALIAS) -> WorkerStatus:
-    """One look at the newest sign of life, and one at what is due."""
+def worker_status(using: str | None = None) -> WorkerStatus:
+    """Look once at the newest sign of life, and once at what is due. `using`: by default, the outbox's home."""
+    using = using or home()
     workers = WorkerSeen.objects.using(using).annotate(lives=Q(seen_at__gt=moment(using, -SILENT_FOR)))
     last_seen, running = workers.order_by("-seen_at").values_list("seen_at", "lives").first() or (None, False)
     due = Callback.objects.using(using).filter(status=Status.WAITING, due_at__lte=moment(using))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from django.db import DEFAULT_DB_ALIAS
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
 
 from heliostat.conf import conf
 from heliostat.delivery.metrics import CONTENT_TYPE, exposition
+from heliostat.events.databases import home
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.models import Callback
 from heliostat.permissions import has_permission
@@ -28,7 +28,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if not (_has_token(request) or has_permission(getattr(request, "user", None), "view", Callback)):
         return HttpResponse(REFUSED, status=403, content_type="text/plain; charset=utf-8")
     try:
-        return HttpResponse(exposition(DEFAULT_DB_ALIAS), content_type=CONTENT_TYPE)
+        return HttpResponse(exposition(home()), content_type=CONTENT_TYPE)
     except ConfigurationError as error:
         return HttpResponse(f"{error}\n", status=501, content_type="text/plain; charset=utf-8")
 

@@ -22,6 +22,7 @@ from heliostat.delivery.observers import attempted
 from heliostat.delivery.tally import Tally
 from heliostat.delivery.throttle import Throttle
 from heliostat.delivery.transport import Job, Transport, kind_of, transport_kinds
+from heliostat.events.databases import home
 from heliostat.outbox import transitions, wakeup
 from heliostat.outbox.dialect import Claimed, dialect_for
 from heliostat.outbox.handover import left_to_worker
@@ -50,13 +51,13 @@ class Worker:
 
     def __init__(
         self,
-        using: str = "default",
+        using: str | None = None,
         *,
         subscribers: Sequence[str] | None = None,
         health_file: Path | None = None,
     ) -> None:
-        """`subscribers` restricts it to these."""
-        self.using = using
+        """`using` is the database of the outbox, by default its home; `subscribers` restricts it to these."""
+        self.using = using = using or home()
         self._subscribers = subscribers
         self.told: Counter[str] = Counter()
         self._transports: dict[str, Transport] = {}

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from heliostat.events.databases import home
 from heliostat.events.event import Event
 from heliostat.events.resources import ACTIONS
 from heliostat.events.telling import tell
@@ -74,12 +75,13 @@ _batches: ContextVar[dict[str, Batch]] = ContextVar("heliostat_batches", default
 
 
 @contextmanager
-def batch(using: str = "default") -> Iterator[None]:
+def batch(using: str | None = None) -> Iterator[None]:
     """All steps inside succeed or none, and each object that they touch is told of once, at the end.
 
     A target made with its aliases and extra fields is one `created`, with everything there. An inner batch
-    belongs to the outer one.
+    belongs to the outer one. `using` is the database of the changes: by default, that of the outbox.
     """
+    using = using or home()
     if current_batch(using) is not None:
         with transaction.atomic(using=using):
             yield

@@ -80,7 +80,8 @@ def current_depth(event_type: str) -> int:
 def actor_of(user: Any) -> Actor | None:
     if user is None or not getattr(user, "is_authenticated", False):
         return None
-    return Actor(str(user.pk), user.get_username())
+    name = user.get_username() if hasattr(user, "get_username") else user
+    return Actor(str(user.pk), str(name))
 
 
 def current_actor() -> Actor | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, models, router, transaction
+from django.db import models, transaction
 
 from heliostat.events import context
 from heliostat.events.capture import happened, make
+from heliostat.events.databases import database_of, home
 from heliostat.events.event import NOTHING, Event
 from heliostat.events.matching import registry
 from heliostat.events.resources import resource_of
@@ -33,12 +34,12 @@ def emit(
     current transaction, if there is one.
     """
     if isinstance(instance, models.Model):
-        alias = using or instance._state.db or router.db_for_write(type(instance))
+        alias = using or database_of(instance)
         if is_told(f"{resource_of(type(instance))}.{event}"):
             facts = {"snapshot": snapshot(instance), "payload": payload, "arguments": arguments}
             _tell_atomically(make(event, instance, alias, **facts), alias)
     elif is_told(_whole_type(event, instance)):
-        alias = using or DEFAULT_DB_ALIAS
+        alias = using or home()
         _tell_atomically(_without_object(event, alias, payload=payload, arguments=arguments), alias)
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from django.core.checks import register
 from django.core.signals import setting_changed
-from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.signals import connection_created
 
 from heliostat.conf import check_settings, conf
 from heliostat.events import capture, relations
+from heliostat.events.databases import home
 from heliostat.events.matching import registry
 from heliostat.events.resources import check_namespaces
 from heliostat.events.signals import check_signals, listen_to
@@ -40,7 +40,7 @@ def _listen_to_signals() -> None:
 
 def _make_ready(connection: Any, **_: Any) -> None:
     """Know who asked before the first change, so that a change finds it in memory."""
-    if connection.alias == DEFAULT_DB_ALIAS:
+    if connection.alias == home():
         registry.matcher  # noqa: B018  makes it
 
 

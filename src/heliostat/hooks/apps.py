@@ -22,7 +22,7 @@ class HooksConfig(AppConfig):
         from heliostat.delivery.python import find_with
         from heliostat.events.matching import registry
         from heliostat.hooks.attached import function_of, subscriptions
-        from heliostat.hooks.checks import check_decorated, check_hooks
+        from heliostat.hooks.checks import check_databases, check_decorated, check_hooks
         from heliostat.hooks.decorator import SOURCE
 
         autodiscover_modules("hook_points", "hooks")
@@ -30,3 +30,4 @@ class HooksConfig(AppConfig):
         find_with("code", function_of)
         register(check_hooks)
         register(check_decorated)
+        register(check_databases)

@@ -6,11 +6,13 @@ from django.apps import apps
 from django.core.checks import CheckMessage, Error, Warning
 
 from heliostat.conf import did_you_mean
+from heliostat.events.event import Phase
 from heliostat.events.resources import namespace_of, resource_of
 from heliostat.exceptions import ConfigurationError, UnknownHookPoint
 from heliostat.hooks.attached import attachments
 from heliostat.hooks.decorator import decorated
 from heliostat.hooks.points import all_points
+from heliostat.outbox.database_checks import check_durable
 
 
 def check_hooks(**_: object) -> list[CheckMessage]:
@@ -24,6 +26,11 @@ def _message(error: ConfigurationError) -> CheckMessage:
         return Error(f"HOOKS: {error}", hint=hint, id="heliostat.E010")
     hint = "HOOKS takes a path, a list of paths, or {'call': path, 'when': phase}."
     return Error(str(error), hint=hint, id="heliostat.E011")
+
+
+def check_databases(**_: object) -> list[CheckMessage]:
+    """Durable functions subscribe to models whose database has an outbox."""
+    return check_durable((one.name, one.patterns) for one in decorated() if one.phase is Phase.DURABLE)
 
 
 def check_decorated(**_: object) -> list[CheckMessage]:

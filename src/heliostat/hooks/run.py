@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, models, transaction
+from django.db import models, transaction
 
 from heliostat.events import context
 from heliostat.events.capture import happened
+from heliostat.events.databases import database_of, home
 from heliostat.events.event import Event
 from heliostat.hooks.points import RESOURCE, point_named
 from heliostat.hooks.values import packed
@@ -46,5 +47,5 @@ def _database_of(arguments: dict[str, Any]) -> str:
     """The database of the first object among the arguments: there its transaction is."""
     for value in arguments.values():
         if isinstance(value, models.Model) and value._state.db:
-            return value._state.db
-    return DEFAULT_DB_ALIAS
+            return database_of(value)
+    return home()

@@ -20,8 +20,9 @@ class ListenersConfig(AppConfig):
     def ready(self) -> None:
         from heliostat.delivery.python import find_with
         from heliostat.events.matching import registry
-        from heliostat.listeners.source import check_listeners, listener_of, subscriptions
+        from heliostat.listeners.source import check_databases, check_listeners, listener_of, subscriptions
 
         registry.add("listeners", subscriptions)
         find_with("listener", listener_of)
         register(check_listeners)
+        register(check_databases)

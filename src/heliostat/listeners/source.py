@@ -8,10 +8,11 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error
 
-from heliostat.events.event import Event
+from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
 from heliostat.exceptions import ConfigurationError
 from heliostat.listeners.config import Configured, configured
+from heliostat.outbox.database_checks import check_durable
 
 logger = logging.getLogger("heliostat.listeners")
 
@@ -42,3 +43,9 @@ def check_listeners(**_: object) -> list[CheckMessage]:
     hint = "EVENT_LISTENERS = {name: {'use': module, 'actions': […], 'resources': […], …}}"
     errors = [one for one in configured() if isinstance(one, ConfigurationError)]
     return [Error(str(error), hint=hint, id="heliostat.E020") for error in errors]
+
+
+def check_databases(**_: object) -> list[CheckMessage]:
+    """System check: durable listeners ask for models whose database has an outbox."""
+    found = [one for one in configured() if isinstance(one, Configured) and one.phase is Phase.DURABLE]
+    return check_durable((one.subscriber, one.patterns) for one in found)

@@ -17,12 +17,15 @@ class OutboxConfig(AppConfig):
         from heliostat.events.install import install
         from heliostat.events.telling import write_durable_with
         from heliostat.outbox.checks import check_mariadb, check_mariadb_isolation, check_sqlite
+        from heliostat.outbox.database_checks import check_driver, check_outboxes
         from heliostat.outbox.databases import watch_migrations
         from heliostat.outbox.write import write
 
         install()
         watch_migrations(self)
         write_durable_with(write)
+        register(check_driver)
+        register(check_outboxes)
         register(check_sqlite)
         register(check_mariadb_isolation)
         register(check_mariadb, Tags.database)

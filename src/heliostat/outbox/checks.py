@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from django.core.checks import CheckMessage, Error, Warning
 from django.db import connections
 
+from heliostat.outbox.database_checks import vendor_of
+
 OLDEST_MARIADB = (10, 6)
 IMMEDIATE = (
     "Give it OPTIONS = {'transaction_mode': 'IMMEDIATE', 'timeout': 20, "
@@ -23,7 +25,7 @@ def check_sqlite(**_: object) -> list[CheckMessage]:
             id="heliostat.W030",
         )
         for alias, options in connections.settings.items()
-        if options["ENGINE"].endswith("sqlite3")
+        if vendor_of(alias) == "sqlite"
         and str(options.get("OPTIONS", {}).get("transaction_mode", "")).upper() not in ("IMMEDIATE", "EXCLUSIVE")
     ]
 
@@ -37,7 +39,7 @@ def check_mariadb_isolation(**_: object) -> list[CheckMessage]:
             id="heliostat.W031",
         )
         for alias, options in connections.settings.items()
-        if options["ENGINE"].endswith("mysql")
+        if vendor_of(alias) == "mysql"
         and (level := options.get("OPTIONS", {}).get("isolation_level", "read committed")) != "read committed"
     ]
 

@@ -16,9 +16,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.core.signals import setting_changed
-from django.db import DatabaseError, connections, models, router
+from django.db import DatabaseError, connections, models
 from django.db.models.signals import post_migrate, pre_migrate
 
+from heliostat.events.databases import home
 from heliostat.outbox.models import Callback, Event
 
 logger = logging.getLogger("heliostat.outbox")
@@ -29,11 +30,6 @@ MIGRATING = ("django.db.migrations.executor", "django.core.management.commands.m
 _with_outbox: set[str] = set()
 _without_outbox: dict[str, float] = {}  # when each was looked at
 _mentioned: set[str] = set()
-
-
-def home() -> str:
-    """Return the alias of the database that the routers name for the outbox."""
-    return router.db_for_write(Event)
 
 
 def has_outbox(using: str) -> bool:

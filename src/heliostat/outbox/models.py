@@ -10,6 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from heliostat.outbox.indexes import PartialIndex
+from heliostat.outbox.querysets import OwnQuerySet
 
 
 class Event(models.Model):
@@ -28,7 +29,10 @@ class Event(models.Model):
         help_text="Whether who asked was looked up; a row that another program wrote is looked up by a worker.",
     )
 
+    objects = OwnQuerySet.as_manager()
+
     class Meta:
+        base_manager_name = "objects"
         ordering = ("-id",)
         indexes = (
             models.Index(fields=("object_id", "resource"), name="heliostat_of_object"),
@@ -81,7 +85,10 @@ class Callback(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
 
+    objects = OwnQuerySet.as_manager()
+
     class Meta:
+        base_manager_name = "objects"
         ordering = ("-id",)
         indexes = (
             PartialIndex(
@@ -142,7 +149,10 @@ class Attempt(models.Model):
     response = models.TextField(blank=True, default="")
     response_headers = models.TextField(blank=True, default="")
 
+    objects = OwnQuerySet.as_manager()
+
     class Meta:
+        base_manager_name = "objects"
         ordering = ("id",)
 
     def __str__(self) -> str:
@@ -164,6 +174,11 @@ class Gate(models.Model):
     closed_until = models.DateTimeField(null=True)
     spent_until = models.FloatField(default=0)
 
+    objects = OwnQuerySet.as_manager()
+
+    class Meta:
+        base_manager_name = "objects"
+
     def __str__(self) -> str:
         return f"gate of {self.subscriber}"
 
@@ -182,7 +197,10 @@ class WorkerSeen(models.Model):
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
 
+    objects = OwnQuerySet.as_manager()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name_plural = "workers seen"
 
     def __str__(self) -> str:

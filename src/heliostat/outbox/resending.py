@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from datetime import datetime
 
-from django.db import DEFAULT_DB_ALIAS
 from django.db.models import QuerySet
 
+from heliostat.events.databases import home
 from heliostat.outbox import handover, transitions
 from heliostat.outbox.finding import in_state
 from heliostat.outbox.handover import left_to_worker
@@ -29,7 +29,7 @@ def _say_nothing(_: int) -> None:
 
 def resend(
     ids: Iterable[int],
-    using: str = DEFAULT_DB_ALIAS,
+    using: str | None = None,
     *,
     only: Iterable[Status] = ENDED,
     done: Callable[[int], None] = _say_nothing,
@@ -39,6 +39,7 @@ def resend(
     What is waiting or being sent is left alone. After each batch `done` is told how many have been made to wait so far.
     A deliverer tells a few at once, like what just happened; many are left to the worker, so that nobody waits long.
     """
+    using = using or home()
     keys, states = sorted(set(ids)), tuple(only)
     count = 0
     with left_to_worker() if len(keys) > handover.AT_ONCE else nullcontext():
@@ -51,7 +52,7 @@ def resend(
 def resend_all(
     subscriber: str,
     since: datetime,
-    using: str = DEFAULT_DB_ALIAS,
+    using: str | None = None,
     *,
     status: Status = Status.ERROR,
     most: int | None = None,
@@ -61,17 +62,16 @@ def resend_all(
 
     Of more than `most`, those that ended first: what fails anew in the meantime comes last.
     """
+    using = using or home()
     found = _ended_since(subscriber, since, using, status)
     if most is not None:
         found = found.order_by("updated_at")[:most]
     return resend(found.values_list("pk", flat=True), using, only=[status], done=done)
 
 
-def failed_since(
-    subscriber: str, since: datetime, using: str = DEFAULT_DB_ALIAS, *, status: Status = Status.ERROR
-) -> int:
+def failed_since(subscriber: str, since: datetime, using: str | None = None, *, status: Status = Status.ERROR) -> int:
     """How many callbacks `resend_all` would send again now."""
-    return _ended_since(subscriber, since, using, status).count()
+    return _ended_since(subscriber, since, using or home(), status).count()
 
 
 def _ended_since(subscriber: str, since: datetime, using: str, status: Status) -> QuerySet[Callback]:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS
 from django.test import TestCase
 
+from heliostat.events.databases import home
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription, registry
 
@@ -35,6 +35,6 @@ def subscribed(function: Callable[[Event], Any], *patterns: str, when: str = Pha
         registry.remove(name)
 
 
-def run_after_commit(using: str = DEFAULT_DB_ALIAS) -> AbstractContextManager[list[Callable[[], Any]]]:
+def run_after_commit(using: str | None = None) -> AbstractContextManager[list[Callable[[], Any]]]:
     """Inside a `TestCase` nothing is ever committed: run what waits for it when the block ends."""
-    return TestCase.captureOnCommitCallbacks(using=using, execute=True)
+    return TestCase.captureOnCommitCallbacks(using=using or home(), execute=True)

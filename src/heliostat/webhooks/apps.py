@@ -31,6 +31,7 @@ class WebhooksConfig(AppConfig):
         from heliostat.outbox.handover import hand_over
         from heliostat.webhooks import live, owners, signals
         from heliostat.webhooks.checks import check_allowed_models, check_deliverers, check_policy
+        from heliostat.webhooks.databases import check_hooks_database
         from heliostat.webhooks.deliverers import configured, overrides
         from heliostat.webhooks.disabling import NOTICE, notice, notices
         from heliostat.webhooks.models import SOURCE, Hook
@@ -44,6 +45,7 @@ class WebhooksConfig(AppConfig):
         register(check_deliverers)
         register(check_allowed_models)
         register(check_policy)
+        register(check_hooks_database)
         limit_with("hook", HookOwner())
         registry.add("webhooks.notices", notices)
         find_with(NOTICE, notice)

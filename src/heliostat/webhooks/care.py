@@ -8,11 +8,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from heliostat.conf import conf
 from heliostat.delivery.signing import new_secret
+from heliostat.events.databases import database_of
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
 from heliostat.outbox import gates, handover, wakeup
@@ -93,7 +94,7 @@ def rotate_secret(hook: Hook, overlap: timedelta | None = None, signature: str =
 
 
 def _using(hook: Hook) -> str:
-    return hook._state.db or DEFAULT_DB_ALIAS
+    return database_of(hook)
 
 
 def _change(hook: Hook, **values: Any) -> None:

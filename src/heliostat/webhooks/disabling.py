@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.core.mail import send_mail
-from django.db import DEFAULT_DB_ALIAS, transaction
+from django.db import transaction
 from django.urls import NoReverseMatch, reverse
 
 from heliostat.conf import conf
@@ -20,12 +20,12 @@ from heliostat.events.emit import is_told
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
 from heliostat.exceptions import Refused
+from heliostat.webhooks.databases import hooks_database
 from heliostat.webhooks.models import Hook, hook_of
 from heliostat.webhooks.targets import host_of
 
 logger = logging.getLogger("heliostat.webhooks")
 
-USING = DEFAULT_DB_ALIAS
 RESOURCE, ACTION = "webhooks.hook", "disabled"
 NOTICE = "notice"
 MAIL = f"{NOTICE}:mail_to_owner"
@@ -45,11 +45,11 @@ def disable(subscriber: str, because: str) -> None:
     The next time that it is enabled, whatever was counted against it is forgotten.
     """
     key = hook_of(subscriber)
-    enabled = Hook.objects.using(USING).filter(pk=key, enabled=True)
+    enabled = Hook.objects.using(hooks_database()).filter(pk=key, enabled=True)
     try:
-        with transaction.atomic(using=USING):
+        with transaction.atomic(using=hooks_database()):
             if enabled.update(enabled=False, disabled_because=because[:200], failing_since=None):
-                _tell(Hook.objects.using(USING).get(pk=key), because)
+                _tell(Hook.objects.using(hooks_database()).get(pk=key), because)
                 logger.warning("%s is disabled: %s", subscriber, because)
     except Refused as error:
         logger.error("%s should be disabled (%s), but %s", subscriber, because, error)
@@ -58,8 +58,8 @@ def disable(subscriber: str, because: str) -> None:
 def _tell(hook: Hook, because: str) -> None:
     if is_told(f"{RESOURCE}.{ACTION}"):
         facts = {"name": str(hook.name), "user": hook.user_id, "host": host_of(hook.target_url), "because": because}
-        event = Event(resource=RESOURCE, action=ACTION, object_id=str(hook.pk), snapshot=facts, using=USING)
-        happened(event, USING)
+        event = Event(resource=RESOURCE, action=ACTION, object_id=str(hook.pk), snapshot=facts, using=hooks_database())
+        happened(event, hooks_database())
 
 
 def notices() -> Iterator[Subscription]:
@@ -81,7 +81,7 @@ def notice(subscriber: str) -> Callable[[Event], Any] | None:
 def mail_owner(event: Event) -> None:
     """Raises where the mail cannot be handed over, so that it is tried again."""
     assert event.object_id is not None
-    hook = Hook.objects.using(USING).filter(pk=event.object_id).select_related("user").first()
+    hook = Hook.objects.using(hooks_database()).filter(pk=event.object_id).select_related("user").first()
     address = getattr(hook.user, "email", "") if hook is not None else ""
     if address:
         facts = {**event.snapshot, "name": event.snapshot["name"] or event.object_id, "link": _link(event.object_id)}

@@ -10,8 +10,8 @@ from typing import Any
 
 from django.core import mail
 from django.core.signals import setting_changed
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db import Error as DatabaseError
+from django.db import connections, transaction
 from django.db.models import Model, QuerySet
 
 from heliostat.conf import conf
@@ -23,6 +23,7 @@ from heliostat.events.signals import listen_to
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.dialect import dialect_for
 from heliostat.webhooks import owners
+from heliostat.webhooks.databases import hooks_database
 from heliostat.webhooks.exceptions import InvalidHeadersError, InvalidSignalError
 from heliostat.webhooks.headers import parse_headers
 from heliostat.webhooks.models import SOURCE, Hook, HookVersion, hook_of
@@ -31,7 +32,6 @@ from heliostat.webhooks.patterns import check_allowed, custom_signals
 
 logger = logging.getLogger("heliostat.webhooks")
 
-USING = DEFAULT_DB_ALIAS
 REMEMBERED = 10_000
 FEW = 500  # rows that are asked for by their ids
 OF_NO_MATTER = ("created", "modified", "failing_since")  # to who is told what; times take longest to read
@@ -48,8 +48,10 @@ def subscriptions() -> Iterator[Subscription]:
     global _seen_version, _known  # what the watching thread compares, and what is told
     watch()
     try:
-        with transaction.atomic(using=USING):  # a savepoint: before the first migration there is no such table
-            version = HookVersion.current(USING)
+        # A savepoint: before the first migration there is no such table.
+        using = hooks_database()
+        with transaction.atomic(using=using):
+            version = HookVersion.current(using)
             _known, _seen_version = _caught_up(_known), version
     except DatabaseError as error:
         logger.debug("hooks cannot be read now, those that are known count: %s", error)
@@ -59,7 +61,7 @@ def subscriptions() -> Iterator[Subscription]:
 
 def _caught_up(known: Known) -> Known:
     """Objects are made anew of those rows alone that differ from what they were: that is what takes long."""
-    living = Hook.objects.using(USING).living().order_by("pk")
+    living = Hook.objects.using(hooks_database()).living().order_by("pk")
     marks = _marks(living)
     changed = [pk for pk, mark in marks.items() if pk not in known or known[pk][0] != mark]
     found = living.filter(pk__in=changed) if len(changed) <= FEW else living
@@ -72,8 +74,8 @@ def _caught_up(known: Known) -> Known:
 def _marks(hooks: QuerySet[Hook]) -> dict[int, int]:
     """By id, a hash of all that matters of a row, as the database gives it: whatever wrote it, and in what order."""
     columns = [field.attname for field in Hook._meta.concrete_fields if field.name not in OF_NO_MATTER]
-    statement, parameters = hooks.values_list("pk", *columns).query.get_compiler(USING).as_sql()
-    with connections[USING].cursor() as cursor:
+    statement, parameters = hooks.values_list("pk", *columns).query.get_compiler(hooks_database()).as_sql()
+    with connections[hooks_database()].cursor() as cursor:
         cursor.execute(statement, parameters)
         return {row[0]: hash(row) for row in cursor.fetchall()}
 
@@ -130,14 +132,14 @@ def _may_be_told(hook: Hook) -> bool:
     return True
 
 
-def hooks_changed(using: str = USING, **_: Any) -> None:
+def hooks_changed(using: str, **_: Any) -> None:
     """A hook was saved or deleted in this process: it counts from the next event on, here, and soon everywhere."""
     HookVersion.bump(using)
 
 
 def is_current() -> bool:
     """Whether no hook changed since they were read."""
-    return HookVersion.current(USING) == _seen_version
+    return HookVersion.current(hooks_database()) == _seen_version
 
 
 _watching: int | None = None
@@ -157,7 +159,7 @@ def watch() -> None:
 
 def _has_company() -> bool:
     """A database in memory is this process's alone; and a test must not find a stranger in its database."""
-    return conf.hooks_refresh > 0 and not dialect_for(USING).is_in_memory and not hasattr(mail, "outbox")
+    return conf.hooks_refresh > 0 and not dialect_for(hooks_database()).is_in_memory and not hasattr(mail, "outbox")
 
 
 def _watch() -> None:
@@ -167,7 +169,7 @@ def _watch() -> None:
             if not is_current():
                 registry.refresh(SOURCE)
         except DatabaseError:
-            connections[USING].close()  # away for a while; look again
+            connections[hooks_database()].close()  # away for a while; look again
 
 
 _looked_up: tuple[int, dict[str, owners.Known]] = (-1, {})  # by the version of the hooks
@@ -176,7 +178,7 @@ _looked_up: tuple[int, dict[str, owners.Known]] = (-1, {})  # by the version of 
 def destinations(subscribers: Iterable[str]) -> Mapping[str, Destination | NoDestination]:
     """Where these hooks want to be told, as they are now. What was looked up is kept until any hook changes."""
     global _looked_up  # noqa: PLW0603  each version has its own: threads that deliver look up at once
-    wanted, version = set(subscribers), HookVersion.current(USING)
+    wanted, version = set(subscribers), HookVersion.current(hooks_database())
     seen, known = _looked_up
     if version != seen or len(known) > REMEMBERED:
         _looked_up = version, (known := {})
@@ -188,7 +190,7 @@ def destinations(subscribers: Iterable[str]) -> Mapping[str, Destination | NoDes
 def _look_up(subscribers: Iterable[str]) -> Mapping[str, owners.Known]:
     ids = {hook_of(name): name for name in subscribers}
     found: dict[str, owners.Known] = dict.fromkeys(ids.values(), NoDestination("the hook was deleted"))
-    for hook in Hook.objects.using(USING).filter(pk__in=ids):
+    for hook in Hook.objects.using(hooks_database()).filter(pk__in=ids):
         found[ids[hook.pk]] = owners.with_owner(hook, _destination(hook))
     return found
 
@@ -217,8 +219,8 @@ def _end_with_object(hook: Hook, model: type[Model]) -> Subscription:
     """The hooks of an object end with it; what they were promised to be told, its deletion too, is still sent."""
 
     def object_deleted(event: Event) -> None:
-        if event.using == USING:  # in the same transaction as the object
-            QuerySet.update(Hook.objects.using(USING).filter(pk=hook.pk), ended=True)
+        if event.using == hooks_database():  # in the same transaction as the object
+            QuerySet.update(Hook.objects.using(hooks_database()).filter(pk=hook.pk), ended=True)
         _Ending.of(event.using).hooks.append(hook.pk)
 
     return Subscription(
@@ -240,7 +242,7 @@ class _Ending:
         self.hooks: list[int] = []
 
     def __call__(self) -> None:
-        Hook.objects.using(USING).filter(pk__in=self.hooks).update(ended=True)
+        Hook.objects.using(hooks_database()).filter(pk__in=self.hooks).update(ended=True)
 
     @classmethod
     def of(cls, using: str) -> _Ending:

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from heliostat.events.event import Event
 from heliostat.events.matching import registry
+from heliostat.outbox.querysets import OwnQuerySet
 from heliostat.webhooks.content import check_content_type
 from heliostat.webhooks.exceptions import InvalidExpiryError, InvalidModelError, InvalidSignalError, kind_of_error
 from heliostat.webhooks.filters import Condition, check_filters, condition_for
@@ -45,7 +46,7 @@ def _with_target_url(wanted: dict[str, Any]) -> dict[str, Any]:
     return {"target_url" + name[6:] if name.split("__")[0] == "target" else name: wanted[name] for name in wanted}
 
 
-class HookQuerySet(models.QuerySet["Hook"]):
+class HookQuerySet(OwnQuerySet["Hook"]):
     """Changes of hooks are live in every process within a second, in their own at once; bulk changes too."""
 
     def living(self) -> HookQuerySet:
@@ -168,6 +169,7 @@ class Hook(Signed):
     objects = HookQuerySet.as_manager()
 
     class Meta:
+        base_manager_name = "objects"
         ordering = ("-id",)
 
     def __str__(self) -> str:
@@ -322,7 +324,10 @@ class Signal(models.Model):
         help_text="The path of a django.dispatch.Signal, for example django.db.models.signals.post_delete.",
     )
 
+    objects = OwnQuerySet.as_manager()
+
     class Meta:
+        base_manager_name = "objects"
         ordering = ("name",)
 
     def __str__(self) -> str:

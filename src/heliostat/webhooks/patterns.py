@@ -14,6 +14,7 @@ from django.db.models import Model
 from heliostat.events.matching import is_silenced
 from heliostat.events.resources import ACTIONS, resource_of
 from heliostat.exceptions import ConfigurationError
+from heliostat.outbox.database_checks import unkept
 from heliostat.webhooks.exceptions import InvalidModelError, InvalidObjectError, InvalidSignalError
 from heliostat.webhooks.paths import signal_in_row
 
@@ -21,6 +22,7 @@ MOST_SIGNALS = 100
 LONGEST_KEY = 255  # so long is the column of hooks
 SIGNAL = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 WILD = re.compile(r"[*?[]")
+NO_OUTBOX = "No hook is notified of {name}: the database {alias} has no outbox. `manage.py check` says what to do."
 M2M_CHANGED = "django.db.models.signals.m2m_changed"
 # What is sent before a change stands for it too: were it told by itself, a change that then fails would be a ghost.
 DJANGO_SIGNALS = {
@@ -73,10 +75,12 @@ def _resource(model: ContentType | None) -> str:
 
 
 def check_model(model: ContentType | None) -> None:
-    """Raises `InvalidModelError` where `HOOK_ALLOWED_MODELS` is set and does not name this model."""
+    """Raises `InvalidModelError` where `HOOK_ALLOWED_MODELS` leaves this model out, or its database has no outbox."""
     found = model.model_class() if model else None
     if found and not is_allowed(found):
         raise InvalidModelError(f"HOOK_ALLOWED_MODELS does not name {found._meta.label_lower}.")
+    for _, alias in unkept([f"{resource_of(found)}.*"] if found else []):
+        raise InvalidModelError(NO_OUTBOX.format(name=_resource(model), alias=alias))
 
 
 def is_allowed(model: type[Model]) -> bool:
@@ -119,7 +123,10 @@ def check_signals(signals: Any, model: ContentType | None) -> None:
             raise InvalidSignalError(
                 f"“{signal}” needs a model; or give an event type such as “targets.target.{signal}”."
             )
-    check_allowed(patterns_of(signals, model))
+    patterns = patterns_of(signals, model)
+    check_allowed(patterns)
+    for pattern, alias in unkept(patterns if model is None else ()):
+        raise InvalidSignalError(NO_OUTBOX.format(name=pattern, alias=alias))
 
 
 def check_allowed(patterns: tuple[str, ...]) -> None:

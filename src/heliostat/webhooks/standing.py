@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from heliostat.conf import conf
 from heliostat.outbox import gates
 from heliostat.outbox.admission import Limits
+from heliostat.webhooks.databases import hooks_database
 from heliostat.webhooks.disabling import disable
 from heliostat.webhooks.models import Hook, HookVersion, hook_of
 
-USING = DEFAULT_DB_ALIAS
 LIMITED = Q(paused=True) | Q(max_per_second__isnull=False) | Q(max_concurrent__isnull=False)
 
 
@@ -24,10 +23,10 @@ class HookOwner:
     """Owns the subscribers of the kind `hook`."""
 
     def version(self) -> int:
-        return HookVersion.current(USING)
+        return HookVersion.current(hooks_database())
 
     def limits(self) -> Mapping[str, Limits]:
-        rows = Hook.objects.using(USING).filter(LIMITED, enabled=True)
+        rows = Hook.objects.using(hooks_database()).filter(LIMITED, enabled=True)
         found = rows.order_by().values_list("pk", "max_concurrent", "max_per_second", "paused")
         return {f"hook:{pk}": Limits(most, rate, paused) for pk, most, rate, paused in found}
 
@@ -53,4 +52,4 @@ def hook_deleted(instance: Hook, using: str, **_: Any) -> None:
 
 def _row(subscriber: str) -> QuerySet[Hook]:
     """Plain rows: how a hook fares changes nothing for whoever tells it, so no process need look again."""
-    return QuerySet(Hook, using=USING).filter(pk=hook_of(subscriber))
+    return QuerySet(Hook, using=hooks_database()).filter(pk=hook_of(subscriber))

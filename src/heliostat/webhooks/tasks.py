@@ -6,32 +6,32 @@
 from __future__ import annotations
 
 from celery import shared_task
-from django.db import DEFAULT_DB_ALIAS
 
 from heliostat.delivery import courier
 from heliostat.delivery.worker import Worker
+from heliostat.events.databases import home
 from heliostat.webhooks.deliverers.base import HookDeliverer, HooksDeliverer
 
 
 @shared_task(name="heliostat.webhooks.deliver_hooks", ignore_result=True)
-def deliver_hooks(callbacks: list[int], using: str = DEFAULT_DB_ALIAS) -> None:
+def deliver_hooks(callbacks: list[int], using: str | None = None) -> None:
     """Have these callbacks told, each by the element deliverer."""
     HooksDeliverer.deliver(callbacks, using)
 
 
 @shared_task(name="heliostat.webhooks.deliver_hook", ignore_result=True)
-def deliver_hook(callback: int, using: str = DEFAULT_DB_ALIAS) -> None:
+def deliver_hook(callback: int, using: str | None = None) -> None:
     """Tell one callback."""
     HookDeliverer.deliver(callback, using)
 
 
 @shared_task(name="heliostat.webhooks.send_hooks", ignore_result=True)
-def send_hooks(callbacks: list[int], using: str = DEFAULT_DB_ALIAS) -> None:
+def send_hooks(callbacks: list[int], using: str | None = None) -> None:
     """Tell these callbacks, all at once."""
-    courier.send(callbacks, using)
+    courier.send(callbacks, using or home())
 
 
 @shared_task(name="heliostat.webhooks.send_due", ignore_result=True)
-def send_due(using: str = DEFAULT_DB_ALIAS) -> None:
+def send_due(using: str | None = None) -> None:
     """Tell all that is due, as `manage.py worker --batch` does."""
     Worker(using).drain()

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from django.core.management.base import CommandError
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import connections
 from django.utils import timezone
 
 from heliostat.commands import ExplainedCommand, things
+from heliostat.events.databases import home
 
 EVERY = 0.5  # seconds between two looks at how far it is
 WIDTH = 40  # characters of the bar
@@ -24,7 +25,7 @@ class OutboxCommand(ExplainedCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--database",
-            default=DEFAULT_DB_ALIAS,
+            default=home(),
             choices=tuple(connections),
             help="whose outbox (an alias of DATABASES)",
         )

@@ -13,6 +13,7 @@ from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
+from heliostat.events.databases import database_of
 from heliostat.objects import find_object
 from heliostat.outbox import resending, transitions
 from heliostat.outbox.admin.filters import StatusFilter, SubscriberFilter, TimeFilter
@@ -80,10 +81,10 @@ class CallbackAdmin(LogAdmin):
         if callback is None:
             raise Http404
         if callback.status == Status.WAITING:
-            transitions.hasten(callback._state.db or "default", ids=[pk])
+            transitions.hasten(database_of(callback), ids=[pk])
             messages.success(request, "It is tried as soon as a worker is free.")
         else:
-            _say_sent_again(request, resending.resend([pk], callback._state.db or "default"))
+            _say_sent_again(request, resending.resend([pk], database_of(callback)))
         return HttpResponseRedirect(reverse(f"{self.admin_site.name}:{self.opts.app_label}_callback_change", args=[pk]))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

@@ -50,6 +50,7 @@ class Migration(migrations.Migration):
                 ("updated_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
+                "base_manager_name": "objects",
                 "ordering": ("-id",),
             },
         ),
@@ -63,6 +64,9 @@ class Migration(migrations.Migration):
                 ("closed_until", models.DateTimeField(null=True)),
                 ("spent_until", models.FloatField(default=0)),
             ],
+            options={
+                "base_manager_name": "objects",
+            },
         ),
         migrations.CreateModel(
             name="WorkerSeen",
@@ -72,6 +76,7 @@ class Migration(migrations.Migration):
                 ("seen_at", models.DateTimeField()),
             ],
             options={
+                "base_manager_name": "objects",
                 "verbose_name_plural": "workers seen",
             },
         ),
@@ -95,6 +100,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "base_manager_name": "objects",
                 "ordering": ("id",),
             },
         ),
@@ -121,6 +127,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "base_manager_name": "objects",
                 "ordering": ("-id",),
                 "indexes": [
                     models.Index(fields=["object_id", "resource"], name="heliostat_of_object"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.forms.models import model_to_dict
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -59,7 +60,7 @@ class HookAdmin(ObjectPermissions, HookModelAdmin):
     search_fields = ("name", "target_url")
     search_help_text = "Name; for those who may change hooks, address."
     show_facets = admin.ShowFacets.NEVER
-    autocomplete_fields = ("user",)
+    raw_id_fields = ("user",)
     actions = [action_of(tool) for tool in TOOLS]
 
     class Media:
@@ -79,6 +80,11 @@ class HookAdmin(ObjectPermissions, HookModelAdmin):
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         """Only what the filters offer: `?headers__contains=…` would tell secrets letter by letter."""
         return lookup.partition("__")[0] in FILTERED and super().lookup_allowed(lookup, value, request)
+
+    def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        """Users are found by typing where their own pages in this admin can search; elsewhere they are named by key."""
+        page = self.admin_site._registry.get(get_user_model())
+        return ("user",) if page is not None and page.get_search_fields(request) else ()
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         """Many receivers keep a key in their address; to search it is to read it, too."""

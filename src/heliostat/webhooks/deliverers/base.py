@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.db import DEFAULT_DB_ALIAS
-
 from heliostat.delivery import courier
+from heliostat.events.databases import home
 from heliostat.outbox.bodies import to_json
 from heliostat.outbox.summary import subscribers_of
 
@@ -64,9 +63,9 @@ class HooksDeliverer:
         return ""
 
     @classmethod
-    def deliver(cls, callbacks: Sequence[int], using: str = DEFAULT_DB_ALIAS) -> None:
+    def deliver(cls, callbacks: Sequence[int], using: str | None = None) -> None:
         """What the setting names: called after a commit with the ids of its callbacks, at most 500 at once."""
-        deliverer = cls()
+        deliverer, using = cls(), using or home()
         deliverer.deliver_hooks(callbacks, using)
         if cls.after_deliver is not HooksDeliverer.after_deliver:
             deliverer.after_deliver(_hooks_of(callbacks, using))
@@ -102,9 +101,9 @@ class HookDeliverer:
         return ""
 
     @classmethod
-    def deliver(cls, callback: int, using: str = DEFAULT_DB_ALIAS) -> None:
+    def deliver(cls, callback: int, using: str | None = None) -> None:
         """What the setting names: called with the id of a callback."""
-        cls().deliver_hook(callback, using)
+        cls().deliver_hook(callback, using or home())
 
 
 def class_of(deliver: Callable[..., Any]) -> type[Any] | None:

@@ -1,0 +1,107 @@
+"""System checks: each database that holds observable models has an outbox, and a driver that the outbox can work with.
+
+They ask the routers, not the databases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from django.apps import apps
+from django.core.checks import CheckMessage, Error, Warning
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections, models, router
+
+from heliostat.events.databases import home
+from heliostat.events.matching import can_be_told
+from heliostat.events.resources import resource_of
+from heliostat.outbox.models import Event
+
+NAMED = 5  # models in a message
+KEEP = (
+    "Let allow_migrate() of the routers accept the app 'heliostat_outbox' in the database {alias!r} and run "
+    "`manage.py migrate --database={alias}`"
+)
+
+
+def may_have_outbox(using: str) -> bool:
+    """Return whether the routers allow the outbox's tables in this database, or in an alias of the same one."""
+    return any(router.allow_migrate_model(alias, Event) for alias in connections if _are_same(alias, using))
+
+
+def _are_same(one: str, other: str) -> bool:
+    first, second = connections.settings[one], connections.settings[other]
+    return one == other or all(first.get(key) == second.get(key) for key in ("ENGINE", "NAME", "HOST", "PORT"))
+
+
+def models_without_outbox() -> dict[str, list[type[models.Model]]]:
+    """Return the observable models that are written to a database without an outbox, by its alias."""
+    if all(map(may_have_outbox, connections)):  # as nearly everywhere
+        return {}
+    found: dict[str, list[type[models.Model]]] = {}
+    for model in apps.get_models():
+        if not model._meta.proxy and can_be_told(model):
+            found.setdefault(router.db_for_write(model), []).append(model)
+    return {alias: of_alias for alias, of_alias in found.items() if not may_have_outbox(alias)}
+
+
+def check_outboxes(**_: object) -> list[CheckMessage]:
+    """Report databases without an outbox whose models can be observed, and a home that must not have its tables."""
+    if not may_have_outbox(home()):
+        text = f"The routers send the outbox to the database {home()!r}, and do not allow its tables there."
+        return [Error(text, hint=KEEP.format(alias=home()) + ".", id="heliostat.E034")]
+    return [
+        Warning(
+            f"{len(found)} models ({_named(found)}) are written to the database {alias!r}, which has no outbox: "
+            "webhooks and other durable subscribers are not notified of their changes.",
+            hint=KEEP.format(alias=alias) + ", or name these models in HELIOSTAT_SILENT.",
+            id="heliostat.W033",
+        )
+        for alias, found in models_without_outbox().items()
+    ]
+
+
+def _named(found: Sequence[type[models.Model]]) -> str:
+    names = [model._meta.label_lower for model in found]
+    return ", ".join(names[:NAMED] + ["…"] * (len(names) > NAMED))
+
+
+def unkept(patterns: Iterable[str]) -> Iterable[tuple[str, str]]:
+    """Return those of these event types that name a model without an outbox, each with the alias of its database."""
+    resources = {resource_of(model): alias for alias, found in models_without_outbox().items() for model in found}
+    named = ((pattern, resources.get(pattern.rpartition(".")[0])) for pattern in patterns)
+    return [(pattern, alias) for pattern, alias in named if alias is not None]
+
+
+def check_durable(subscribers: Iterable[tuple[str, Sequence[str]]]) -> list[CheckMessage]:
+    """Report subscribers, with their event types, that name a model without an outbox."""
+    return [
+        Error(
+            f"{subscriber} subscribes durably to {pattern!r}, but the database {alias!r} has no outbox: "
+            "it would never be notified.",
+            hint=KEEP.format(alias=alias) + ", or subscribe in the phase after_commit.",
+            id="heliostat.E035",
+        )
+        for subscriber, patterns in subscribers
+        for pattern, alias in unkept(patterns)
+    ]
+
+
+def check_driver(**_: object) -> list[CheckMessage]:
+    """Report PostgreSQL through psycopg2: COPY and LISTEN of the worker are those of psycopg 3."""
+    if not any(vendor_of(alias) == "postgresql" for alias in connections):
+        return []
+    from django.db.backends.postgresql.psycopg_any import is_psycopg3
+
+    if is_psycopg3:
+        return []
+    text = "Django talks to PostgreSQL through psycopg2, with which workers cannot record their attempts."
+    return [Error(text, hint="Install psycopg 3: pip install 'psycopg[binary]>=3.1.12'.", id="heliostat.E033")]
+
+
+def vendor_of(alias: str) -> str:
+    """Return the kind of a database, without connecting to it; empty where it cannot be had."""
+    try:
+        return str(connections[alias].vendor)
+    except ImproperlyConfigured:  # of a database that nobody uses, perhaps; Django says so where somebody does
+        return ""
