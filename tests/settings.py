@@ -73,6 +73,10 @@ LOGIN_REDIRECT_URL = "/"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
+HELIOSTAT_EVENT_TYPES = {
+    "weather.station.storm": "A station measures a storm.",
+    "weather.storm.began": "",
+}
 HELIOSTAT_ALLOW_NETWORKS = ["127.0.0.0/8", "::1/128"]
 TOM_ALERT_CLASSES = [
     "heliostat.alerts.brokers.catalogue.CatalogueBroker",

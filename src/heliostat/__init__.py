@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0.dev0"
-__all__ = ["Event", "acting_as", "batch", "bulk", "emit", "on", "quiet"]
+__all__ = ["Event", "acting_as", "batch", "bulk", "emit", "on", "quiet", "register_event_type"]
 
 if TYPE_CHECKING:
     from heliostat import bulk
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from heliostat.events.context import acting_as, quiet
     from heliostat.events.emit import emit
     from heliostat.events.event import Event
+    from heliostat.events.types import register_event_type
     from heliostat.hooks.decorator import on
 
 # Imported when first used: `import heliostat` must work before Django's apps are loaded.
@@ -24,6 +25,7 @@ _ROOMS = {
     "emit": "heliostat.events.emit",
     "on": "heliostat.hooks.decorator",
     "quiet": "heliostat.events.context",
+    "register_event_type": "heliostat.events.types",
 }
 
 

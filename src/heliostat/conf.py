@@ -7,7 +7,8 @@ checked when the project starts (system checks `heliostat.E001` and `heliostat.W
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_network
 from typing import Any, Generic, TypeVar, overload
@@ -18,6 +19,8 @@ from django.core.signals import setting_changed
 
 T = TypeVar("T")
 PREFIX = "HELIOSTAT_"
+LONGEST_EVENT_TYPE = 100
+EVENT_TYPE = re.compile(r"[\w-]+(?:\.[\w-]+)+")
 
 
 class Setting(Generic[T]):
@@ -74,6 +77,23 @@ def _networks(value: Any) -> str | None:
     return None
 
 
+def event_type_problem(value: Any) -> str | None:
+    """Return what is wrong with an event type that is declared (`shop.order.paid`), or None."""
+    if not isinstance(value, str) or not EVENT_TYPE.fullmatch(value):
+        return f"must be words with dots between them, such as 'shop.order.paid', without wildcards; not {value!r}"
+    if len(value) > LONGEST_EVENT_TYPE:
+        return f"must have at most {LONGEST_EVENT_TYPE} characters, not {len(value)} ({value[:50]!r}…)"
+    return None
+
+
+def _event_types(value: Any) -> str | None:
+    if not isinstance(value, (list, tuple, set, frozenset, dict)):
+        return f"must be a list of event types, or a dict of event types and descriptions, not {value!r}"
+    if isinstance(value, dict) and not all(isinstance(description, str) for description in value.values()):
+        return "must have texts as descriptions"
+    return next((problem for name in value if (problem := event_type_problem(name))), None)
+
+
 def _mapping(value: Any) -> str | None:
     return None if isinstance(value, dict) else f"must be a dict, not {value!r}"
 
@@ -115,6 +135,11 @@ class Conf:
         _mapping,
     )
     signals = Setting[list[str]]([], "Paths of custom signals that become events.", _strings)
+    event_types = Setting[Sequence[str] | Mapping[str, str]](
+        [],
+        "Event types of the project's own that subscribers may name: ['shop.order.paid'], or a dict with descriptions.",
+        _event_types,
+    )
 
     max_attempts = Setting(12, "Attempts at a callback before it is given up.", _number(1, int))
     retry_first = Setting(5.0, "Wait after the first failed attempt.", _number(0))
@@ -267,7 +292,16 @@ def _unknown(name: str, known: dict[str, Setting[Any]]) -> CheckMessage:
     )
 
 
-def did_you_mean(word: str, candidates: object) -> str:
+def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     """' Did you mean …?' with the closest candidates, or nothing."""
-    close = difflib.get_close_matches(word, list(candidates), n=2, cutoff=0.6)  # type: ignore[call-overload]
+    return suggestion(closest(word, candidates))
+
+
+def closest(word: str, candidates: Iterable[str]) -> list[str]:
+    """Return the one or two candidates that look most like this word; none where none does."""
+    return difflib.get_close_matches(word, list(candidates), n=2, cutoff=0.6)
+
+
+def suggestion(close: Sequence[str]) -> str:
+    """Return ' Did you mean …?' with these words; an empty text where there are none."""
     return f" Did you mean {' or '.join(close)}?" if close else ""

@@ -104,6 +104,20 @@ def test_event_types_are_those_that_one_may_be_told_of(as_ada: APIClient, as_sta
     assert as_ada.get("/api/event-types/").json()["models"] == []
 
 
+def test_declared_event_types_are_shown_to_those_who_may_name_them(
+    as_ada: APIClient, as_staff: APIClient, settings: Any
+) -> None:
+    settings.HELIOSTAT_EVENT_TYPES = {"example.depot.closed": "", "weather.station.storm": "A storm."}
+    crash = {"event_type": "example.vehicle.crashed", "description": "A vehicle had an accident."}
+    assert as_ada.get("/api/event-types/").json()["declared"] == [crash]
+    shown = {one["event_type"]: one["description"] for one in as_staff.get("/api/event-types/").json()["declared"]}
+    assert shown["weather.station.storm"] == "A storm."
+    assert {"example.depot.closed", "webhooks.hook.disabled", "hook_point.vehicle_crashed"} <= shown.keys()
+    assert a_hook(as_ada, signals=["crashed", "example.vehicle.crashed"])
+    errors = as_ada.post("/api/hooks/", {"model": "example.vehicle", "target_url": URL, "signals": ["crashd"]}).json()
+    assert "Did you mean crashed" in errors["signals"][0]
+
+
 def test_models_that_are_not_allowed_cannot_be_hooked_by_event_type_either(as_staff: APIClient, settings: Any) -> None:
     settings.HOOK_ALLOWED_MODELS = ["example.Vehicle"]
     for signals in (["example.depot.created"], ["example.*"], ["example.dep*"], ["*.created"]):

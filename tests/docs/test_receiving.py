@@ -110,7 +110,7 @@ def check_receiving(hook: Hook, url: str) -> None:
     assert drain_outbox() == {"sent": 1}
     resend([Callback.objects.get().pk])
     assert drain_outbox() == {"sent": 1}
-    stranger = create_hook(signals=["a.b"], target_url=url, signature=hook.signature)
+    stranger = create_hook(signals=["example.vehicle.created"], target_url=url, signature=hook.signature)
     ping(stranger)
     assert drain_outbox() == {"retry": 1}
     assert Callback.objects.get(subscriber=stranger.subscriber).log.get().status_code == 401

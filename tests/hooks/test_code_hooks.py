@@ -11,13 +11,15 @@ from django.db import transaction
 
 from heliostat import emit, on
 from heliostat.delivery import python
+from heliostat.events.signals import listen_to
 from heliostat.events.telling import failures
 from heliostat.exceptions import ConfigurationError, Refused, UnknownHookPoint
-from heliostat.hooks import run_hook
+from heliostat.hooks import points, run_hook
 from heliostat.hooks.decorator import detach
 from heliostat.outbox.models import Attempt, Callback
 from heliostat.testing import drain_outbox
 from tests.example.models import Vehicle
+from tests.example.signals import broken_down
 from tests.hooks.functions import calls
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -226,3 +228,91 @@ def test_a_durable_hook_that_cannot_be_looked_up_is_tried_again(
     run_hook("vehicle_too_fast", bus, 90.0)
     monkeypatch.setitem(python._finders, "code", missing)
     assert drain_outbox() == {"retry": 1}
+
+
+@pytest.mark.parametrize(
+    ("event_type", "words"),
+    [
+        ("targets.targt.created", "Did you mean targets.target.created"),
+        ("targets.target.creatd", "Did you mean targets.target.created"),
+        ("example.vehicle.crashd", "Did you mean example.vehicle.crashed"),
+        ("weather.station.strom", "Did you mean weather.station.storm"),
+        ("sessions.session.created", "HELIOSTAT_SILENT"),
+        ("example.vehicle.read", "reading an object is no event"),
+        ("exmaple.*", "No event type matches"),
+        ("shop.order.paid", "HELIOSTAT_EVENT_TYPES"),
+    ],
+)
+def test_a_decorated_function_that_can_never_be_called_is_a_system_check(event_type: str, words: str) -> None:
+    @on(event_type)
+    def tell(event: Any) -> None: ...
+
+    try:
+        (message,) = run_checks(databases=[])
+    finally:
+        detach(tell)
+    assert message.id == "heliostat.E012"
+    assert words in message.msg
+
+
+@pytest.mark.parametrize(("phase", "problems"), [("after_commit", 1), ("in_transaction", 1), ("durable", 0)])
+def test_what_django_is_silent_about_reaches_durable_functions_alone(
+    phase: str, problems: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Vehicle, "heliostat_silent", True, raising=False)
+
+    @on("example.vehicle.created", when=phase)
+    def tell(event: Any) -> None: ...
+
+    try:
+        messages = [message for message in run_checks(databases=[]) if message.id == "heliostat.E012"]
+    finally:
+        detach(tell)
+    assert len(messages) == problems
+    assert all("Vehicle has heliostat_silent = True" in message.msg for message in messages)
+
+
+def test_a_decorated_function_may_name_whatever_is_declared(settings: Any, bus: Vehicle) -> None:
+    settings.HELIOSTAT_SIGNALS = ["tests.example.signals.broken_down"]
+    told = []
+
+    @on("example.vehicle.crashed", "weather.*", "hook_point.vehicle_crashed", "tests.example.signals.broken_down")
+    def tell(event: Any) -> None:
+        told.append(event.type)
+
+    try:
+        assert run_checks(databases=[]) == []
+        listen_to(["tests.example.signals.broken_down"])
+        emit("crashed", bus)
+        broken_down.send(sender=Vehicle, instance=bus)
+    finally:
+        detach(tell)
+    assert told == ["example.vehicle.crashed", "example.vehicle.broken_down"]
+
+
+def test_a_hook_point_that_no_event_can_lead_to_is_a_system_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(points, "_points", dict(points._points))
+
+    @points.hook_point(events=["example.vehicle.crashd"], arguments=lambda event: [event.instance])
+    def vehicle_gone(vehicle: Any) -> None: ...
+
+    (message,) = run_checks(databases=[])
+    assert message.id == "heliostat.E013"
+    assert "'vehicle_gone'" in message.msg
+    assert "Did you mean example.vehicle.crashed" in message.msg
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("tests.example.signals.brokn_down", "Did you mean tests.example.signals.broken_down?"),
+        ("tests.example.signals", "not a django.dispatch.Signal"),
+        ("tests.example.models.Vehicle", "not a django.dispatch.Signal"),
+        ("nothing", "cannot be imported"),
+        (f"tests.example.{'x' * 100}.signal", "cannot be imported"),
+    ],
+)
+def test_a_signal_in_the_settings_that_cannot_be_found_is_a_system_check(settings: Any, path: str, words: str) -> None:
+    settings.HELIOSTAT_SIGNALS = [path]
+    (message,) = [message for message in run_checks(databases=[]) if message.id == "heliostat.E003"]
+    assert words in message.msg

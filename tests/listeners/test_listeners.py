@@ -61,6 +61,13 @@ def test_a_listener_may_ask_for_an_action_of_its_own(settings: Any) -> None:
     assert [event.payload["action"] for _, event in heard] == ["crashed"]
 
 
+def test_a_listener_of_several_resources_may_name_an_action_of_one(settings: Any) -> None:
+    settings.EVENT_LISTENERS = {"echo": {**ECHO, "actions": "create crashed", "resources": "vehicle depot"}}
+    assert run_checks(databases=[]) == []
+    emit("crashed", Vehicle.objects.create(name="55"))
+    assert [event.payload["action"] for _, event in heard] == ["create", "crashed"]
+
+
 def test_a_durable_listener_is_told_by_a_worker(settings: Any) -> None:
     settings.EVENT_LISTENERS = {"echo": {**ECHO, "when": "durable", "resources": "depot"}}
     Depot.objects.create(name="North")
@@ -95,6 +102,18 @@ def test_the_e_mail_listener_writes_to_its_recipients(settings: Any) -> None:
         ({"use": "tests.listeners.echo"}, "'event_listeners.bad.words' is missing"),
         ({**ECHO, "resources": ["vehicel"]}, "Did you mean vehicle"),
         ({**ECHO, "when": "later"}, "in_transaction"),
+        ({**ECHO, "actions": "creat"}, "there is no action 'creat'. Did you mean create"),
+        ({**ECHO, "actions": ["create", "updat"], "resources": "vehicle"}, "Did you mean update"),
+        ({**ECHO, "actions": "crashd", "resources": "vehicle"}, "Did you mean crashed"),
+        ({**ECHO, "actions": "crashed", "resources": "depot"}, "there is no action 'crashed'"),
+        ({**ECHO, "actions": "stolen"}, "HELIOSTAT_EVENT_TYPES"),
+        ({**ECHO, "actions": "read"}, "reading an object is no event"),
+        ({**ECHO, "actions": "create read", "resources": "vehicle"}, "reading an object is no event"),
+        ({**ECHO, "actions": []}, "`actions` is empty"),
+        ({**ECHO, "resources": ""}, "`resources` is empty"),
+        ({**ECHO, "resources": "exmaple.*"}, "No event type matches"),
+        ({**ECHO, "resources": "session vehicle"}, "HELIOSTAT_SILENT names it"),
+        ({**ECHO, "resources": "[x]"}, "No event type matches"),
         ({"use": "heliostat.listeners.email", "recipients": []}, "`recipients` is empty"),
         ({"use": "heliostat.listeners.email", "recipients": ["a@b.c"], "subject": "{nonsense}"}, "nonsense"),
     ],

@@ -311,7 +311,13 @@ def test_the_error_stands_at_its_field_in_a_form_and_in_every_other_way() -> Non
     with pytest.raises(InvalidFiltersError) as caught:
         ask({"changed": ["typ"]})
     assert list(caught.value.message_dict) == ["filters"]
-    wrong = Hook(target_url=URL, signals=["a.b"], filters={"x": 1}, payload_template="{", serializer_class="os.system")
+    wrong = Hook(
+        target_url=URL,
+        signals=["example.vehicle.created"],
+        filters={"x": 1},
+        payload_template="{",
+        serializer_class="os.system",
+    )
     with pytest.raises(ValidationError) as several:
         wrong.full_clean(exclude=["encrypted_secret", "user"])
     assert set(several.value.message_dict) == {"filters", "payload_template", "serializer_class"}

@@ -84,7 +84,7 @@ def test_a_key_that_no_object_can_have_is_refused() -> None:
         create_hook(model=Parcel, object_id="7", target_url=URL)
     assert list(caught.value.message_dict) == ["object_id"]
     with pytest.raises(InvalidObjectError, match="needs its model"):
-        create_hook(target_url=URL, signals=["a.b"], object_id="7")
+        create_hook(target_url=URL, signals=["example.vehicle.created"], object_id="7")
 
 
 def test_the_body_names_the_key(receiver: Receiver) -> None:

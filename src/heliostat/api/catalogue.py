@@ -19,7 +19,7 @@ from rest_framework.response import Response
 import heliostat
 from heliostat.api.base import HeliostatView
 from heliostat.api.described import described
-from heliostat.api.policy import hookable_models, offered_signals
+from heliostat.api.policy import hookable_models, offered_signals, offered_types
 from heliostat.events.resources import ACTIONS, resource_of
 
 
@@ -38,11 +38,19 @@ class OfferedSignalSerializer(serializers.Serializer[Any]):
     action = serializers.CharField()
 
 
+class DeclaredTypeSerializer(serializers.Serializer[Any]):
+    """An event type that this site declares beside the changes of its models; hooks may name it."""
+
+    event_type = serializers.CharField()
+    description = serializers.CharField(allow_blank=True)
+
+
 class EventTypesSerializer(serializers.Serializer[Any]):
     """What hooks may be told of."""
 
     models = HookableModelSerializer(many=True)
     signals = OfferedSignalSerializer(many=True)
+    declared = DeclaredTypeSerializer(many=True)
 
 
 class EventTypesView(HeliostatView):
@@ -50,7 +58,7 @@ class EventTypesView(HeliostatView):
 
     @described(responses=EventTypesSerializer)
     def get(self, request: Request) -> Response:
-        """The models and signals that your hooks may be told of."""
+        """The models, signals and declared event types that your hooks may name."""
         models = [
             {
                 "model": resource_of(model),
@@ -60,7 +68,11 @@ class EventTypesView(HeliostatView):
             for model in hookable_models(request.user)
         ]
         signals = [{"signal": path, "action": path.rpartition(".")[2]} for path in offered_signals()]
-        return Response({"models": models, "signals": signals})
+        declared = [
+            {"event_type": name, "description": description}
+            for name, description in offered_types(request.user).items()
+        ]
+        return Response({"models": models, "signals": signals, "declared": declared})
 
 
 class SchemaView(HeliostatView):

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import Http404
 from rest_framework.exceptions import PermissionDenied
@@ -18,12 +19,13 @@ from rest_framework.exceptions import PermissionDenied
 from heliostat.conf import conf
 from heliostat.events.matching import can_be_told
 from heliostat.events.resources import resource_of
+from heliostat.events.types import declared_types
 from heliostat.outbox.models import Callback
 from heliostat.permissions import has_permission
 from heliostat.webhooks.exceptions import InvalidSignalError
 from heliostat.webhooks.models import Hook, Signal, hook_of
-from heliostat.webhooks.owners import NO_SUCH_MODEL, WHERE, may_hook, may_view
-from heliostat.webhooks.patterns import DJANGO_SIGNALS, custom_signals, is_allowed
+from heliostat.webhooks.owners import NO_SUCH_MODEL, WHERE, check_may_hook, may_hook, may_view
+from heliostat.webhooks.patterns import DJANGO_SIGNALS, check_allowed, custom_signals, is_allowed
 
 __all__ = ["NO_SUCH_MODEL", "may_hook", "may_view"]
 
@@ -109,6 +111,20 @@ def offered_signals() -> list[str]:
     """Return the custom signals that hooks may name here. Others would have a request import code."""
     rows = Signal.objects.exclude(name__in=DJANGO_SIGNALS).values_list("name", flat=True)
     return sorted({*rows, *conf.signals})
+
+
+def offered_types(user: Any) -> dict[str, str]:
+    """Return the descriptions of the declared event types that a hook of this user may name, by type."""
+    return {name: text for name, text in declared_types().items() if _may_name(user, name)}
+
+
+def _may_name(user: Any, event_type: str) -> bool:
+    try:
+        check_allowed((event_type,))
+        check_may_hook(user, Hook(user=user, signals=[event_type]))
+    except ValidationError:
+        return False
+    return True
 
 
 def check_offered(signals: list[str]) -> None:

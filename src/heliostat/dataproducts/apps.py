@@ -15,3 +15,13 @@ class DataProductsConfig(AppConfig):
     console_navigation = (("Data products", "dataproducts:list"),)
     target_panel = "heliostat.dataproducts.panels.of_target"
     observation_panel = "heliostat.dataproducts.panels.of_observation"
+
+    def ready(self) -> None:
+        from heliostat import register_event_type
+
+        register_event_type("dataproducts.dataproduct.uploaded", description="A file was uploaded.")
+        register_event_type("dataproducts.dataproduct.retrieved", description="A file was retrieved from a facility.")
+        register_event_type(
+            "observations.observationrecord.data_retrieved",
+            description="All new files of an observation were retrieved from its facility.",
+        )

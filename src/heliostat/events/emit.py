@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import models, transaction
+from django.utils.functional import LazyObject
 
+from heliostat.conf import LONGEST_EVENT_TYPE
 from heliostat.events import context
 from heliostat.events.capture import happened, make
 from heliostat.events.databases import database_of, home
@@ -15,8 +17,6 @@ from heliostat.events.matching import registry
 from heliostat.events.resources import resource_of
 from heliostat.events.snapshot import snapshot
 from heliostat.exceptions import ConfigurationError
-
-LONGEST_TYPE = 100  # so long are the columns of the outbox
 
 
 def emit(
@@ -33,6 +33,7 @@ def emit(
     is what web hooks send in place of the default body; `arguments` are facts beside the object. Told in the
     current transaction, if there is one.
     """
+    instance = real_object(instance)
     if isinstance(instance, models.Model):
         alias = using or database_of(instance)
         if is_told(f"{resource_of(type(instance))}.{event}"):
@@ -43,6 +44,14 @@ def emit(
         _tell_atomically(_without_object(event, alias, payload=payload, arguments=arguments), alias)
 
 
+def real_object(value: Any) -> Any:
+    """Return the object that a lazy one stands for: `request.user` is a `SimpleLazyObject`, whose type is no model."""
+    if isinstance(value, LazyObject):
+        value.__class__  # noqa: B018  makes it
+        return value._wrapped
+    return value
+
+
 def is_told(event_type: str) -> bool:
     """Whether anybody would be told of such an event, now and here."""
     return not context.is_quiet() and registry.matcher.asked_of_type(event_type)
@@ -50,11 +59,11 @@ def is_told(event_type: str) -> bool:
 
 def _whole_type(event: str, instance: Any) -> str:
     resource, _, action = event.rpartition(".")
-    if resource and action and instance is None and len(event) <= LONGEST_TYPE and event.isprintable():
+    if resource and action and instance is None and len(event) <= LONGEST_EVENT_TYPE and event.isprintable():
         return event
     raise ConfigurationError(
         f"emit({event!r}, {instance!r}) names no event: give an action and a saved object, or a whole type such as "
-        f"'weather.station.storm' and no object, of at most {LONGEST_TYPE} printable characters."
+        f"'weather.station.storm' and no object, of at most {LONGEST_EVENT_TYPE} printable characters."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,8 +14,9 @@ from django.db.models.signals import class_prepared, post_init, pre_init
 from django.dispatch import Signal
 from django.utils.module_loading import import_string
 
-from heliostat.conf import conf
-from heliostat.events.emit import emit
+from heliostat.conf import LONGEST_EVENT_TYPE, closest, conf, suggestion
+from heliostat.events.emit import emit, real_object
+from heliostat.events.resources import resource_of
 from heliostat.exceptions import ConfigurationError
 
 # To tell of these, objects would be made and connections opened, of which they would tell in turn.
@@ -27,8 +29,19 @@ def signal_at(path: str) -> Signal:
     try:
         signal = import_string(path)
     except ImportError as error:
-        raise ConfigurationError(f"{path!r} cannot be imported: {error}") from error
+        raise ConfigurationError(f"{path!r} cannot be imported: {error}.{_near(path)}") from error
+    except Exception as error:  # whatever the module raises while it is imported
+        raise ConfigurationError(f"importing {path!r} raised {type(error).__name__}: {error}") from error
     return as_signal(signal, path)
+
+
+def _near(path: str) -> str:
+    name, _, attribute = path.rpartition(".")
+    module = sys.modules.get(name)
+    if module is None:
+        return ""
+    signals = [each for each, value in vars(module).items() if isinstance(value, Signal)]
+    return suggestion([f"{name}.{each}" for each in closest(attribute, signals)])
 
 
 def as_signal(found: Any, path: str) -> Signal:
@@ -37,6 +50,8 @@ def as_signal(found: Any, path: str) -> Signal:
         raise ConfigurationError(f"{path!r} is a {type(found).__name__}, not a django.dispatch.Signal.")
     if any(found is one for one in INNER):
         raise ConfigurationError(f"{path!r} is sent while Django works, for each object that is read: it is no event.")
+    if len(path) > LONGEST_EVENT_TYPE:
+        raise ConfigurationError(f"{path!r} is longer than the {LONGEST_EVENT_TYPE} characters of an event type.")
     return found
 
 
@@ -50,15 +65,37 @@ def listen_to(paths: Iterable[str], at: Callable[[str], Signal] = signal_at) -> 
 def _receiver(path: str) -> Any:
     action = path.rpartition(".")[2]
 
-    def receive(**arguments: Any) -> None:
-        instance = arguments.pop("instance", None)
-        facts = {name: _plain(value) for name, value in arguments.items() if name not in ("signal", "sender")}
-        if isinstance(instance, models.Model):
+    def receive(sender: Any, **arguments: Any) -> None:
+        arguments.pop("signal", None)
+        instance = _object_of(sender, arguments)
+        facts = {name: _plain(value) for name, value in arguments.items()}
+        if instance is not None:
             emit(action, instance, arguments=facts)
+        elif _is_model(sender):
+            emit(f"{resource_of(sender)}.{action}", arguments=facts)
         else:
             emit(path, arguments=facts)
 
     return receive
+
+
+def _object_of(sender: Any, arguments: dict[str, Any]) -> models.Model | None:
+    """The object that a signal is about: `instance`, the sender itself, or an argument of the sender's model.
+
+    `user_logged_in` has the user's class as sender, and the user as `user`. Where several arguments are such objects,
+    the one that is named like the model counts. `instance` is taken out of the arguments, the others stay.
+    """
+    candidates = [arguments.pop("instance", None), sender]
+    if _is_model(sender):
+        fitting = {name: value for name, value in arguments.items() if isinstance(value, sender)}
+        named = fitting.get(str(sender._meta.model_name))
+        candidates += [named] if named is not None else fitting.values() if len(fitting) == 1 else []
+    objects = (real_object(each) for each in candidates)
+    return next((each for each in objects if isinstance(each, models.Model)), None)
+
+
+def _is_model(sender: Any) -> bool:
+    return isinstance(sender, type) and issubclass(sender, models.Model) and not sender._meta.abstract
 
 
 def _plain(value: Any) -> Any:

@@ -21,9 +21,11 @@ class HooksConfig(AppConfig):
     def ready(self) -> None:
         from heliostat.delivery.python import find_with
         from heliostat.events.matching import registry
+        from heliostat.events.types import declare_with
         from heliostat.hooks.attached import function_of, subscriptions
-        from heliostat.hooks.checks import check_databases, check_decorated, check_hooks
+        from heliostat.hooks.checks import check_databases, check_decorated, check_hooks, check_points
         from heliostat.hooks.decorator import SOURCE
+        from heliostat.hooks.points import event_types
 
         autodiscover_modules("hook_points", "hooks")
         registry.add(SOURCE, subscriptions)
@@ -31,3 +33,5 @@ class HooksConfig(AppConfig):
         register(check_hooks)
         register(check_decorated)
         register(check_databases)
+        register(check_points)
+        declare_with(event_types)

@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
+from heliostat.events.types import pattern_of
 from heliostat.exceptions import ConfigurationError
 from heliostat.hooks.decorator import decorated
 from heliostat.hooks.points import RESOURCE, HookPoint, all_points, point_named
@@ -125,7 +126,7 @@ def subscriptions() -> Iterator[Subscription]:
         else:
             yield from _of_attachment(attached)
     for subscriber in decorated():
-        for pattern in subscriber.patterns:
+        for pattern in dict.fromkeys(map(pattern_of, subscriber.patterns)):
             yield Subscription(
                 name=subscriber.name,
                 pattern=pattern,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from django.apps import apps
-from django.core.checks import CheckMessage, Error, Warning
+from collections.abc import Iterator
 
-from heliostat.conf import did_you_mean
+from django.core.checks import CheckMessage, Error
+
 from heliostat.events.event import Phase
-from heliostat.events.resources import namespace_of, resource_of
+from heliostat.events.types import REMEDY, nearest, problem_of
 from heliostat.exceptions import ConfigurationError, UnknownHookPoint
 from heliostat.hooks.attached import attachments
 from heliostat.hooks.decorator import decorated
@@ -34,19 +34,25 @@ def check_databases(**_: object) -> list[CheckMessage]:
 
 
 def check_decorated(**_: object) -> list[CheckMessage]:
-    """`@on` names resources that exist."""
-    resources = {resource_of(model) for model in apps.get_models()}
-    namespaces = {namespace_of(label) for label in apps.app_configs}
-    messages: list[CheckMessage] = []
-    for subscriber in decorated():
-        for pattern in subscriber.patterns:
-            resource = pattern.rpartition(".")[0]
-            if "*" in resource or resource in resources:
-                continue
-            hint = did_you_mean(resource, resources).strip() or "A type is app.model.action."
-            text = f"{subscriber.name}: there is no resource {resource!r} in {pattern!r}."
-            if resource.partition(".")[0] in namespaces:
-                messages.append(Error(text, hint=hint, id="heliostat.E012"))
-            elif hint.startswith("Did"):  # an event of the project's own may be named as it likes
-                messages.append(Warning(text, hint=hint, id="heliostat.W012"))
-    return messages
+    """`@on` names event types that can be published."""
+    return [
+        message
+        for subscriber in decorated()
+        for pattern in subscriber.patterns
+        for message in _of_pattern(f"@on of {subscriber.name}", pattern, "heliostat.E012", subscriber.phase)
+    ]
+
+
+def check_points(**_: object) -> list[CheckMessage]:
+    """The events that lead to a hook point can be published."""
+    return [
+        message
+        for name, point in all_points().items()
+        for pattern in point.events
+        for message in _of_pattern(f"hook point {name!r}", pattern, "heliostat.E013", Phase.DURABLE)
+    ]
+
+
+def _of_pattern(where: str, pattern: str, number: str, phase: Phase) -> Iterator[CheckMessage]:
+    if problem := problem_of(pattern, is_durable=phase is Phase.DURABLE):
+        yield Error(f"{where}: {problem}", hint=nearest(pattern).strip() or REMEDY, id=number)

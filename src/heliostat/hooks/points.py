@@ -96,3 +96,8 @@ def point_named(name: str) -> HookPoint:
 
 def all_points() -> dict[str, HookPoint]:
     return dict(_points)
+
+
+def event_types() -> dict[str, str]:
+    """The event types of all hook points: what `run_hook` publishes, with the first line of each docstring."""
+    return {f"{RESOURCE}.{name}": point.doc.partition("\n")[0] for name, point in _points.items()}

@@ -3,7 +3,7 @@
 EVENT_LISTENERS = {
     "send_email": {
         "use": "heliostat.listeners.email",       # a module with load_from_config(config, prefix)
-        "actions": ["create"],                     # default: create, update, delete
+        "actions": ["create"],                     # default: create, update, delete; or declared ones
         "resources": ["targets.target"],           # default: all; a bare name such as "target" is enough
         "when": "after_commit",                    # or in_transaction, durable
         "recipients": ["observers@example.org"],   # the listener's own settings
@@ -24,8 +24,9 @@ from django.conf import settings
 from heliostat.conf import did_you_mean
 from heliostat.events.event import Event, Phase
 from heliostat.events.resources import resource_of
+from heliostat.events.types import READ, REMEDY, WILD, actions_of, problem_of
 from heliostat.exceptions import ConfigurationError
-from heliostat.listeners.base import OUR_ACTIONS, ListenerEvent
+from heliostat.listeners.base import KINTO_ACTIONS, OUR_ACTIONS, ListenerEvent
 
 ROOT = "event_listeners"
 Listener = Callable[[ListenerEvent], Any]
@@ -85,10 +86,45 @@ def _configure(name: str, options: Mapping[str, Any], config: Config) -> Configu
     if phase not in tuple(Phase):
         raise ConfigurationError(f"{where}: `when` is {phase!r}; it can be {', '.join(Phase)}.")
     listener = _load(name, options, config, where)
-    actions = [OUR_ACTIONS.get(action, action) for action in aslist(options.get("actions", list(OUR_ACTIONS)))]
-    resources = [_resource(word, where) for word in aslist(options.get("resources", ["*"]))]
+    actions = [OUR_ACTIONS.get(action, action) for action in _words(options, "actions", list(OUR_ACTIONS), where)]
+    resources = [_resource(word, where) for word in _words(options, "resources", ["*"], where)]
+    _check_can_happen(actions, resources, phase == Phase.DURABLE, where)
     patterns = tuple(f"{resource}.{action}" for resource in resources for action in actions)
     return Configured(name, listener, patterns, Phase(phase))
+
+
+def _words(options: Mapping[str, Any], key: str, default: list[str], where: str) -> list[str]:
+    words = aslist(options.get(key, default))
+    if not words:
+        raise ConfigurationError(f"{where}: `{key}` is empty, so nothing would be published to it; leave it out.")
+    return words
+
+
+def _check_can_happen(actions: list[str], resources: list[str], is_durable: bool, where: str) -> None:
+    """Raises `ConfigurationError` for an action that happens to none of the resources, or a resource without any."""
+    problems = {
+        (one, action): problem_of(f"{one}.{action}", is_durable=is_durable) for one in resources for action in actions
+    }
+    for action in actions:
+        found = [problems[resource, action] for resource in resources]
+        if all(found):
+            raise ConfigurationError(f"{where}: {_of_action(action, found[0])}")
+    for resource in resources:
+        found = [problems[resource, action] for action in actions]
+        if all(found):
+            raise ConfigurationError(f"{where}: {found[0]}")
+
+
+def _of_action(action: str, problem: str | None) -> str:
+    """The problem in the words of a listener's configuration."""
+    word = KINTO_ACTIONS.get(action, action)
+    if action in KINTO_ACTIONS or word == READ:
+        return str(problem)
+    return f"there is no action {word!r}.{did_you_mean(word, _known_actions())} {REMEDY}"
+
+
+def _known_actions() -> list[str]:
+    return list(dict.fromkeys(KINTO_ACTIONS.get(action, action) for action in actions_of("*")))
 
 
 def _load(name: str, options: Mapping[str, Any], config: Config, where: str) -> Listener:
@@ -110,7 +146,7 @@ def _load(name: str, options: Mapping[str, Any], config: Config, where: str) -> 
 
 def _resource(word: str, where: str) -> str:
     """`targets.target` for that and for a bare `target`; raises `ConfigurationError` where there is none."""
-    if "*" in word:
+    if WILD.search(word):
         return word
     known = {resource_of(model) for model in apps.get_models()}
     if word in known:

@@ -15,24 +15,27 @@ from heliostat.conf import did_you_mean
 from heliostat.events.resources import resource_of
 from heliostat.webhooks.exceptions import InvalidModelError, InvalidSignalError
 from heliostat.webhooks.models import Hook, Signal
-from heliostat.webhooks.patterns import is_path
+from heliostat.webhooks.patterns import check_signals, is_path
 
 ModelName = str | type[Model] | ContentType
 
 
 def create_hook(
-    *,
-    target_url: str,
-    model: ModelName | None = None,
     signals: Iterable[str | Signal] = (),
-    headers: str | Mapping[str, str] = "",
+    model: ModelName | None = None,
+    target_url: str = "",
+    http_method: str = "POST",
+    content_type: str | None = "application/json",
+    headers: str | Mapping[str, str] | None = "",
+    name: str | None = "",
     **fields: Any,
 ) -> Hook:
-    """Make a hook, and the rows of the signals that it names; raises a `ValidationError` and makes nothing.
+    """Create a hook, and the rows of the custom signals that it names; raises a `ValidationError` and creates nothing.
 
-    `model` is a class, `"app.model"`, or the name of a model that no two apps have (`"user"`). `fields` are further
-    fields of `Hook`: `name`, `user`, `http_method`, `content_type`, `payload_template`, `serializer_class`,
-    `content_object` ...
+    `signals` are actions, event types and paths of signals; none stand for everything. `model` is a class,
+    `"app.model"`, or the name of a model that no two apps have (`"user"`). With a `payload_template` and an empty
+    `content_type` the template is any text. `fields` are further fields of `Hook`: `user`, `payload_template`,
+    `serializer_class`, `content_object` ...
     """
     if isinstance(signals, str):
         raise InvalidSignalError(f"Signals are a list: write [{signals!r}].")
@@ -42,9 +45,11 @@ def create_hook(
     if isinstance(headers, Mapping):
         headers = json.dumps(dict(headers))
     with transaction.atomic():
-        for name in filter(is_path, names):
-            create_signal(name)
-        return Hook.objects.create(target_url=target_url, signals=names, headers=headers, **fields)
+        check_signals(names, fields.get("model"))
+        for path in filter(is_path, names):
+            create_signal(path)
+        fields |= {"signals": names, "name": name, "content_type": content_type, "headers": headers}
+        return Hook.objects.create(target_url=target_url, http_method=http_method, **fields)
 
 
 def create_signal(signal: str) -> Signal:

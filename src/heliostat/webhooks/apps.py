@@ -18,7 +18,7 @@ class WebhooksConfig(AppConfig):
         super().import_models()
 
     def ready(self) -> None:
-        from django.core.checks import register
+        from django.core.checks import Tags, register
         from django.db.models.signals import post_delete, post_save
 
         from heliostat.delivery.destinations import resolve_with
@@ -28,12 +28,19 @@ class WebhooksConfig(AppConfig):
         from heliostat.delivery.throttle import limit_with
         from heliostat.delivery.transport import register_transport
         from heliostat.events.matching import registry
+        from heliostat.events.types import declare_with
         from heliostat.outbox.handover import hand_over
         from heliostat.webhooks import live, owners, signals
-        from heliostat.webhooks.checks import check_allowed_models, check_deliverers, check_policy
+        from heliostat.webhooks.care import PING
+        from heliostat.webhooks.checks import (
+            check_allowed_models,
+            check_deliverers,
+            check_policy,
+            check_saved_hooks,
+        )
         from heliostat.webhooks.databases import check_hooks_database
         from heliostat.webhooks.deliverers import configured, overrides
-        from heliostat.webhooks.disabling import NOTICE, notice, notices
+        from heliostat.webhooks.disabling import DISABLED, NOTICE, notice, notices
         from heliostat.webhooks.models import SOURCE, Hook
         from heliostat.webhooks.standing import HookOwner, hook_deleted
 
@@ -46,6 +53,8 @@ class WebhooksConfig(AppConfig):
         register(check_allowed_models)
         register(check_policy)
         register(check_hooks_database)
+        register(check_saved_hooks, Tags.database)
+        declare_with(lambda: {PING: "A test event for one hook.", DISABLED: "A hook was disabled by itself."})
         limit_with("hook", HookOwner())
         registry.add("webhooks.notices", notices)
         find_with(NOTICE, notice)

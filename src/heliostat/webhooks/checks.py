@@ -1,18 +1,28 @@
-"""System checks: deliverers and a policy that exist, and models that may be hooked."""
+"""System checks: deliverers and a policy that exist, models that may be hooked, saved hooks that match events."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
+from django.db import DatabaseError, transaction
 from django.utils.module_loading import import_string
 
 from heliostat.conf import conf, did_you_mean
+from heliostat.events.matching import can_be_told
 from heliostat.events.resources import resource_of
+from heliostat.events.types import declared_types
 from heliostat.exceptions import ConfigurationError
+from heliostat.webhooks.databases import hooks_database
 from heliostat.webhooks.deliverers.base import HookDeliverer, HooksDeliverer, class_of
 from heliostat.webhooks.deliverers.configured import deliverer_at
+from heliostat.webhooks.exceptions import InvalidSignalError
+from heliostat.webhooks.models import Hook
+from heliostat.webhooks.patterns import check_signals
 
+SHOWN = 20
 HINT = "docs/deliverers.md lists the ready ones, and shows how to write one."
 
 
@@ -61,3 +71,59 @@ def check_policy(**_: object) -> list[CheckMessage]:
         problem = "is no function"
     hint = "Give the dotted path of a function (user, model, object_id) that says True or False."
     return [Error(f"HELIOSTAT_MAY_HOOK {conf.may_hook!r} {problem}.", hint=hint, id="heliostat.E040")]
+
+
+def check_saved_hooks(databases: Sequence[str] | None = None, **_: object) -> list[CheckMessage]:
+    """Hooks that were saved once and can be notified of nothing now: an event type is no longer declared, or silenced.
+
+    Asks the database, and so runs with `check --database default` and with `migrate`.
+    """
+    alias = hooks_database()
+    if alias not in (databases or ()):
+        return []
+    try:
+        with transaction.atomic(using=alias):  # before the first migration there is no such table
+            rows = list(_mistaken_hooks(alias))
+    except DatabaseError:
+        return []
+    hint = "Correct the hook's signals, or declare the event type; until then the hook stays as it is."
+    messages: list[CheckMessage] = [
+        Warning(f"hook {hook.pk} ({hook}): {problem}", hint=hint, id="heliostat.W061") for hook, problem in rows[:SHOWN]
+    ]
+    if (more := len(rows) - SHOWN) > 0:
+        messages.append(Warning(f"{more} more hooks name what is never published.", hint=hint, id="heliostat.W061"))
+    return messages
+
+
+def _mistaken_hooks(alias: str) -> Iterator[tuple[Hook, str]]:
+    known: dict[tuple[int | None, str], str | None] = {}
+    hooks = Hook.objects.using(alias).filter(enabled=True, ended=False)
+    for hook in hooks.only("pk", "name", "target_url", "model", "signals").order_by("pk").iterator():
+        asked = (hook.model_id, repr(hook.signals))
+        if asked not in known:
+            known[asked] = _problem_of(hook)
+        if problem := known[asked]:
+            yield hook, problem
+
+
+def _problem_of(hook: Hook) -> str | None:
+    try:
+        check_signals(hook.signals, hook.model)
+    except InvalidSignalError as error:
+        return str(error.message)
+    return _why_only_from_outside(hook)
+
+
+def _why_only_from_outside(hook: Hook) -> str | None:
+    """Django is silent about such a model; it is no mistake where another program's event types are declared."""
+    model = hook.model.model_class() if hook.model else None
+    if (
+        model is None
+        or can_be_told(model)
+        or any(name.startswith(f"{resource_of(model)}.") for name in declared_types())
+    ):
+        return None
+    return (
+        f"{model.__name__} has heliostat_silent = True, so that only events which other programs write reach the hook; "
+        "declare their event types"
+    )

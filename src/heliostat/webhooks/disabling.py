@@ -27,6 +27,7 @@ from heliostat.webhooks.targets import host_of
 logger = logging.getLogger("heliostat.webhooks")
 
 RESOURCE, ACTION = "webhooks.hook", "disabled"
+DISABLED = f"{RESOURCE}.{ACTION}"
 NOTICE = "notice"
 MAIL = f"{NOTICE}:mail_to_owner"
 TEXT = """\
@@ -56,7 +57,7 @@ def disable(subscriber: str, because: str) -> None:
 
 
 def _tell(hook: Hook, because: str) -> None:
-    if is_told(f"{RESOURCE}.{ACTION}"):
+    if is_told(DISABLED):
         facts = {"name": str(hook.name), "user": hook.user_id, "host": host_of(hook.target_url), "because": because}
         event = Event(resource=RESOURCE, action=ACTION, object_id=str(hook.pk), snapshot=facts, using=hooks_database())
         happened(event, hooks_database())
@@ -67,7 +68,7 @@ def notices() -> Iterator[Subscription]:
     if conf.mail_owners:
         yield Subscription(
             name=MAIL,
-            pattern=f"{RESOURCE}.{ACTION}",
+            pattern=DISABLED,
             phase=Phase.DURABLE,
             condition=lambda event: event.snapshot["user"] is not None,
         )

@@ -26,9 +26,10 @@ from heliostat.events.event import Event
 from heliostat.events.resources import ACTIONS, model_of
 from heliostat.events.secrets import is_secret
 from heliostat.events.snapshot import told_fields
+from heliostat.events.types import NO_READS, READ, REMEDY, WILD, actions_of
 from heliostat.webhooks.comparing import ANYTHING, OPERATORS, Kind, Test, kind_of_field, test_of
 from heliostat.webhooks.exceptions import InvalidFiltersError
-from heliostat.webhooks.patterns import of_relations_alone
+from heliostat.webhooks.patterns import of_relations_alone, row_actions
 
 if TYPE_CHECKING:
     from heliostat.webhooks.models import Hook
@@ -47,13 +48,19 @@ ValueOf = Callable[[Event], Any]
 
 def check_filters(filters: Any, patterns: Sequence[str]) -> None:
     """Raises `InvalidFiltersError` that names the place where filters can mean nothing."""
-    compiled(filters, patterns)
+    try:
+        compiled(filters, patterns)
+    except InvalidFiltersError:  # unless it names an action that only the row of a custom signal declares
+        compiled(filters, patterns, more_actions=row_actions())
 
 
-def compiled(filters: Any, patterns: Sequence[str]) -> Condition | None:
+def compiled(
+    filters: Any, patterns: Sequence[str], *, more_actions: frozenset[str] | None = frozenset()
+) -> Condition | None:
     """The condition that filters stand for, for events of these types; None where there are none.
 
-    Raises `InvalidFiltersError` that names the place of what is wrong.
+    Raises `InvalidFiltersError` that names the place of what is wrong. `more_actions` are declared beside the usual
+    ones; with None any action will do: it may be declared no longer, which is no reason to ignore saved filters.
     """
     if filters == {}:
         return None
@@ -65,14 +72,15 @@ def compiled(filters: Any, patterns: Sequence[str]) -> Condition | None:
         raise InvalidFiltersError(f"The filters are longer than {LARGEST} bytes.")
     if rb"\u0000" in written:
         raise InvalidFiltersError("The filters hold a NUL character, which no database keeps.")
-    return _Reader(patterns).condition(filters, "filters")
+    return _Reader(patterns, more_actions).condition(filters, "filters")
 
 
 class _Reader:
     """Reads one hook's filters; counts conditions as it goes."""
 
-    def __init__(self, patterns: Sequence[str]) -> None:
+    def __init__(self, patterns: Sequence[str], more_actions: frozenset[str] | None) -> None:
         self.patterns = patterns
+        self.more_actions = more_actions
         self.fields = _Fields(_model_of(patterns))
         self.conditions = 0
         self.parts: dict[str, Callable[[Any, str, int], Condition]] = {
@@ -120,7 +128,14 @@ class _Reader:
                 raise _wrong(place, f"nothing is “{action}”.{did_you_mean(action, ACTIONS)}")
             if not any(fnmatchcase(action, pattern.rpartition(".")[2]) for pattern in self.patterns):
                 raise _wrong(place, f"the hook is not told of “{action}”: its signals leave it out")
+            if self.more_actions is not None and action not in (known := self._known_actions(self.more_actions)):
+                raise _wrong(place, f"“{action}” is no action of this hook's events{_what_else(action, known)}")
         return lambda event: event.action in actions
+
+    def _known_actions(self, more: frozenset[str]) -> list[str]:
+        """The actions that the hook's events can have; those that its signals name are checked there."""
+        known = (actions_of(one, more_actions=more) if WILD.search(one) else [one] for one in self.patterns)
+        return list(dict.fromkeys(name.rpartition(".")[2] for names in known for name in names))
 
     def _changed(self, data: Any, place: str, _: int) -> Condition:
         names = frozenset(self.fields.named(name, place) for name in _words(data, place))
@@ -203,6 +218,13 @@ def _model_of(patterns: Sequence[str]) -> type[models.Model] | None:
     """The model that all these event types are of, or None where there are several or none."""
     resources = {pattern.rpartition(".")[0] for pattern in patterns}
     return model_of(resources.pop()) if len(resources) == 1 else None
+
+
+def _what_else(action: str, known: list[str]) -> str:
+    if action == READ:
+        return f": {NO_READS}"
+    near = did_you_mean(action, known) or f" There are {', '.join(known)}."
+    return f".{near} {REMEDY}"
 
 
 def _wrong(place: str, what: str) -> InvalidFiltersError:
@@ -312,7 +334,7 @@ def condition_for(hook: Hook) -> Condition | None:
 
 def _still_readable(hook: Hook) -> Condition | None:
     try:
-        return compiled(hook.filters, hook.patterns)
+        return compiled(hook.filters, hook.patterns, more_actions=None)
     except InvalidFiltersError as error:
         logger.error(
             "hook %s: its filters cannot be read, and it is told of everything: %s", hook.pk, error.messages[0]

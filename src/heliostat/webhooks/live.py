@@ -28,7 +28,7 @@ from heliostat.webhooks.exceptions import InvalidHeadersError, InvalidSignalErro
 from heliostat.webhooks.headers import parse_headers
 from heliostat.webhooks.models import SOURCE, Hook, HookVersion, hook_of
 from heliostat.webhooks.paths import signal_in_row
-from heliostat.webhooks.patterns import check_allowed, custom_signals
+from heliostat.webhooks.patterns import check_allowed, custom_signals, problems_of
 
 logger = logging.getLogger("heliostat.webhooks")
 
@@ -108,6 +108,8 @@ def _asking(hook: Hook) -> Iterator[Subscription]:
         listen_to(custom_signals(hook.signals), signal_in_row)
     except ConfigurationError as error:  # the signal was there when the hook was saved
         logger.error("hook %s: %s", hook.pk, error)
+    for problem in problems_of(hook.signals, hook.model):  # an event type was declared when the hook was saved
+        logger.warning("hook %s: %s", hook.pk, problem)
     condition = hook.condition()
     for pattern in hook.patterns if _may_be_told(hook) else ():
         yield Subscription(

@@ -26,6 +26,7 @@ from heliostat.webhooks.patterns import (
     check_model,
     check_path,
     check_signals,
+    check_spelling,
     key_of_object,
     patterns_of,
     tells_of_changes_alone,
@@ -234,7 +235,7 @@ class Hook(Signed):
         return {
             "model": self._check_what_is_asked,
             "object_id": self._check_object,
-            "signals": lambda: check_signals(self.signals, self.model),
+            "signals": self._check_signals,
             "filters": self._check_filters,
             "expires_at": self._check_expiry,
             "signature": self.check_signature,
@@ -247,6 +248,13 @@ class Hook(Signed):
             raise InvalidModelError("A hook needs a model, or events to be told of.")
         check_model(self.model)
 
+    def _check_signals(self) -> None:
+        """A hook that was saved once can always be disabled, although its event types are declared no longer."""
+        if self.enabled or self._state.adding:
+            check_signals(self.signals, self.model)
+        else:
+            check_spelling(self.signals, self.model)
+
     def _check_object(self) -> None:
         """Keys are written in one way: as events have them."""
         self.object_id = key_of_object(self.model, self.object_id)
@@ -258,7 +266,7 @@ class Hook(Signed):
     def _checked_patterns(self) -> tuple[str, ...] | None:
         """The event types that it is told of; None where its signals are wrong, which is an error of its own."""
         with suppress(InvalidSignalError):
-            check_signals(self.signals, self.model)
+            self._check_signals()
             return self.patterns
         return None
 

@@ -27,13 +27,14 @@ from heliostat.conf import conf
 from heliostat.delivery.destinations import Destination, NoDestination
 from heliostat.events.matching import can_be_told
 from heliostat.events.resources import model_of, resource_of
+from heliostat.events.types import WILD
 from heliostat.objects import find_object
 from heliostat.outbox.models import Event
 from heliostat.webhooks import permissions
 from heliostat.webhooks.exceptions import InvalidModelError, InvalidPayloadError, InvalidSignalError
 from heliostat.webhooks.lookup import models_on
 from heliostat.webhooks.models import Hook
-from heliostat.webhooks.patterns import WILD, could_be_of
+from heliostat.webhooks.patterns import could_be_of
 from heliostat.webhooks.templates import names_in
 
 logger = logging.getLogger("heliostat.webhooks")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
@@ -11,17 +12,18 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 
+from heliostat.conf import closest, conf, suggestion
 from heliostat.events.matching import is_silenced
 from heliostat.events.resources import ACTIONS, resource_of
+from heliostat.events.types import READ, REMEDY, WILD, actions_of, is_declared, problem_of, resources
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.database_checks import unkept
 from heliostat.webhooks.exceptions import InvalidModelError, InvalidObjectError, InvalidSignalError
-from heliostat.webhooks.paths import signal_in_row
+from heliostat.webhooks.paths import leads_to_signal, signal_in_row
 
 MOST_SIGNALS = 100
 LONGEST_KEY = 255  # so long is the column of hooks
 SIGNAL = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,255}")
-WILD = re.compile(r"[*?[]")
 NO_OUTBOX = "No hook is notified of {name}: the database {alias} has no outbox. `manage.py check` says what to do."
 M2M_CHANGED = "django.db.models.signals.m2m_changed"
 # What is sent before a change stands for it too: were it told by itself, a change that then fails would be a ghost.
@@ -50,21 +52,43 @@ def of_relations_alone(signals: list[str]) -> bool:
 
 
 def custom_signals(signals: list[str]) -> list[str]:
-    """The paths of custom signals among them."""
-    return [signal for signal in signals if is_path(signal) and signal not in DJANGO_SIGNALS]
+    """The paths of the custom signals that these signals stand for: by path, or by the action of a `Signal` row."""
+    paths = [signal for signal in signals if signal not in DJANGO_SIGNALS and is_path(signal)]
+    named = {signal.rpartition(".")[2] for signal in signals if signal not in DJANGO_SIGNALS and signal not in paths}
+    if named := {name for name in named if name not in ACTIONS and not WILD.search(name)}:
+        paths += [path for path in _rows_of_signals() if path.rpartition(".")[2] in named]
+    return list(dict.fromkeys(paths))
+
+
+def _rows_of_signals() -> list[str]:
+    rows = apps.get_model("heliostat_webhooks", "Signal")._default_manager
+    return [path for path in rows.values_list("name", flat=True) if path not in DJANGO_SIGNALS]
 
 
 def is_path(signal: str) -> bool:
-    """Whether it names a signal, rather than an event type."""
-    return ".signals." in signal
+    """Whether it names a signal, rather than an event type. Imports nothing."""
+    if ".signals." in signal or signal in conf.signals:
+        return True
+    resource, _, _ = signal.rpartition(".")
+    if not resource or WILD.search(signal) or resource in resources():
+        return False
+    return leads_to_signal(signal)
 
 
 def _patterns_of_one(signal: str, model: ContentType | None) -> list[str]:
     if signal in DJANGO_SIGNALS:
         return [f"{_resource(model)}.{action}" for action in DJANGO_SIGNALS[signal]]
     if is_path(signal):
-        return [f"{_resource(model)}.{signal.rpartition('.')[2]}"] if model else [signal]
+        action = signal.rpartition(".")[2]
+        return [f"{_resource(model)}.{action}"] if model else _of_any_model(signal, action)
     return [signal] if "." in signal else [f"{_resource(model)}.{signal}"]
+
+
+def _of_any_model(path: str, action: str) -> list[str]:
+    """The events of a custom signal: of the object that it carries, or by its path where it carries none."""
+    if getattr(settings, "HOOK_ALLOWED_MODELS", None) is None:
+        return [f"*.{action}"]
+    return [path, *(f"{resource}.{action}" for resource, model in resources().items() if is_allowed(model))]
 
 
 def _resource(model: ContentType | None) -> str:
@@ -109,7 +133,18 @@ def key_of_object(model: ContentType | None, key: Any) -> str:
 
 
 def check_signals(signals: Any, model: ContentType | None) -> None:
-    """Raises `InvalidSignalError` for what can never be told."""
+    """Raises `InvalidSignalError` for signals that cannot be understood, or of which nothing can ever be published."""
+    check_spelling(signals, model)
+    if problem := next(problems_of(signals, model), None):
+        raise InvalidSignalError(problem)
+    patterns = patterns_of(signals, model)
+    check_allowed(patterns)
+    for pattern, alias in unkept(patterns if model is None else ()):
+        raise InvalidSignalError(NO_OUTBOX.format(name=pattern, alias=alias))
+
+
+def check_spelling(signals: Any, model: ContentType | None) -> None:
+    """Raises `InvalidSignalError` for what is no list of signals, actions and event types."""
     if not isinstance(signals, list) or not all(isinstance(signal, str) and signal for signal in signals):
         raise InvalidSignalError('Signals are a JSON list of texts, for example ["created", "updated"].')
     if len(signals) > MOST_SIGNALS:
@@ -123,10 +158,47 @@ def check_signals(signals: Any, model: ContentType | None) -> None:
             raise InvalidSignalError(
                 f"“{signal}” needs a model; or give an event type such as “targets.target.{signal}”."
             )
-    patterns = patterns_of(signals, model)
-    check_allowed(patterns)
-    for pattern, alias in unkept(patterns if model is None else ()):
-        raise InvalidSignalError(NO_OUTBOX.format(name=pattern, alias=alias))
+
+
+def problems_of(signals: list[str], model: ContentType | None) -> Iterator[str]:
+    """Yield a sentence for each reason why a hook with these signals is never notified, or not by one of them."""
+    found = model.model_class() if model else None
+    if found is not None and is_silenced(found):
+        yield f"Nothing is published of {resource_of(found)}: the setting HELIOSTAT_SILENT names all its events."
+        return
+    resource = resource_of(found) if found is not None else ""
+    for signal in signals:
+        if signal in DJANGO_SIGNALS or is_path(signal):
+            continue
+        problem = _problem_of(signal) if "." in signal else _problem_of_action(signal, resource) if resource else None
+        if problem:
+            yield problem
+
+
+def _problem_of(event_type: str) -> str | None:
+    """Why there is no such event; rows of custom signals are read only where nothing else declares it."""
+    problem = problem_of(event_type, is_durable=True)
+    if problem is None or WILD.search(event_type):
+        return problem
+    return problem_of(event_type, is_durable=True, more_actions=row_actions())
+
+
+def _problem_of_action(action: str, resource: str) -> str | None:
+    """The same for an action of a resource, in the words that a hook on its model uses."""
+    event_type = f"{resource}.{action}"
+    problem = _problem_of(event_type)
+    if problem is None or action == READ or is_declared(event_type):
+        return problem
+    known = actions_of(f"{resource}.*", more_actions=row_actions())
+    words = {name: name for name in known} | {path.rpartition(".")[2]: path for path in DJANGO_SIGNALS}
+    near = suggestion([words[word] for word in closest(action, words)])
+    near = near or f" Its actions are {', '.join(known)}."
+    return f"“{action}” is no action of {resource}.{near} {REMEDY}"
+
+
+def row_actions() -> frozenset[str]:
+    """The actions of the custom signals that have a row: the event of any model may have one of them."""
+    return frozenset(path.rpartition(".")[2] for path in _rows_of_signals())
 
 
 def check_allowed(patterns: tuple[str, ...]) -> None:
@@ -158,7 +230,7 @@ def check_path(path: str) -> None:
     """Raises `InvalidSignalError` where a path leads to no signal."""
     if path in DJANGO_SIGNALS:
         return
-    if not is_path(path):
+    if "." not in path:
         raise InvalidSignalError(f"“{path}” is no path of a signal, such as shop.signals.order_paid.")
     try:
         signal_in_row(path)

@@ -241,3 +241,9 @@ def test_a_form_that_is_saved_brings_back_no_old_secret_and_enables_nothing(
     stored = Hook.objects.get()
     assert (stored.name, stored.reveal_secret(), stored.enabled) == ("two", secrets[0], False)
     assert stored.disabled_because == "gone"
+
+
+def test_the_form_shows_the_event_types_that_the_site_declares(admin_client: Any, settings: Any) -> None:
+    settings.HELIOSTAT_EVENT_TYPES = {"shop.order.paid": "Money <came>."}
+    page = admin_client.get(ADD).content.decode()
+    assert "<dt><code>shop.order.paid</code></dt><dd>Money &lt;came&gt;.</dd>" in page

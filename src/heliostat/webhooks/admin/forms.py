@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from heliostat.events.matching import can_be_told
 from heliostat.events.resources import ACTIONS
+from heliostat.events.types import declared_types
 from heliostat.objects import find_object
 from heliostat.webhooks import owners
 from heliostat.webhooks.admin.fields import JsonField, SignalsField
@@ -38,7 +39,7 @@ TEMPLATE_HELP = format_html(
     format_html_join(", ", "<code>{}</code>", ([name] for name in EVENT_NAMES)),
 )
 SIGNALS_HELP = format_html(
-    "Nothing ticked or written: all that happens to the model. A line is an action of the project's own "
+    "Nothing ticked or written: all that happens to the model. A line is a declared action of the project's own "
     "(<code>crashed</code>), the path of a signal ({}), or an event type (<code>targets.target.*</code>).",
     format_html_join(", ", "<code>{}</code>", ([path] for path in DJANGO_SIGNALS)),
 )
@@ -114,6 +115,7 @@ class HookForm(HookModelForm):
     def _offer_what_there_is(self) -> None:
         models, signals, filters = (self.fields[name] for name in ("model", "signals", "filters"))
         models.queryset = hookable_models(self.instance.model_id)  # type: ignore[attr-defined]
+        signals.help_text = SIGNALS_HELP + _declared_help()
         signals.widget.known = [*((action, action) for action in ACTIONS), *_custom_signals()]
         filters.widget.attrs |= {"rows": 5, "cols": 80, "spellcheck": "false"}
 
@@ -164,3 +166,14 @@ def hookable_models(chosen: int | None) -> Any:
 def _custom_signals() -> Iterator[tuple[str, SafeString]]:
     for path in Signal.objects.exclude(name__in=DJANGO_SIGNALS).values_list("name", flat=True):
         yield path, format_html("<code>{}</code>", path)
+
+
+def _declared_help() -> SafeString:
+    """The event types that this site declares beside the changes of its models."""
+    types = declared_types().items()
+    if not types:
+        return mark_safe("")
+    return format_html(
+        '<details class="heliostat-examples"><summary>Declared event types</summary><dl>{}</dl></details>',
+        format_html_join("", "<dt><code>{}</code></dt><dd>{}</dd>", types),
+    )

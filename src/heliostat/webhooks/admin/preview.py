@@ -14,11 +14,11 @@ from django.utils.text import smart_split
 from heliostat.events.event import Event
 from heliostat.events.resources import ACTIONS, model_of
 from heliostat.events.snapshot import told_fields
+from heliostat.events.types import WILD
 from heliostat.exceptions import ConfigurationError
 from heliostat.objects import find_object
 from heliostat.webhooks.lookup import models_on
 from heliostat.webhooks.models import Hook
-from heliostat.webhooks.patterns import WILD
 from heliostat.webhooks.preview import Preview, event_about, preview
 from heliostat.webhooks.templates import names_in
 

@@ -1,0 +1,168 @@
+"""Event types: which ones can be published, so that a subscriber who names another one is refused.
+
+Declared are `created`, `updated` and `deleted` of each model, the custom signals of `HELIOSTAT_SIGNALS`, the types of
+`HELIOSTAT_EVENT_TYPES` and `register_event_type()`, and what other packages add with `declare_with()` (hook points,
+`webhooks.hook.disabled`). To publish an undeclared type works; to subscribe to it by name does not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from itertools import chain
+
+from django.apps import apps
+from django.db.models import Model
+
+from heliostat.conf import closest, conf, did_you_mean, event_type_problem, suggestion
+from heliostat.events.matching import is_silent
+from heliostat.events.resources import ACTIONS, resource_of
+from heliostat.exceptions import ConfigurationError
+
+WILD = re.compile(r"[*?[]")
+READ = "read"
+NO_READS = "reading an object is no event. There are created, updated and deleted."
+REMEDY = "Declare an event type of your own in HELIOSTAT_EVENT_TYPES or with heliostat.register_event_type()."
+
+Source = Callable[[], Mapping[str, str]]
+
+_registered: dict[str, str] = {}
+_sources: list[Source] = []
+
+
+def register_event_type(event_type: str, *, description: str = "") -> None:
+    """Declare an event type of a project, in an `AppConfig.ready()`: `register_event_type("shop.order.paid")`.
+
+    `description` is shown in the admin and in the REST API. Raises `ConfigurationError` where this is no event type.
+    """
+    if problem := event_type_problem(event_type):
+        raise ConfigurationError(f"register_event_type({event_type!r}): it {problem}.")
+    _registered[event_type] = description
+
+
+def declare_with(source: Source) -> None:
+    """Add a source of event types; it returns descriptions by type, and is asked each time."""
+    _sources.append(source)
+
+
+def declared_types() -> dict[str, str]:
+    """Return the descriptions of the event types that are no change of a model, by type, sorted.
+
+    Types of a custom signal that carries an object are not among them: they exist for each model.
+    """
+    found = _custom_types()
+    return {name: found[name] for name in sorted(found) if not is_silent(name)}
+
+
+def _custom_types() -> dict[str, str]:
+    found = dict.fromkeys(conf.signals, "")
+    for source in _sources:
+        found |= source()
+    given = conf.event_types
+    if isinstance(given, (list, tuple, set, frozenset, dict)):  # anything else is an error of the system check
+        described = given if isinstance(given, dict) else dict.fromkeys(given, "")
+        found |= {name: text for name, text in described.items() if event_type_problem(name) is None}
+    return found | _registered
+
+
+def signal_actions() -> set[str]:
+    """Return the actions of the signals in `HELIOSTAT_SIGNALS`: the event of any model may have one of them."""
+    return {path.rpartition(".")[2] for path in conf.signals}
+
+
+@lru_cache(maxsize=1)
+def _models_by_resource(models: tuple[type[Model], ...]) -> dict[str, type[Model]]:
+    return {resource_of(model): model for model in models if not model._meta.proxy}
+
+
+def resources() -> dict[str, type[Model]]:
+    """Return the models of this project by the resource of their events."""
+    return _models_by_resource(tuple(apps.get_models()))
+
+
+def problem_of(
+    pattern: str, *, is_durable: bool = False, more_actions: set[str] | frozenset[str] = frozenset()
+) -> str | None:
+    """Return why a subscriber can never get an event of this type, or of a type that matches this pattern.
+
+    The answer is a sentence that ends with "Did you mean …?" or with the remedy; None means that there can be such
+    events. `is_durable`: events that other programs write, of models that Django is silent about, reach the subscriber.
+    `more_actions` are actions that any model may have, beside those of `HELIOSTAT_SIGNALS`.
+    """
+    actions = signal_actions() | more_actions
+    if WILD.search(pattern):
+        return _problem_of_pattern(pattern, is_durable, actions)
+    if not is_declared(pattern, more_actions=actions):
+        return _problem_of_unknown(pattern, actions)
+    return _why_silent(pattern, is_durable)
+
+
+def is_declared(event_type: str, *, more_actions: set[str] | frozenset[str] = frozenset()) -> bool:
+    """Whether an event type is declared, be it silenced or not."""
+    resource, _, action = event_type.rpartition(".")
+    if resource in resources() and (action in ACTIONS or action in signal_actions() | more_actions):
+        return True
+    return event_type in _custom_types()
+
+
+def _why_silent(event_type: str, is_durable: bool) -> str | None:
+    if is_silent(event_type):
+        return f"“{event_type}” is never published: the setting HELIOSTAT_SILENT names it."
+    model = resources().get(event_type.rpartition(".")[0])
+    if model is not None and getattr(model, "heliostat_silent", False) and not is_durable:
+        return f"“{event_type}” is never published: {model.__name__} has heliostat_silent = True."
+    return None
+
+
+def _problem_of_pattern(pattern: str, is_durable: bool, actions: set[str]) -> str | None:
+    silent = ""
+    for event_type in _known_types(actions):
+        if fnmatchcase(event_type, pattern):
+            if _why_silent(event_type, is_durable) is None:
+                return None
+            silent = silent or event_type
+    if silent:
+        return f"“{pattern}” matches only event types that are silenced, such as {silent}."
+    if pattern.rpartition(".")[2] == READ:
+        return f"“{pattern}” matches nothing: {NO_READS}"
+    return f"No event type matches “{pattern}”.{nearest(pattern, actions)} {REMEDY}"
+
+
+def _problem_of_unknown(event_type: str, actions: set[str]) -> str:
+    resource, _, action = event_type.rpartition(".")
+    if action == READ and resource in resources():
+        return f"“{event_type}” is never published: {NO_READS}"
+    near = nearest(event_type, actions) or " A type is app.model.action."
+    return f"There is no event type “{event_type}”.{near} {REMEDY}"
+
+
+def pattern_of(name: str) -> str:
+    """Return the pattern that a subscriber's name for events stands for: the path of a custom signal stands for its
+    events, which are of the object that it carries."""
+    return f"*.{name.rpartition('.')[2]}" if name in conf.signals else name
+
+
+def nearest(event_type: str, actions: set[str] | frozenset[str] = frozenset()) -> str:
+    """Return " Did you mean …?": of the same resource where there is such a resource, else of all types; or nothing."""
+    resource, _, action = event_type.rpartition(".")
+    own = actions_of(f"{resource}.*", more_actions=actions) if not WILD.search(resource) else []
+    if close := closest(action, own):
+        return suggestion([f"{resource}.{name}" for name in close])
+    if own:
+        return f" Its actions are {', '.join(own)}."
+    return did_you_mean(event_type, set(_known_types(signal_actions() | actions)))
+
+
+def _known_types(actions: set[str]) -> Iterator[str]:
+    """Yield every event type there can be, silenced ones included."""
+    of_models = (f"{resource}.{action}" for resource in resources() for action in (*ACTIONS, *sorted(actions)))
+    return chain(of_models, _custom_types())
+
+
+def actions_of(pattern: str, *, more_actions: set[str] | frozenset[str] = frozenset()) -> list[str]:
+    """Return the actions of the event types that match a pattern (`example.vehicle.*`), silenced ones left out."""
+    known = _known_types(signal_actions() | more_actions)
+    matched = (name for name in known if fnmatchcase(name, pattern) and not is_silent(name))
+    return list(dict.fromkeys(name.rpartition(".")[2] for name in matched))
