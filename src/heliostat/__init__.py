@@ -6,10 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0.dev0"
-__all__ = ["Event", "acting_as", "batch", "bulk", "emit", "on", "quiet", "register_event_type"]
+__all__ = ["Event", "acting_as", "batch", "emit", "on", "quiet", "register_event_type"]
 
 if TYPE_CHECKING:
-    from heliostat import bulk
     from heliostat.events.batch import batch
     from heliostat.events.context import acting_as, quiet
     from heliostat.events.emit import emit
@@ -30,8 +29,6 @@ _ROOMS = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "bulk":
-        return import_module("heliostat.bulk")
     if name in _ROOMS:
         return getattr(import_module(_ROOMS[name]), name)
     raise AttributeError(f"module 'heliostat' has no attribute {name!r}")

@@ -134,6 +134,11 @@ class Conf:
         "Fields that hold secrets by their name, and may be told all the same: {'app.model': ['field']}.",
         _mapping,
     )
+    capture_bulk = Setting(
+        True,
+        "True: update(), bulk_create() and bulk_update() of querysets publish events, too; False: they publish none.",
+        _flag,
+    )
     signals = Setting[list[str]]([], "Paths of custom signals that become events.", _strings)
     event_types = Setting[Sequence[str] | Mapping[str, str]](
         [],

@@ -16,7 +16,12 @@ class UnknownHookPoint(ConfigurationError):
 
 
 class Refused(HeliostatError):
-    """An `in_transaction` subscriber raised, and so undid the change. The cause is chained."""
+    """An `in_transaction` subscriber raised, and so undid the change. The cause is chained.
+
+    `undone_in` is the database where the change was undone on its own, so that the caller's transaction can go on.
+    """
+
+    undone_in: str | None = None
 
     def __init__(self, subscriber: str, event_type: str, reason: BaseException) -> None:
         self.subscriber = subscriber

@@ -5,7 +5,10 @@ from __future__ import annotations
 import uuid
 
 from django.contrib.contenttypes.fields import GenericForeignKey
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
+
+from tests.example.fields import ColourField, MoneyField
 
 
 class Depot(models.Model):
@@ -75,3 +78,92 @@ class Note(models.Model):
     content_type = models.ForeignKey("contenttypes.ContentType", models.CASCADE, db_constraint=False)
     object_id = models.CharField(max_length=100)
     subject = GenericForeignKey("content_type", "object_id")
+
+
+def _nobody() -> None:
+    """Sets a reference when its object goes; a function, so Django sets it key by key."""
+
+
+class Driver(models.Model):
+    name = models.CharField(max_length=50)
+    vehicle = models.ForeignKey(Vehicle, models.SET_NULL, null=True)
+    spare = models.ForeignKey(Vehicle, models.SET(_nobody), null=True, related_name="spare_drivers")
+
+
+class Status(models.TextChoices):
+    NEW = "new", "new"
+    OLD = "old", "old"
+
+
+class Instrument(models.Model):
+    colour = ColourField(max_length=50, null=True)
+    cost = MoneyField(null=True)
+    settings = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    count = models.IntegerField(default=0)
+    serial = models.IntegerField(db_default=77)
+    twice = models.GeneratedField(expression=models.F("count") * 2, output_field=models.IntegerField(), db_persist=True)
+
+
+class Ticket(models.Model):
+    id = models.IntegerField(primary_key=True, db_default=models.Value(4711))
+    text = models.CharField(max_length=50)
+
+
+class Narrow(models.Model):
+    text = models.CharField(max_length=50)
+
+    class Meta:
+        managed = False
+        db_table = "narrow"
+
+
+class Line(models.Model):
+    """Related by other columns than primary keys, through a model with columns of its own."""
+
+    code = models.CharField(max_length=10, unique=True)
+    stops: models.ManyToManyField[Crossing, Call] = models.ManyToManyField(
+        "Crossing", through="Call", related_name="lines"
+    )
+
+
+class Crossing(models.Model):
+    code = models.CharField(max_length=10, unique=True)
+    lit = models.ManyToManyField(Tag, related_name="+")
+
+
+class Call(models.Model):
+    line = models.ForeignKey(Line, models.CASCADE, to_field="code")
+    crossing = models.ForeignKey(Crossing, models.CASCADE, to_field="code")
+    minute = models.IntegerField(default=0)
+
+
+class Person(models.Model):
+    name = models.CharField(max_length=50)
+    friends = models.ManyToManyField("self")
+
+
+class Seat(models.Model):
+    pk = models.CompositePrimaryKey("row", "letter")
+    row = models.IntegerField()
+    letter = models.CharField(max_length=1)
+    taken = models.BooleanField(default=False)
+
+
+class Day(models.Model):
+    date = models.DateField(primary_key=True)
+
+
+class Fare(models.Model):
+    amount = models.DecimalField(max_digits=6, decimal_places=2, primary_key=True)
+
+
+class NightTram(Tram):
+    """A grandchild."""
+
+    bar = models.BooleanField(default=False)
+
+
+class Conductor(models.Model):
+    """A key that is another object's."""
+
+    driver = models.OneToOneField(Driver, models.CASCADE, primary_key=True)

@@ -62,11 +62,14 @@ def _merged(earlier: Event, later: Event) -> Event:
         changes[name] = (changes[name][0] if name in changes else old, new)
     if earlier.action == "created":
         changes = {}
+    snapshot = {**earlier.snapshot, **later.snapshot}  # a change of relations says more than a row does
     unchanged = {name for name, (old, new) in changes.items() if old == new}
     return replace(
         later,
         id=earlier.id,
         action=earlier.action,
+        origin=earlier.origin,
+        snapshot=snapshot,
         changes={name: change for name, change in changes.items() if name not in unchanged},
     )
 

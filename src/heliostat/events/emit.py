@@ -15,7 +15,7 @@ from heliostat.events.databases import database_of, home
 from heliostat.events.event import NOTHING, Event
 from heliostat.events.matching import registry
 from heliostat.events.resources import resource_of
-from heliostat.events.snapshot import snapshot
+from heliostat.events.snapshot import snapshot, stored
 from heliostat.exceptions import ConfigurationError
 
 
@@ -37,7 +37,8 @@ def emit(
     if isinstance(instance, models.Model):
         alias = using or database_of(instance)
         if is_told(f"{resource_of(type(instance))}.{event}"):
-            facts = {"snapshot": snapshot(instance), "payload": payload, "arguments": arguments}
+            row = stored(type(instance), instance.pk, alias)  # what the object holds in memory may never be saved
+            facts = {"snapshot": snapshot(instance) if row is None else row, "payload": payload, "arguments": arguments}
             _tell_atomically(make(event, instance, alias, **facts), alias)
     elif is_told(_whole_type(event, instance)):
         alias = using or home()

@@ -49,10 +49,12 @@ class RequestInfo:
 class Event:
     """A fact. Immutable; `type` is `resource.action`, for example `targets.target.created`.
 
-    `snapshot` is the object as it was then, by field name. `changes` holds `(old, new)` by field name.
-    `instance` is the live object, there only in the process where the event happened (and rebuilt from the
+    `snapshot` is the object's row as it was then, by field name. `changes` holds `(old, new)` by field name.
+    `uri` and `text` are the object's address and its `str()`, as they were then; they are there for subscribers in
+    Python. `instance` is the live object, there only in the process where the event happened (and rebuilt from the
     snapshot for durable subscribers). `arguments` are what a custom signal carried. `depth` counts how many
-    subscribers' changes led here.
+    subscribers' changes led here. `origin` is the event of the same change for the object's own model, where this one
+    is for a parent model: a subscriber of both gets that one only.
     """
 
     resource: str
@@ -65,6 +67,9 @@ class Event:
     actor: Actor | None = None
     request: RequestInfo | None = None
     depth: int = 0
+    uri: str | None = None
+    text: str | None = None
+    origin: UUID | None = None
     using: str = "default"
     id: UUID = field(default_factory=uuid7)
     time: datetime = field(default_factory=timezone.now)

@@ -9,7 +9,7 @@ from django.core.signals import setting_changed
 from django.db.backends.signals import connection_created
 
 from heliostat.conf import check_settings, conf
-from heliostat.events import capture, relations
+from heliostat.events import bulk, capture, deletions, relations
 from heliostat.events.databases import home
 from heliostat.events.matching import registry
 from heliostat.events.resources import check_namespaces
@@ -19,12 +19,18 @@ from heliostat.exceptions import ConfigurationError
 from heliostat.logs import escape_what_is_logged
 
 
+def wrap() -> None:
+    """Wrap what Django saves and deletes with. Before any model class exists, for packages bind methods of classes."""
+    capture.install()
+    bulk.install()
+    deletions.install()
+
+
 def install() -> None:
     """Capture saves, deletions, relations and custom signals from now on."""
-    for check in (check_settings, check_namespaces, check_signals):
+    for check in (check_settings, check_namespaces, check_signals, capture.check_capture):
         register(check)
     escape_what_is_logged()
-    capture.install()
     registry.observe(relations.connect)
     connection_created.connect(_make_ready, dispatch_uid="heliostat")
     setting_changed.connect(_settings_changed, dispatch_uid="heliostat")

@@ -1,33 +1,50 @@
-"""Capture: deletions and changes of many-to-many relations become events.
+"""Capture: changes of many-to-many relations become events of the model that declares the field.
 
-Django deletes and relates faster where no receiver listens, so receivers are connected only to models that
-somebody asked about, whenever what is asked about changes.
+Django relates faster where no receiver listens, so receivers are connected only for models with subscribers, whenever
+what is subscribed to changes. Managers of other packages (tags, for example) take part as far as they send Django's
+`m2m_changed`.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
 from django.db import models
+from django.db.models import QuerySet
 from django.db.models.signals import m2m_changed, post_delete
 
-from heliostat.events.capture import happened, is_watched, make
+from heliostat.events.capture import build_event, lineage, observed, publish
+from heliostat.events.deletions import deleted
+from heliostat.events.event import Event
 from heliostat.events.matching import Matcher
+from heliostat.events.rows import rows_of
 from heliostat.events.secrets import points_to_secret
-from heliostat.events.snapshot import snapshot
+from heliostat.events.snapshot import visible
+from heliostat.events.transactions import isolated
+from heliostat.events.values import conversion_of
+
+logger = logging.getLogger("heliostat.events")
 
 UID = "heliostat"
-BEFORE = "_heliostat_before"  # on the object, between the two signals of one change
+BEFORE = "heliostat_relations"  # on the state of an object, between the two signals of one change
+
+Keys = list[Any]
 
 
 def connect(matcher: Matcher | None) -> None:
-    """Listen to exactly the models that somebody asked about; to all while that is not known."""
+    """Listen to exactly the models that have subscribers; to all while these are not known."""
+    throughs: dict[type[models.Model], bool] = {}
     for model in apps.get_models():
-        asked = not model._meta.proxy and (matcher is None or matcher.asked_of(model))
-        _switch(post_delete, _deleted, model, asked)
-        for field in model._meta.local_many_to_many:
-            _switch(m2m_changed, _related, field.remote_field.through, asked)
+        has_subscribers = matcher is None or any(map(matcher.asked_of, lineage(model)))
+        _switch(post_delete, deleted, model, has_subscribers)
+        for field in model._meta.many_to_many:
+            if isinstance(through := _through(field), type):  # not the name of a model that is not there
+                throughs[through] = throughs.get(through, False) or has_subscribers
+    for through, has_subscribers in throughs.items():
+        _switch(m2m_changed, related, through, has_subscribers)
 
 
 def _switch(signal: models.signals.ModelSignal, receiver: Any, sender: Any, on: bool) -> None:
@@ -37,52 +54,108 @@ def _switch(signal: models.signals.ModelSignal, receiver: Any, sender: Any, on: 
         signal.disconnect(receiver, sender=sender, dispatch_uid=UID)
 
 
-def _deleted(instance: models.Model, using: str, **_: Any) -> None:
-    if is_watched(type(instance)):
-        happened(make("deleted", instance, using, snapshot=snapshot(instance)), using)
+def _through(field: Any) -> Any:
+    return getattr(field.remote_field, "through", None)
 
 
-def _related(sender: Any, instance: Any, action: str, reverse: bool, pk_set: Any, using: str, **_: Any) -> None:
-    """Relations belong to the model that declares the field, from whichever side they are changed."""
+def related(
+    sender: type[models.Model],
+    instance: models.Model,
+    action: str,
+    reverse: bool,
+    model: type[models.Model],
+    pk_set: set[Any] | None,
+    using: str,
+    **_: Any,
+) -> None:
+    """The receiver of `m2m_changed`: publish what changed, for the objects that have the field."""
+    changes: dict[Any, list[list[Relation]]] = instance._state.__dict__.setdefault(BEFORE, {})
+    under_way = changes.setdefault(sender, [])  # a receiver may change the same relation again
     if action.startswith("pre_"):
-        field = _field_of(sender)
-        holders = _holders(field, instance, pk_set, using) if reverse else [instance]
-        if is_watched(field.model):
-            instance.__dict__[BEFORE] = (
-                field,
-                [(holder, _related_keys(holder, field, using)) for holder in holders],
-            )
-    elif remembered := instance.__dict__.pop(BEFORE, None):
-        field, holders = remembered
-        for holder, before in holders:
-            _tell_relation(holder, field, before, using)
+        holder_model = model if reverse else type(instance)
+        relations = [
+            Relation(field, holder, using)
+            for field in holder_model._meta.many_to_many
+            if _through(field) is sender
+            for holder in _holders(field, instance, reverse, pk_set, using)
+            if observed(type(holder))
+        ]
+        under_way.append(relations)
+    elif under_way:
+        added = {instance.pk} if action == "post_add" else set()
+        for relation in under_way.pop():
+            relation.publish(set() if relation.holder is instance or reverse else added)
 
 
-def _field_of(through: type[models.Model]) -> models.ManyToManyField[Any, Any]:
-    return next(
-        field
-        for model in apps.get_models()
-        for field in model._meta.local_many_to_many
-        if field.remote_field.through is through
+class Relation:
+    """The related objects of one object by one field, as they are before a change."""
+
+    def __init__(self, field: Any, holder: models.Model, using: str) -> None:
+        self._field, self.holder, self._using = field, holder, using
+        self._before = self._keys()
+
+    def publish(self, added: set[Any]) -> None:
+        """Publish the change to subscribers of the object's model, and of those parents that have the field too.
+
+        `added` is what Django is about to add: the other side of a symmetrical relation, without a signal of its own.
+        """
+        name, now = self._field.name, self._keys()
+        if now is None or self._before is None:
+            return
+        if added:
+            now = sorted({*now, *added})
+        if now == self._before:
+            return
+        model = lineage(type(self.holder))[0]
+        row = next((row for _, row in rows_of(model, [self.holder.pk], self._using)), {})
+        events: list[Event] = []
+        for level in observed(model):
+            if issubclass(level, self._field.model):
+                is_hidden = points_to_secret(self._field, level)
+                facts = {
+                    "snapshot": visible(row, level, self._using) | ({} if is_hidden else {name: now}),
+                    "changes": {name: (None, None) if is_hidden else (self._before, now)},
+                }
+                origin = events[0].id if events else None
+                events.append(build_event("updated", self.holder, self._using, level, origin=origin, **facts))
+        publish(events, self._using)
+
+    def _keys(self) -> Keys | None:
+        """The primary keys of the related objects, in order; None where the field of another package cannot say."""
+        if isinstance(self._field, models.ManyToManyField):
+            return _keys_in_table(self._field, self.holder, self._using)
+        try:
+            with isolated(self._using):
+                return sorted(one.pk for one in self._field.value_from_object(self.holder))
+        except Exception as error:
+            logger.warning("changes of %s have no events: %r", self._field, error)
+            return None
+
+
+def _keys_in_table(field: Any, holder: models.Model, using: str) -> Keys:
+    through = field.remote_field.through
+    source, target = (
+        through._meta.get_field(name) for name in (field.m2m_field_name(), field.m2m_reverse_field_name())
     )
+    rows: QuerySet[Any] = QuerySet(through, using=using).filter(
+        **{source.attname: getattr(holder, source.target_field.attname)}
+    )
+    plain = conversion_of(target.related_model._meta.pk).plain
+    return [plain(key) for key in rows.order_by(f"{target.name}__pk").values_list(f"{target.name}__pk", flat=True)]
 
 
-def _holders(field: Any, related: models.Model, pks: set[Any] | None, using: str) -> list[models.Model]:
-    """The objects whose field is changed from the other side; all of them where it is cleared."""
-    chosen = {field.name: related} if pks is None else {"pk__in": pks}
-    return list(field.model._base_manager.using(using).filter(**chosen))
+def _holders(
+    field: Any, instance: models.Model, reverse: bool, keys: set[Any] | None, using: str
+) -> Iterator[models.Model]:
+    """The objects whose field is changed: the object itself, or those on the other side; all where it is cleared.
 
-
-def _tell_relation(holder: models.Model, field: Any, before: list[Any], using: str) -> None:
-    now = _related_keys(holder, field, using)
-    if before != now:
-        change = (None, None) if points_to_secret(field) else (before, now)
-        facts = {"snapshot": snapshot(holder), "changes": {field.name: change}}
-        happened(make("updated", holder, using, **facts), using)
-
-
-def _related_keys(holder: Any, field: Any, using: str) -> list[Any]:
-    """Keys of the related objects, in order."""
-    source, target = field.m2m_field_name(), field.m2m_reverse_field_name()
-    rows = field.remote_field.through._base_manager.using(using).filter(**{source: holder.pk})
-    return list(rows.order_by(target).values_list(target, flat=True))
+    A symmetrical relation (friends) changes both.
+    """
+    is_symmetrical = getattr(field.remote_field, "symmetrical", False)
+    if not reverse:
+        yield instance
+    if reverse or is_symmetrical:
+        through = field.remote_field.through
+        source = through._meta.get_field(field.m2m_field_name())
+        chosen = {field.name: instance} if keys is None else {f"{source.target_field.attname}__in": keys}
+        yield from QuerySet(field.model, using=using).filter(**chosen)

@@ -49,11 +49,6 @@ def has_secret_key(model: type[models.Model]) -> bool:
     return points_to_secret(model._meta.pk, model)
 
 
-def public_key_of(instance: models.Model) -> str | None:
-    """Return the key of an object as events name it; None where the key is a secret."""
-    return None if has_secret_key(type(instance)) else str(instance.pk)
-
-
 def generic_secrets(model: type[models.Model], values: Mapping[str, Any], using: str) -> frozenset[str]:
     """Return the names of fields that, with these values by attribute, hold the secret key of another object.
 
@@ -61,7 +56,7 @@ def generic_secrets(model: type[models.Model], values: Mapping[str, Any], using:
     """
     return frozenset(
         key
-        for content_type, key in _generic_relations(model)
+        for content_type, key in generic_relations(model)
         if (target := _model_of_type(values.get(content_type), using)) is not None and has_secret_key(target)
     )
 
@@ -86,8 +81,8 @@ def _exposed_of(model: type[models.Model]) -> frozenset[str]:
 
 
 @cache
-def _generic_relations(model: type[models.Model]) -> tuple[tuple[str, str], ...]:
-    """Attribute of the content type, and name of the key, of each generic foreign key."""
+def generic_relations(model: type[models.Model]) -> tuple[tuple[str, str], ...]:
+    """Return the attribute of the content type, and the name of the key, of each generic foreign key."""
     return tuple(
         (str(getattr(model._meta.get_field(field.ct_field), "attname", "")), field.fk_field)
         for field in model._meta.private_fields

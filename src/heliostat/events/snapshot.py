@@ -1,53 +1,79 @@
-"""Snapshots: an object's fields as plain values, and what differs between two of them."""
+"""Snapshots: an object's fields as plain values, as far as subscribers may see them."""
 
 from __future__ import annotations
 
-import datetime
-import decimal
-import uuid
-from base64 import b64decode
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, models
-from django.utils.dateparse import parse_duration
 
+from heliostat.events.keys import key_of
 from heliostat.events.resources import model_of
-from heliostat.events.secrets import generic_secrets, points_to_secret, without_inner_secrets
+from heliostat.events.rows import Row, difference, rows_of, whole
+from heliostat.events.secrets import (
+    generic_relations,
+    generic_secrets,
+    has_secret_key,
+    points_to_secret,
+    without_inner_secrets,
+)
+from heliostat.events.values import ABSENT, restored
+
+__all__ = ["difference", "has_expressions", "rebuilt", "snapshot", "stored", "told_fields", "visible"]
 
 Converter = Callable[[Any], Any]
 
-# A value that already has its field's type needs no conversion: that is nearly every value.
-PLAIN: tuple[tuple[type[models.Field[Any, Any]], type], ...] = (
-    (models.BooleanField, bool),
-    (models.IntegerField, int),
-    (models.FloatField, float),
-    (models.CharField, str),
-    (models.TextField, str),
-    (models.DateTimeField, datetime.datetime),
-    (models.DateField, datetime.date),
-    (models.TimeField, datetime.time),
-    (models.DurationField, datetime.timedelta),
-    (models.DecimalField, decimal.Decimal),
-    (models.UUIDField, uuid.UUID),
-    (models.BinaryField, bytes),
-)
+class View(NamedTuple):
+    """What subscribers may see of the objects of a model."""
+
+    names: tuple[str, ...]
+    json_names: frozenset[str]
+    generic: bool
+    hides_key: bool
 
 
-def snapshot(instance: models.Model) -> dict[str, Any]:
-    """The fields of an object as plain values, by field name.
+@cache
+def view_of(model: type[models.Model]) -> View:
+    """What subscribers of this model may see: no secrets, and nothing that points to one."""
+    fields = [field for field in model._meta.concrete_fields if not points_to_secret(field, model)]
+    is_json = (field.name for field in fields if isinstance(field, models.JSONField))
+    names = tuple(field.name for field in fields)
+    return View(names, frozenset(is_json), bool(generic_relations(model)), has_secret_key(model))
 
-    Deferred fields are left out, rather than fetched; so are fields that hold secrets, and expressions such as
+
+def visible(row: Mapping[str, Any], model: type[models.Model], using: str) -> Row:
+    """The part of a row that subscribers of this model may see: without secrets, and without a child's columns."""
+    view = view_of(model)
+    seen = {name: row[name] for name in view.names if name in row}
+    for name in view.json_names.intersection(seen):
+        seen[name] = without_inner_secrets(model, name, seen[name])
+    if view.generic:
+        by_attribute = {field.attname: row.get(field.name) for field in model._meta.concrete_fields}
+        for name in generic_secrets(model, by_attribute, using):
+            seen.pop(name, None)
+    return seen
+
+
+def public_key(instance: models.Model, model: type[models.Model]) -> str | None:
+    """The key of an object, or of its part in a parent model, as events name it; None where the key is a secret."""
+    return None if view_of(model).hides_key else key_of(instance, model)
+
+
+def snapshot(instance: models.Model) -> Row:
+    """The fields of an object in memory as plain values, by field name.
+
+    Fields that are not loaded are left out; so are fields that hold secrets, and expressions such as
     `F("count") + 1`, whose value only the database knows.
     """
     model, values = type(instance), instance.__dict__
-    hidden = generic_secrets(model, values, instance._state.db or DEFAULT_DB_ALIAS)
-    return {
-        name: convert(values[attname])
-        for name, attname, convert in told_fields(model)
-        if attname in values and name not in hidden and not hasattr(values[attname], "resolve_expression")
-    }
+    found = (
+        (name, conversion.plain(values[attname]))
+        for name, attname, conversion in whole(model)
+        if attname in values and not hasattr(values[attname], "resolve_expression")
+    )
+    row = {name: value for name, value in found if value is not ABSENT}
+    return visible(row, model, instance._state.db or DEFAULT_DB_ALIAS)
 
 
 def has_expressions(instance: models.Model) -> bool:
@@ -55,93 +81,42 @@ def has_expressions(instance: models.Model) -> bool:
     return any(hasattr(value, "resolve_expression") for value in instance.__dict__.values())
 
 
-def stored(model: type[models.Model], pk: Any, using: str) -> dict[str, Any] | None:
+def stored(model: type[models.Model], pk: Any, using: str) -> Row | None:
     """The snapshot of the row as the database has it now, or None where there is none."""
-    fields = told_fields(model)
-    names = [attname for _, attname, _ in fields]
-    row = model._base_manager.using(using).filter(pk=pk).values_list(*names).first()
-    if row is None:
-        return None
-    hidden = generic_secrets(model, dict(zip(names, row, strict=True)), using)
-    return {name: convert(value) for (name, _, convert), value in zip(fields, row, strict=True) if name not in hidden}
-
-
-def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """`{field: (old, new)}` of the fields that both have and that differ."""
-    return {name: (before[name], value) for name, value in after.items() if name in before and before[name] != value}
+    concrete = model._meta.concrete_model or model
+    rows = () if pk is None else rows_of(concrete, [pk], using)
+    return next((visible(row, model, using) for _, row in rows), None)
 
 
 def rebuilt(resource: str, fields: Mapping[str, Any], using: str) -> models.Model | None:
     """The object as it was when this snapshot was taken, or None where the resource is no model (any more).
 
-    Fields that are never told are fetched when somebody looks at them.
+    Fields that are not in a snapshot are fetched when somebody looks at them.
     """
     model = model_of(resource)
     if model is None or not fields:
         return None
-    told = [field for field in model._meta.concrete_fields if field.name in fields]
-    values = [_from_json(field, fields[field.name]) for field in told]
-    return model.from_db(using, [field.attname for field in told], values)
-
-
-def _from_json(field: models.Field[Any, Any], value: Any) -> Any:
-    if isinstance(field, models.BinaryField) and isinstance(value, str):
-        return b64decode(value)
-    if isinstance(field, models.DurationField) and isinstance(value, str):
-        return parse_duration(value)
-    return field.to_python(value) if value is not None else None
+    known = [field for field in model._meta.concrete_fields if field.name in fields]
+    values = [restored(field, fields[field.name]) for field in known]
+    return model.from_db(using, [field.attname for field in known], values)
 
 
 @cache
 def told_fields(model: type[models.Model]) -> tuple[tuple[str, str, Converter], ...]:
-    """Name, attribute and converter of each field that may be told."""
+    """Name, attribute and converter of each field that subscribers may see."""
+    view = view_of(model)
     return tuple(
-        (field.name, field.attname, _converter(field))
-        for field in model._meta.concrete_fields
-        if not points_to_secret(field, model)
+        (name, attname, partial(_redacted, model, name, plain) if name in view.json_names else plain)
+        for name, attname, (plain, _) in whole(model)
+        if name in view.names
     )
 
 
-def _converter(field: models.Field[Any, Any]) -> Converter:
-    target = field
-    while isinstance(target, models.ForeignKey):
-        target = target.target_field
-    if isinstance(target, models.FileField):
-        return _file_name
-    if isinstance(target, models.JSONField):
-        # A copy: the caller may go on changing the very same list.
-        return partial(without_inner_secrets, field.model, field.name)
-    expected = next((kind for cls, kind in PLAIN if isinstance(target, cls)), None)
-    return _typed(target, expected) if expected else _as_stored(target)
-
-
-def _typed(field: models.Field[Any, Any], expected: type) -> Converter:
-    def convert(value: Any) -> Any:
-        if value is None or type(value) is expected:
-            return value
-        return field.to_python(value)
-
-    return convert
-
-
-def _as_stored(field: models.Field[Any, Any]) -> Converter:
-    """A field of somebody's own: as it would be written into a fixture."""
-    holder = field.model
-
-    def convert(value: Any) -> Any:
-        if value is None or isinstance(value, (str, int, float)):
-            return value
-        shell = holder.__new__(holder)
-        shell.__dict__[field.attname] = value
-        return field.value_to_string(shell)
-
-    return convert
-
-
-def _file_name(value: Any) -> str | None:
-    return getattr(value, "name", value) or None
+def _redacted(model: type[models.Model], name: str, plain: Converter, value: Any) -> Any:
+    return without_inner_secrets(model, name, plain(value))
 
 
 def forget_fields(**_: object) -> None:
-    """Tests change settings; then the fields that may be told can differ."""
+    """Tests change settings; then other fields may be visible."""
+    view_of.cache_clear()
     told_fields.cache_clear()

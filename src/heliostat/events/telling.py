@@ -6,11 +6,13 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
+from uuid import UUID
 
 from django.db import transaction
 
 from heliostat.events.context import telling
 from heliostat.events.event import Event, Phase
+from heliostat.events.facts import needs_facts, with_facts
 from heliostat.events.matching import Subscription, registry
 from heliostat.exceptions import Refused
 
@@ -31,9 +33,13 @@ def write_durable_with(writer: Writer) -> None:
     _write_durable = writer
 
 
-def tell(events: Sequence[Event], using: str) -> None:
-    """Match events and tell whoever asked, inside the transaction in which they happened."""
-    matched = [(event, found) for event in events if (found := registry.matcher.match(event))]
+Served = dict[UUID, set[str]]
+"""By the id of a change's first event: the subscribers that got one."""
+
+
+def tell(events: Sequence[Event], using: str, served: Served | None = None) -> None:
+    """Match events and dispatch them to their subscribers, inside the transaction of the change."""
+    matched = _matched(events, {} if served is None else served)
     for event, subscriptions in matched:
         _tell_in_transaction(event, subscriptions)
     promises = [(event, durable) for event, found in matched if (durable := _of(found, Phase.DURABLE))]
@@ -42,6 +48,21 @@ def tell(events: Sequence[Event], using: str) -> None:
     for event, found in matched:
         if later := _of(found, Phase.AFTER_COMMIT):
             transaction.on_commit(partial(_tell_after_commit, event, later), using=using)
+
+
+def _matched(events: Sequence[Event], served: Served) -> list[Told]:
+    """The events that have subscribers, with these. Of one change that is an event of a model and of its parents too,
+    each subscriber gets the first that it asked for, that of the object's own model."""
+    matched: list[Told] = []
+    for event in events:
+        found = registry.matcher.match(event)
+        if event.origin is not None:
+            names = served.get(event.origin, set())
+            found = [one for one in found if one.name not in names]
+        if found:
+            served.setdefault(event.origin or event.id, set()).update(one.name for one in found)
+            matched.append((with_facts(event) if any(map(needs_facts, found)) else event, found))
+    return matched
 
 
 def _of(subscriptions: Sequence[Subscription], phase: Phase) -> list[Subscription]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import AppConfig
 
 
@@ -10,6 +12,13 @@ class OutboxConfig(AppConfig):
     label = "heliostat_outbox"
     verbose_name = "Heliostat outbox"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def __init__(self, app_name: str, app_module: Any) -> None:
+        """Django makes the configurations of all apps before it imports the models of any."""
+        super().__init__(app_name, app_module)
+        from heliostat.events.install import wrap
+
+        wrap()
 
     def ready(self) -> None:
         from django.core.checks import Tags, register

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -201,6 +202,8 @@ class Hook(Signed):
 
         Raises what is wrong first, of its kind (`InvalidTargetError`), with all that is wrong under its field.
         """
+        if isinstance(self.object_id, (list, tuple)):  # a composite key, which a text field would spell as Python does
+            self.object_id = json.dumps(self.object_id, default=str)
         for field in self._meta.concrete_fields:
             if isinstance(field, (models.CharField, models.TextField)) and getattr(self, field.attname) is None:
                 setattr(self, field.attname, "")

@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model
 
 from heliostat.conf import closest, conf, suggestion
+from heliostat.events.keys import canonical_key
 from heliostat.events.matching import is_silenced
 from heliostat.events.resources import ACTIONS, resource_of
 from heliostat.events.types import READ, REMEDY, WILD, actions_of, is_declared, problem_of, resources
@@ -121,12 +122,12 @@ def key_of_object(model: ContentType | None, key: Any) -> str:
     if model is None:
         raise InvalidObjectError("A hook on one object needs its model, too.")
     found = model.model_class()
-    if found is None or found._meta.pk is None:
+    if found is None:
         return str(key)
     try:
-        written = str(found._meta.pk.to_python(key))
+        written = canonical_key(found, key)
     except ValidationError as error:
-        raise InvalidObjectError(f"“{key}” is no key of {model.app_label}.{model.model}.") from error
+        raise InvalidObjectError(f"“{key}” is not a key of {found._meta.label}: {error.messages[0]}") from error
     if len(written) > LONGEST_KEY or "\x00" in written:
         raise InvalidObjectError(f"A key has at most {LONGEST_KEY} characters, and none of them is NUL.")
     return written

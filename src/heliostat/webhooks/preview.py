@@ -17,7 +17,7 @@ from heliostat.events.context import quiet
 from heliostat.events.event import Event
 from heliostat.events.matching import is_silent
 from heliostat.events.resources import resource_of
-from heliostat.events.secrets import public_key_of
+from heliostat.events.snapshot import public_key
 from heliostat.events.snapshot import snapshot
 from heliostat.outbox.bodies import body_of
 from heliostat.outbox.models import message_id
@@ -47,7 +47,7 @@ def event_about(instance: Model, action: str, changes: Mapping[str, Any], using:
     return Event(
         resource=resource_of(type(instance)),
         action=action,
-        object_id=public_key_of(instance),
+        object_id=public_key(instance, type(instance)),
         snapshot=now,
         changes={name: (old, now.get(name)) for name, old in changes.items()},
         using=using,
