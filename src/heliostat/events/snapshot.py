@@ -24,6 +24,7 @@ __all__ = ["difference", "has_expressions", "rebuilt", "snapshot", "stored", "to
 
 Converter = Callable[[Any], Any]
 
+
 class View(NamedTuple):
     """What subscribers may see of the objects of a model."""
 

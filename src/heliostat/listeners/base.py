@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from heliostat.events.event import Event
+from heliostat.events.facts import plain_uri, with_facts
 
 KINTO_ACTIONS = {"created": "create", "updated": "update", "deleted": "delete"}
 OUR_ACTIONS = {kinto: ours for ours, kinto in KINTO_ACTIONS.items()}
@@ -39,7 +40,7 @@ class ListenerEvent:
             "action": KINTO_ACTIONS.get(event.action, event.action),
             "resource_name": name,
             "app_name": app,
-            "uri": _uri(event),
+            "uri": with_facts(event).uri or plain_uri(event),
             "user_id": self.request.prefixed_userid,
             "timestamp": int(event.time.timestamp() * 1000),
             f"{name}_id": event.object_id,
@@ -56,12 +57,6 @@ class ListenerEvent:
             return [{"old": dict(event.snapshot)}]
         old = {**event.snapshot, **{name: before for name, (before, _) in event.changes.items()}}
         return [{"new": dict(event.snapshot), "old": old}]
-
-
-def _uri(event: Event) -> str:
-    if callable(address := getattr(event.instance, "get_absolute_url", None)):
-        return str(address())
-    return "/".join(["", *event.resource.split("."), event.object_id or ""])
 
 
 class ListenerBase(ABC):

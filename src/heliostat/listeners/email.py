@@ -35,7 +35,7 @@ class EmailListener(ListenerBase):
 
     def facts(self, event: ListenerEvent) -> dict[str, Any]:
         payload = event.payload
-        name = str(event.event.instance or event.event.object_id or "")
+        name = event.event.text or event.event.object_id or ""
         return {**payload, "object_name": name, "link": conf.site_url.rstrip("/") + payload["uri"]}
 
 

@@ -78,7 +78,7 @@ def _plain(body: dict[str, Any]) -> dict[str, Any]:
 
 def context_of(event: Event) -> str:
     """What only Heliostat itself needs to know later; never sent to anybody."""
-    facts = {"actor": event.actor, "request": event.request, "depth": event.depth}
+    facts = {"actor": event.actor, "request": event.request, "depth": event.depth, "uri": event.uri, "text": event.text}
     return to_json(facts, event.type)
 
 
@@ -86,6 +86,8 @@ class _Context(msgspec.Struct):
     actor: Actor | None = None
     request: RequestInfo | None = None
     depth: int = 0
+    uri: str | None = None
+    text: str | None = None
 
 
 class _Body(msgspec.Struct):
@@ -117,6 +119,8 @@ def event_from(body: str, context: str, using: str) -> Event:
         actor=around.actor,
         request=around.request,
         depth=around.depth,
+        uri=around.uri,
+        text=around.text,
         using=using,
         instance=rebuilt(facts.object_type, facts.object_serialization, using),
     )

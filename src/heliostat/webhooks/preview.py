@@ -17,8 +17,7 @@ from heliostat.events.context import quiet
 from heliostat.events.event import Event
 from heliostat.events.matching import is_silent
 from heliostat.events.resources import resource_of
-from heliostat.events.snapshot import public_key
-from heliostat.events.snapshot import snapshot
+from heliostat.events.snapshot import public_key, snapshot
 from heliostat.outbox.bodies import body_of
 from heliostat.outbox.models import message_id
 from heliostat.webhooks.exceptions import InvalidFiltersError

@@ -1,0 +1,174 @@
+"""Capture: `update()`, `bulk_create()` and `bulk_update()` of a queryset become events.
+
+The statement of the host runs once, unchanged. For a model with subscribers, the keys of the rows that it is about and
+the old values of the fields that it sets are read (and locked, where the database can) before it, the new rows by key
+after it, in chunks. All of it is one transaction. Related managers, `SET_NULL` and the asynchronous variants call these
+same functions; `bulk_update()` calls `update()`.
+
+At the usual isolation level (read committed), rows that another connection commits between the look and the statement
+may be changed by the statement without an event.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import wraps
+from typing import Any
+
+from django.core.exceptions import FieldDoesNotExist, FieldError
+from django.db import models
+from django.db.models import QuerySet
+
+from heliostat.conf import conf
+from heliostat.events.capture import MARK, build_event, can_be_refused, lineage, observed, publish
+from heliostat.events.event import Event
+from heliostat.events.inserted import Inserted
+from heliostat.events.rows import Row, chunks, difference, rows_of
+from heliostat.events.snapshot import visible
+from heliostat.events.transactions import change_transaction
+from heliostat.events.values import restored
+
+logger = logging.getLogger("heliostat.events")
+
+Levels = tuple[type[models.Model], ...]
+MISUSE = (FieldDoesNotExist, FieldError, AttributeError, TypeError, ValueError)
+"""What a call raises that Django refuses; it does so in its own words when it is called."""
+
+
+def install() -> None:
+    """Wrap `QuerySet.update` and `QuerySet.bulk_create` (once)."""
+    if not hasattr(QuerySet.update, MARK):
+        QuerySet.update = _capturing_update(QuerySet.update)  # type: ignore[method-assign]
+        QuerySet.bulk_create = _capturing_bulk_create(QuerySet.bulk_create)  # type: ignore[method-assign]
+
+
+def _observed(queryset: QuerySet[Any]) -> Levels:
+    return observed(queryset.model) if conf.capture_bulk else ()
+
+
+def _capturing_update(update: Callable[..., int]) -> Callable[..., int]:
+    @wraps(update)
+    def capturing_update(self: Any, **values: Any) -> int:
+        levels = _observed(self)
+        if not levels or not values or self.query.is_sliced or self.query.combinator:
+            return update(self, **values)  # which refuses slices and combinations, in its own words
+        self._for_write = True
+        using = self.db
+        with change_transaction(using, savepoint=can_be_refused(levels)):
+            changed = _about_to_update(self, values, using)
+            count = update(self, **values)
+            if changed is not None:
+                changed.publish()
+        return count
+
+    setattr(capturing_update, MARK, True)
+    return capturing_update
+
+
+def _about_to_update(queryset: Any, values: dict[str, Any], using: str) -> UpdatedRows | None:
+    """The rows of this queryset; None where it cannot be read, which Django will say in its own words."""
+    try:
+        keys = dict.fromkeys(queryset._chain().order_by().values_list("pk", flat=True))
+        return UpdatedRows(queryset.model, list(keys), values, using)
+    except MISUSE as error:
+        logger.info("an update of %s has no events: %r", queryset.model._meta.label, error)
+        return None
+
+
+class UpdatedRows:
+    """Rows that a statement is about to update: their keys, and the old values of the fields that it sets.
+
+    A statement that gives an object another primary key sets it to a value, so it is about one row only.
+    """
+
+    def __init__(self, model: type[models.Model], keys: Sequence[Any], values: Mapping[str, Any], using: str) -> None:
+        self.model = lineage(model)[0]
+        self.using = using
+        names = _names(self.model, values)
+        self.before = dict(rows_of(self.model, keys, using, lock=True, names=names))
+        pk = self.model._meta.pk
+        assert pk is not None
+        self.new_key = next((values[name] for name in ("pk", pk.name, pk.attname) if name in values), None)
+
+    def publish(self) -> None:
+        """Publish what changed, a chunk of rows at a time."""
+        levels = observed(self.model)
+        for keys in chunks(list(self.before)):
+            events: list[Event] = []
+            for key, row in rows_of(self.model, keys if self.new_key is None else [self.new_key], self.using):
+                before = self.before[key if self.new_key is None else keys[0]]
+                events += _events_of(self.model, levels, before, row, self.using)
+            publish(events, self.using)
+
+
+def _names(model: type[models.Model], fields: Iterable[str]) -> frozenset[str]:
+    """The names of the columns that a statement sets, and of those that the database makes of others."""
+    of_keyword = {name: one.name for one in model._meta.concrete_fields for name in (one.name, one.attname)}
+    of_keyword["pk"] = model._meta.pk.name
+    made = {one.name for one in model._meta.concrete_fields if one.generated}
+    return frozenset({of_keyword.get(name, name) for name in fields} | made)
+
+
+def _events_of(model: type[models.Model], levels: Levels, before: Row, row: Row, using: str) -> Iterator[Event]:
+    """The events of one row that differs, of its model and of the parents whose columns differ."""
+    origin = None
+    instance: models.Model | None = None
+    for level in levels:
+        if changes := difference(visible(before, level, using), visible(row, level, using)):
+            instance = instance or in_memory(model, row, using)
+            event = build_event(
+                "updated", instance, using, level, snapshot=visible(row, level, using), changes=changes, origin=origin
+            )
+            origin = origin or event.id
+            yield event
+
+
+def in_memory(model: type[models.Model], row: Row, using: str) -> models.Model:
+    """An object of a row, for subscribers in this process."""
+    fields = [one for one in model._meta.concrete_fields if one.name in row]
+    return model.from_db(using, [one.attname for one in fields], [restored(one, row[one.name]) for one in fields])
+
+
+def _capturing_bulk_create(bulk_create: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    @wraps(bulk_create)
+    def capturing_bulk_create(self: Any, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
+        levels = _observed(self)
+        if not objs or not levels:
+            return bulk_create(self, objs, *args, **kwargs)
+        objs = list(objs)
+        self._for_write = True
+        using = self.db
+        with change_transaction(using, savepoint=can_be_refused(levels)):
+            inserted = _about_to_insert(self, objs, using, *args, **kwargs)
+            created = bulk_create(self, objs, *args, **kwargs)
+            if inserted is not None:
+                _publish_inserted(inserted)
+        return created
+
+    setattr(capturing_bulk_create, MARK, True)
+    return capturing_bulk_create
+
+
+def _about_to_insert(
+    queryset: QuerySet[Any], objs: list[Any], using: str, *args: Any, **kwargs: Any
+) -> Inserted | None:
+    try:
+        return Inserted(queryset.model, objs, using, *args, **kwargs)
+    except MISUSE as error:
+        logger.info("a bulk_create of %s has no events: %r", queryset.model._meta.label, error)
+        return None
+
+
+def _publish_inserted(inserted: Inserted) -> None:
+    """Publish what was created, and what an upsert updated, a chunk of rows at a time."""
+    model, using, levels = inserted.model, inserted.using, observed(inserted.model)
+    for keys in chunks(inserted.keys()):
+        events: list[Event] = []
+        for key, row in rows_of(model, keys, using):
+            if key in inserted.before:
+                events += _events_of(model, levels, inserted.before[key], row, using)
+            else:
+                instance = inserted.objects.get(key) or in_memory(model, row, using)
+                events.append(build_event("created", instance, using, model, snapshot=visible(row, model, using)))
+        publish(events, using)

@@ -1,0 +1,174 @@
+"""Rows of models as they are stored: read by key, one table at a time or whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from django.db import connections, models
+from django.db.models import QuerySet
+
+from heliostat.events.keys import python_key
+from heliostat.events.values import ABSENT, UNKNOWN, Conversion, conversion_of, target_of
+
+Row = dict[str, Any]
+"""Plain values by the name of the field."""
+
+CHUNK = 500
+READERS = "heliostat_readers"  # on a connection, which belongs to one thread
+
+
+class Table:
+    """The columns of one model's own table: of a child of multi-table inheritance, those that the child adds."""
+
+    def __init__(self, model: type[models.Model]) -> None:
+        self.model = model
+        fields = model._meta.local_concrete_fields
+        self.fields: tuple[tuple[str, str, Conversion], ...] = tuple(
+            (field.name, field.attname, conversion_of(field)) for field in fields
+        )
+        self.attnames = tuple(field.attname for field in fields)
+        self.has_generated = any(field.generated for field in fields)
+
+    def written(self, instance: models.Model, names: frozenset[str] | None) -> Row | None:
+        """What a save of an object has written, from memory; of these fields only, where names are given.
+
+        None where the row may hold something else than memory does.
+        """
+        values, row = instance.__dict__, {}
+        for name, attname, conversion in self.fields:
+            if names is None or name in names or attname in names:
+                value = conversion.written(values.get(attname, UNKNOWN))
+                if value is UNKNOWN:
+                    return None
+                row[name] = value
+        return row
+
+    def read(self, key: Any, using: str, lock: bool = False) -> Row | None:
+        """The row with this primary key; None where there is none. `lock` keeps others from changing it meanwhile."""
+        connection = connections[using]
+        readers = connection.__dict__.setdefault(READERS, {})
+        read = readers.get((self, lock))
+        if read is None:
+            read = readers[self, lock] = _reader(self, connection, lock)
+        found = read(connection, key)
+        return None if found is None else self.plain(found)
+
+    def plain(self, values: Sequence[Any]) -> Row:
+        """A row from the values of `attnames`."""
+        row = {}
+        for (name, _, conversion), value in zip(self.fields, values, strict=True):
+            if (plain := conversion.plain(value)) is not ABSENT:
+                row[name] = plain
+        return row
+
+
+@cache
+def table_of(model: type[models.Model]) -> Table:
+    """The table of a concrete model."""
+    return Table(model)
+
+
+def _reader(table: Table, connection: Any, lock: bool) -> Callable[[Any, Any], Sequence[Any] | None]:
+    """A SELECT by key, compiled once for each connection: to compile it takes ten times as long as to run it."""
+    pk = table.model._meta.pk
+    assert pk is not None
+    rows: QuerySet[Any] = QuerySet(table.model, using=connection.alias)
+    if lock:
+        rows = _locked(rows, connection)
+    if table.model._meta.is_composite_pk:
+        return lambda _, key: rows.filter(pk=key).values_list(*table.attnames).first()
+    query = rows.filter(pk=_some_key(pk)).order_by().values_list(*table.attnames).query
+    compiler = query.get_compiler(connection=connection)
+    statement, parameters = compiler.as_sql()
+    assert len(parameters) == 1
+    converters = compiler.get_converters([column[0] for column in compiler.select])
+
+    def read(connection: Any, key: Any) -> Sequence[Any] | None:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [pk.get_db_prep_value(key, connection)])
+            found = cursor.fetchone()
+        if found is None or not converters:
+            return found  # type: ignore[no-any-return]
+        values = list(found)
+        for position, (converts, expression) in converters.items():
+            for convert in converts:
+                values[position] = convert(values[position], expression, connection)
+        return values
+
+    return read
+
+
+def _some_key(pk: models.Field[Any, Any]) -> Any:
+    """A value that can be looked up, for a statement whose parameter is set later."""
+    examples = {models.UUIDField: "0" * 32, models.DateField: "2000-01-01", models.DateTimeField: "2000-01-01T00:00Z"}
+    target = target_of(pk)
+    return next((value for kind, value in examples.items() if type(target) is kind), "0")
+
+
+def rows_of(
+    model: type[models.Model],
+    keys: Sequence[Any],
+    using: str,
+    lock: bool = False,
+    names: Container[str] | None = None,
+) -> Iterator[tuple[Any, Row]]:
+    """Keys and rows, parents' columns included, of those of these objects that there are: in this order, in chunks.
+
+    Only the columns of these names are read where names are given.
+    """
+    fields = [one for one in whole(model) if names is None or one[0] in names]
+    connection = connections[using]
+    rows: QuerySet[Any] = QuerySet(model, using=using)
+    if lock:
+        rows = _locked(rows, connection)
+    for some in chunks(keys, min(CHUNK, _most_at_once(model, connection))):
+        wanted = [python_key(model, key) for key in some]
+        found = rows.filter(pk__in=wanted).order_by().values_list("pk", *(attname for _, attname, _ in fields))
+        by_key = {key: values for key, *values in found}
+        yield from ((key, plain_row(fields, by_key[key])) for key in wanted if key in by_key)
+
+
+def chunks(values: Sequence[Any], size: int = CHUNK) -> Iterator[Sequence[Any]]:
+    """The values, so many at a time."""
+    return (values[start : start + size] for start in range(0, len(values), size))
+
+
+def _most_at_once(model: type[models.Model], connection: Any) -> int:
+    """Keys that one statement may name."""
+    parts = len(model._meta.pk_fields)
+    limit = connection.features.max_query_params
+    return max(1, (limit or CHUNK * parts) // parts)
+
+
+def plain_row(fields: Sequence[tuple[str, str, Conversion]], values: Sequence[Any]) -> Row:
+    """A row from the values of these fields."""
+    converted = ((name, conversion.plain(value)) for (name, _, conversion), value in zip(fields, values, strict=True))
+    return {name: value for name, value in converted if value is not ABSENT}
+
+
+def _locked(rows: QuerySet[Any], connection: Any) -> QuerySet[Any]:
+    """Locked as the change itself will lock them, where the database locks rows."""
+    if not connection.features.has_select_for_update:
+        return rows
+    return rows.select_for_update(no_key=connection.features.has_select_for_no_key_update)
+
+
+@cache
+def whole(model: type[models.Model]) -> tuple[tuple[str, str, Conversion], ...]:
+    """Name, attribute and conversion of all columns of a model, its parents' included."""
+    return tuple((field.name, field.attname, conversion_of(field)) for field in model._meta.concrete_fields)
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """`{field: (old, new)}` of the fields that both have and that differ; NaN is the same as NaN."""
+    return {
+        name: (before[name], value)
+        for name, value in after.items()
+        if name in before and before[name] != value and not _are_nan(before[name], value)
+    }
+
+
+def _are_nan(one: Any, other: Any) -> bool:
+    return bool(one != one and other != other)  # noqa: PLR0124  only NaN is not itself

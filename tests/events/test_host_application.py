@@ -1,0 +1,287 @@
+"""What works without subscribers works with them: same results, same exceptions, same state of the transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.db import IntegrityError, connections, models, transaction
+from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
+
+from heliostat.events import capture
+from heliostat.events.event import Event
+from heliostat.testing import captured_events, run_after_commit, subscribed
+from tests.example.models import Depot, Driver, Stop, Tag, Tram, Vehicle
+
+pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+
+
+class HostError(Exception):
+    """Of the host application's own."""
+
+
+@contextmanager
+def receiver(signal: Any, sender: Any, act: Callable[[Any], None]) -> Iterator[None]:
+    def receive(instance: Any, **_: Any) -> None:
+        act(instance)
+
+    signal.connect(receive, sender=sender)
+    try:
+        yield
+    finally:
+        signal.disconnect(receive, sender=sender)
+
+
+def fail(_: Any) -> None:
+    raise HostError("the host says no")
+
+
+def write_and_fail(instance: Any) -> None:
+    Depot.objects.using(instance._state.db or "default").create(name="by a receiver")
+    raise HostError("after a write")
+
+
+def _swallowed(using: str, act: Callable[[], Any]) -> list[Any]:
+    """An error of a step inside a transaction that the host catches, and what can be done after it."""
+    found: list[Any] = []
+    try:
+        with transaction.atomic(using=using):
+            Tag.objects.using(using).create(word="before")
+            try:
+                found.append(act())
+            except Exception as error:
+                found.append(type(error))
+            found.append(connections[using].needs_rollback)
+            Tag.objects.using(using).create(word="after")
+    except Exception as error:
+        found.append(type(error))
+    return found
+
+
+def save_with(signal: Any, act: Callable[[Any], None], sender: Any) -> Callable[[str], Any]:
+    def scenario(using: str) -> Any:
+        with receiver(signal, sender, act):
+            return _swallowed(using, lambda: sender(name="x").save(using=using))
+
+    return scenario
+
+
+def delete_with(signal: Any, act: Callable[[Any], None], sender: Any) -> Callable[[str], Any]:
+    def scenario(using: str) -> Any:
+        one = sender.objects.using(using).create(name="x")
+        with receiver(signal, sender, act):
+            return [*_swallowed(using, one.delete), one.pk is None]
+
+    return scenario
+
+
+def integrity_error(using: str) -> Any:
+    return _swallowed(using, lambda: Tag.objects.using(using).create(word="before"))
+
+
+def integrity_error_in_a_savepoint(using: str) -> Any:
+    def act() -> None:
+        with transaction.atomic(using=using):
+            Tag.objects.using(using).create(word="before")
+
+    return _swallowed(using, act)
+
+
+def forced_update_of_nothing(using: str) -> Any:
+    return _swallowed(using, lambda: Stop(code="x").save(using=using, force_update=True))
+
+
+def forced_insert_of_what_is_there(using: str) -> Any:
+    Stop.objects.using(using).create(code="x")
+    return _swallowed(using, lambda: Stop(code="x").save(using=using, force_insert=True))
+
+
+def update_fields_without_a_key(using: str) -> Any:
+    return _swallowed(using, lambda: Stop().save(using=using, update_fields=["name"]))
+
+
+def a_value_that_cannot_be_stored(using: str) -> Any:
+    return _swallowed(using, lambda: Vehicle(name="x", seats="many").save(using=using))
+
+
+def a_bulk_insert_that_collides(using: str) -> Any:
+    return _swallowed(using, lambda: len(Tag.objects.using(using).bulk_create([Tag(word="new"), Tag(word="before")])))
+
+
+def an_empty_bulk_insert(using: str) -> Any:
+    empty: list[Tag] = []
+    return Tag.objects.using(using).bulk_create(empty) is empty
+
+
+def a_save_outside_of_any_transaction(using: str) -> Any:
+    seen: list[bool] = []
+    with receiver(post_save, Vehicle, lambda one: seen.append(connections[using].in_atomic_block)):
+        bus = Vehicle.objects.using(using).create(name="x")
+    return seen, bus._state.adding, bus._state.db, connections[using].in_atomic_block
+
+
+def a_receiver_that_fails_after_the_save(using: str) -> Any:
+    with receiver(post_save, Vehicle, fail), pytest.raises(HostError):
+        Vehicle.objects.using(using).create(name="x")
+    return None  # the row is there, as it is without subscribers
+
+
+def what_waits_for_the_commit(using: str) -> Any:
+    order: list[str] = []
+    with transaction.atomic(using=using):
+        transaction.on_commit(lambda: order.append("first"), using=using)
+        Vehicle.objects.using(using).create(name="x")
+        transaction.on_commit(lambda: order.append("second"), using=using)
+    return order
+
+
+def protected_and_cascading_deletion(using: str) -> Any:
+    depot = Depot.objects.using(using).create(name="North")
+    tram = Tram.objects.using(using).create(name="12", depot=depot)
+    Driver.objects.using(using).create(name="Ada", vehicle=tram, spare=tram)
+    count, by_model = depot.delete()
+    return count, sorted(by_model.items()), depot.pk
+
+
+def a_key_in_memory_after_a_failing_insert(using: str) -> Any:
+    Tag.objects.using(using).create(word="x")
+    one = Tag(word="x")
+    with pytest.raises(IntegrityError):
+        one.save(using=using)
+    return one.pk, one._state.adding, one._state.db
+
+
+SCENARIOS = [
+    *(save_with(signal, act, sender) for signal in (pre_save, post_save) for act in (fail, write_and_fail)
+      for sender in (Vehicle, Tram)),
+    *(delete_with(signal, act, sender) for signal in (pre_delete, post_delete) for act in (fail, write_and_fail)
+      for sender in (Vehicle, Tram)),
+    integrity_error, integrity_error_in_a_savepoint, forced_update_of_nothing, forced_insert_of_what_is_there,
+    update_fields_without_a_key, a_value_that_cannot_be_stored, a_bulk_insert_that_collides, an_empty_bulk_insert,
+    a_save_outside_of_any_transaction, a_receiver_that_fails_after_the_save, what_waits_for_the_commit,
+    protected_and_cascading_deletion, a_key_in_memory_after_a_failing_insert,
+]  # fmt: skip
+
+
+MODELS = {Driver: "name", Vehicle: "name", Depot: "name", Stop: "code", Tag: "word"}
+
+
+def outcome(scenario: Callable[[str], Any], using: str) -> Any:
+    """What a scenario says, and the rows that it leaves, which are deleted."""
+    found = repr(scenario(using))
+    rows = {model: sorted(model.objects.using(using).values_list(name, flat=True)) for model, name in MODELS.items()}
+    for model in MODELS:
+        models.QuerySet(model, using=using).delete()
+    return found, rows
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: one.__qualname__)
+def test_a_host_application_sees_the_same_with_and_without_subscribers(
+    using: str, scenario: Callable[[str], Any]
+) -> None:
+    without = outcome(scenario, using)
+
+    def ignore(event: Event) -> None:
+        """A subscriber of everything."""
+
+    with subscribed(ignore, "*", when="after_commit"):
+        assert outcome(scenario, using) == without
+
+
+def test_no_row_is_lost_where_a_receiver_fails_and_the_caller_goes_on(using: str) -> None:
+    with captured_events("*"), transaction.atomic(using=using), receiver(pre_save, Vehicle, fail):
+        Depot.objects.using(using).create(name="one")
+        with pytest.raises(HostError):
+            Vehicle.objects.using(using).create(name="x")
+        Depot.objects.using(using).create(name="two")
+    assert Depot.objects.using(using).count() == 2
+
+
+def test_a_change_on_sqlite_takes_the_lock_before_it_reads() -> None:
+    connection: Any = connections["default"]
+    connection.ensure_connection()
+    mode, connection.transaction_mode = connection.transaction_mode, None  # a project that follows no advice of ours
+    statements: list[str] = []
+
+    def note(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        statements.append(sql)
+        return execute(sql, *rest)
+
+    try:
+        with captured_events("example.*"), connection.execute_wrapper(note):
+            Vehicle.objects.create(name="x").save()
+            Vehicle.objects.update(seats=2)
+            Vehicle.objects.all().delete()
+        assert connection.transaction_mode is None
+    finally:
+        connection.transaction_mode = mode
+    begun = [one for one in statements if one.startswith("BEGIN")]
+    assert begun == ["BEGIN IMMEDIATE"] * 4
+
+
+def test_a_model_that_replaces_save_base_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = models.Model.save_base.__wrapped__  # what a package bound before us  # type: ignore[attr-defined]
+
+    def save_base(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+
+    monkeypatch.setattr(Vehicle, "save_base", save_base)
+    with captured_events() as events:
+        Vehicle.objects.create(name="x")
+    assert [event.type for event in events] == ["example.vehicle.created"]
+
+
+def test_a_check_says_where_saves_are_not_captured(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [one for one in run_checks() if one.id == "heliostat.W004"] == []
+
+    def save_table(self: Any, *args: Any, **kwargs: Any) -> bool:
+        return False
+
+    monkeypatch.setattr(Vehicle, "_save_table", save_table, raising=False)
+    (found,) = [one for one in run_checks() if one.id == "heliostat.W004"]
+    assert "Vehicle" in found.msg
+    monkeypatch.undo()
+    monkeypatch.setattr(models.Model, "_save_table", save_table)
+    assert "django.db.models.Model" in next(one for one in run_checks() if one.id == "heliostat.W004").msg
+    assert not capture.is_installed(models.Model)
+
+
+def test_subscribers_after_the_commit_know_an_object_that_is_gone_by_then(using: str) -> None:
+    seen: list[tuple[str, str | None, str | None]] = []
+
+    def note(event: Event) -> None:
+        seen.append((event.type, event.uri, event.text))
+
+    with subscribed(note, "example.vehicle.*"), transaction.atomic(using=using):
+        bus = Vehicle.objects.using(using).create(name="55")
+        key = bus.pk
+        bus.delete()
+    path = f"/example/vehicle/{key}"
+    assert seen == [("example.vehicle.created", path, "55"), ("example.vehicle.deleted", path, "55")]
+
+
+def test_an_address_or_text_that_cannot_be_made_fails_no_save(using: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Any) -> str:
+        with connections[using].cursor() as cursor:
+            cursor.execute("SELECT no_such_column FROM no_such_table")
+        return ""
+
+    monkeypatch.setattr(Vehicle, "__str__", broken)
+    monkeypatch.setattr(Vehicle, "get_absolute_url", broken, raising=False)
+    seen: list[Event] = []
+    with subscribed(seen.append, "example.vehicle.*"), transaction.atomic(using=using):
+        Vehicle.objects.using(using).create(name="55")
+        Vehicle.objects.using(using).create(name="56")
+    assert [event.text for event in seen] == [event.object_id for event in seen]
+    assert Vehicle.objects.using(using).count() == 2
+
+
+@pytest.mark.django_db(transaction=False)
+def test_inside_a_test_case_that_never_commits_the_same_events_happen() -> None:
+    seen: list[Event] = []
+    with subscribed(seen.append, "example.vehicle.*"), run_after_commit():
+        Vehicle.objects.create(name="55").delete()
+    assert [event.action for event in seen] == ["created", "deleted"]
