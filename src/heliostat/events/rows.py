@@ -59,7 +59,7 @@ class Table:
         """A row from the values of `attnames`."""
         row = {}
         for (name, _, conversion), value in zip(self.fields, values, strict=True):
-            if (plain := conversion.plain(value)) is not ABSENT:
+            if (plain := conversion.stored(value)) is not ABSENT:
                 row[name] = plain
         return row
 
@@ -144,7 +144,7 @@ def _most_at_once(model: type[models.Model], connection: Any) -> int:
 
 def plain_row(fields: Sequence[tuple[str, str, Conversion]], values: Sequence[Any]) -> Row:
     """A row from the values of these fields."""
-    converted = ((name, conversion.plain(value)) for (name, _, conversion), value in zip(fields, values, strict=True))
+    converted = ((name, conversion.stored(value)) for (name, _, conversion), value in zip(fields, values, strict=True))
     return {name: value for name, value in converted if value is not ABSENT}
 
 

@@ -69,7 +69,7 @@ def snapshot(instance: models.Model) -> Row:
     """
     model, values = type(instance), instance.__dict__
     found = (
-        (name, conversion.plain(values[attname]))
+        (name, conversion.stored(values[attname]))
         for name, attname, conversion in whole(model)
         if attname in values and not hasattr(values[attname], "resolve_expression")
     )
@@ -108,7 +108,7 @@ def told_fields(model: type[models.Model]) -> tuple[tuple[str, str, Converter], 
     view = view_of(model)
     return tuple(
         (name, attname, partial(_redacted, model, name, plain) if name in view.json_names else plain)
-        for name, attname, (plain, _) in whole(model)
+        for name, attname, (plain, _, _) in whole(model)
         if name in view.names
     )
 

@@ -1,9 +1,10 @@
 """Values of fields as an event holds them: as the row stores them, in types that JSON has a spelling for.
 
 Each field gets a `Conversion`. `plain` converts a value that was read from the row (or that another program wrote) by
-the field's own means. `written` converts a value in memory that was just written; it answers `UNKNOWN` where the row
-may hold something else, so that the row must be read: the class of the field is not one of Django's own, or the value
-is not of the exact type that this class stores as it is.
+the field's own means; `stored` does the same in somebody's save, and answers `ABSENT` in place of an error. `written`
+converts a value in memory that was just written; it answers `UNKNOWN` where the row may hold something else, so that the
+row must be read: the class of the field is not one of Django's own, or the value is not of the exact type that this
+class stores as it is.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ class Conversion(NamedTuple):
     """How the values of one field are converted; see the module."""
 
     plain: Convert
+    stored: Convert
     written: Convert
 
 
@@ -82,7 +84,7 @@ def conversion_of(field: models.Field[Any, Any]) -> Conversion:
     plain, written = _of_kind(target) or (partial(_by_field, target), None)
     if not is_known or written is None or not field.model._meta.managed or isinstance(field, models.GeneratedField):
         written = _unknown  # a table that Django did not make may have columns of other types
-    return Conversion(partial(_or_absent, field, plain), written)
+    return Conversion(plain, partial(_or_absent, field, plain), written)
 
 
 def target_of(field: models.Field[Any, Any]) -> models.Field[Any, Any]:
