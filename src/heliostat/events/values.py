@@ -2,9 +2,9 @@
 
 Each field gets a `Conversion`. `plain` converts a value that was read from the row (or that another program wrote) by
 the field's own means; `stored` does the same in somebody's save, and answers `ABSENT` in place of an error. `written`
-converts a value in memory that was just written; it answers `UNKNOWN` where the row may hold something else, so that the
-row must be read: the class of the field is not one of Django's own, or the value is not of the exact type that this
-class stores as it is.
+converts a value in memory that was just written. It answers `UNKNOWN` where the row may hold something else, so that
+the row must be read: where the class of the field is not one of Django's own, or the value is not of the exact type
+that this class stores as it is.
 """
 
 from __future__ import annotations
