@@ -9,10 +9,14 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from heliostat.alerts.models import AlertRun, BrokerQuery
+from heliostat.dataproducts.models import DataProduct
 from heliostat.observations.models import ObservationRecord
 from heliostat.targets.models import Target
+from heliostat.webhooks.models import Signal
 
 pytestmark = pytest.mark.django_db
+
+POST_SAVE = "django.db.models.signals.post_save"
 
 USERS: dict[str, tuple[str, ...] | None] = {
     "anonymous": None,
@@ -180,3 +184,30 @@ def test_permission_on_one_object_counts_for_that_object_alone(
     assert client.get(page.format(made["target"])).status_code == 200
     assert client.get(page.format(other.pk)).status_code == 403
     assert client.get("/admin/heliostat_targets/target/").status_code == 403
+
+
+ADMIN = [
+    ("heliostat_targets/target", "target"),
+    ("heliostat_observations/observationrecord", "observation"),
+    ("heliostat_dataproducts/dataproduct", "product"),
+    ("heliostat_alerts/brokerquery", "query"),
+    ("heliostat_webhooks/signal", "signal"),
+]
+VERBS = {"": ("view", "change"), "add/": ("add",), "{}/change/": ("view", "change"), "{}/delete/": ("delete",)}
+
+
+@pytest.mark.parametrize("granted", [None, "view", "add", "change", "delete"])
+@pytest.mark.parametrize(("page", "name"), ADMIN)
+def test_the_admin_asks_the_permission_for_each_verb(
+    client: Client, made: dict[str, Any], page: str, name: str, granted: str | None
+) -> None:
+    product = DataProduct.objects.create(target_id=made["target"], data="a.txt")
+    keys = {**made, "product": product.pk, "signal": Signal.objects.create(name=POST_SAVE).pk}
+    sue = User.objects.create_user("sue", is_staff=True)
+    sue.user_permissions.set(Permission.objects.filter(codename=f"{granted}_{page.partition('/')[2]}"))
+    client.force_login(sue)
+    for verb, enough in VERBS.items():
+        address = f"/admin/{page}/{verb.format(keys[name])}"
+        assert client.get(address).status_code == (200 if granted in enough else 403), address
+        if granted is None:
+            assert client.post(address, {"post": "yes"}).status_code == 403, address

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from functools import cache
+from collections.abc import Collection, Iterable, Mapping
+from functools import cache, lru_cache
 from typing import Any, Protocol
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
+from django.core.signals import setting_changed
 from django.db import Error as DatabaseError
 from django.db.models import Model
 from django.db.models.signals import m2m_changed, post_save
@@ -98,26 +99,36 @@ def check_may_hook(user: Any, hook: Hook) -> None:
         raise InvalidModelError(NO_SUCH_MODEL)
     told: list[type[Model]] = []
     for pattern in hook.patterns:
-        found = list(_models_of(pattern))
-        if not found or not all(_may_match(user, one, hook.object_id) for one in found):
+        found = _models_of(pattern)
+        if not all(_may_match(user, one, hook.object_id) for one in found):
             raise InvalidSignalError(f"You may not be told of “{pattern}”. {WHERE}")
         told += [one for one in found if one is not None]
     if hook.payload_template:
         _check_template(user, hook, told)
 
 
-def _models_of(pattern: str) -> Iterator[type[Model] | None]:
-    """Yield the models whose events an event type can match; None for events that are of no model.
+@lru_cache(maxsize=1000)  # thousands of hooks share a few event types
+def _models_of(pattern: str) -> tuple[type[Model] | None, ...]:
+    """Return the models whose events an event type can match; None for events that are of no model.
 
     A `*` goes over dots: `shop.*` matches the events of each model of `shop`.
     """
     resource = pattern.rpartition(".")[0]
     named = None if WILD.search(resource) else model_of(resource)
-    yield named
-    for model in apps.get_models() if WILD.search(pattern) else ():
-        is_other = model is not named and not model._meta.proxy and can_be_told(model)
-        if is_other and could_be_of(pattern, resource_of(model)):
-            yield model
+    others = (
+        model
+        for model in (apps.get_models() if WILD.search(pattern) else ())
+        if model is not named and not model._meta.proxy and can_be_told(model)
+    )
+    return (named, *(model for model in others if could_be_of(pattern, resource_of(model))))
+
+
+def forget(**_: object) -> None:
+    """Read the settings again (a test changed one)."""
+    _models_of.cache_clear()
+
+
+setting_changed.connect(forget)
 
 
 def _may_match(user: Any, model: type[Model] | None, object_id: str) -> bool:
