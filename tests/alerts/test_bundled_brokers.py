@@ -163,7 +163,7 @@ def test_a_target_is_made_of_a_recorded_object(
     body = recorded(shared_data)["response"]["body"]
     alerce.answer = lambda _path, _query: as_json(body)
     stored = query("ALeRCE", oid="ZTF18abcgqmz")
-    visitor.get(f"/alerts/query/{stored.pk}/run/")
+    visitor.post(f"/alerts/query/{stored.pk}/run/")
     ran = stored.runs.get()
     visitor.post(f"{ran.get_absolute_url()}create/", {"only": "0"})
     assert Target.objects.get().extras.get(key="alert_url").value == "https://alerce.online/object/ZTF18abcgqmz"

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 def page_of(visitor: Client, query: BrokerQuery) -> str:
-    response = visitor.get(f"/alerts/query/{query.pk}/run/")
+    response = visitor.post(f"/alerts/query/{query.pk}/run/", follow=True)
     assert response.status_code == 200
     assert BrokerQuery.objects.get(pk=query.pk).last_run is not None
     return str(response.content.decode())

@@ -49,7 +49,7 @@ def test_from_the_log_in_to_a_target(window: Window, ada: User) -> None:
     window.looks_right("query-form")
     page.get_by_role("button", name="Save query").click()
     window.looks_right("queries")
-    page.get_by_role("link", name="Run Bright supernovae of old").click()
+    page.get_by_role("button", name="Run Bright supernovae of old").click()
     page.get_by_role("checkbox", name="Choose SN 1987A").check()
     page.get_by_role("checkbox", name="Choose SN 1604").check()
     window.looks_right("results")

@@ -97,6 +97,17 @@ class Browser:
         forms.feed(self.page.text)
         form = next((form for form in forms.forms if having in form.names), None)
         assert form is not None, f"no form with {having!r} at {self.page.url}:\n{self.page.text}"
+        return self._send(form, values)
+
+    def press(self, action: str) -> str:
+        """Press the button of the form of this page that is sent to this address."""
+        forms = _Forms()
+        forms.feed(self.page.text)
+        form = next((form for form in forms.forms if form.action == action), None)
+        assert form is not None, f"no form to {action!r} at {self.page.url}:\n{self.page.text}"
+        return self._send(form, {})
+
+    def _send(self, form: Form, values: dict[str, str | list[str]]) -> str:
         unknown = values.keys() - form.names - {"_save"}
         assert not unknown, f"the form has no fields {unknown}, only {form.names}"
         filled: Values = {**form.values}

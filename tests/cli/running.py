@@ -18,7 +18,7 @@ HELIOSTAT = (sys.executable, "-m", "heliostat")
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Ours without what names a project or colours the output."""
-    hidden = ("DJANGO_SETTINGS_MODULE", "HELIOSTAT_SITE_URL", "HELIOSTAT_SECRET_KEY", "NO_COLOR")
+    hidden = ("DJANGO_SETTINGS_MODULE", "HELIOSTAT_SITE_URL", "HELIOSTAT_SECRET_KEY", "HELIOSTAT_DEBUG", "NO_COLOR")
     kept = {name: value for name, value in os.environ.items() if name not in hidden}
     return {**kept, "PYTHONUNBUFFERED": "1", **(extra or {})}
 

@@ -13,6 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from heliostat.observations.facilities.simulated import duration, light_curve
+from heliostat.observations.facility import FacilityState
 from heliostat.observations.models import ObservationRecord
 from heliostat.observations.updating import update_status
 from heliostat.targets.models import Target
@@ -194,3 +195,60 @@ def test_pages_show_parameters_escaped(visitor: Client, m42: Target) -> None:
     record = observe(m42, parameters={"note": "<script>"})
     page = visitor.get(record.get_absolute_url()).content.decode()
     assert "&lt;script&gt;" in page
+
+
+class EditedMeanwhile(Strict):
+    """Somebody edits the observation while this facility is asked."""
+
+    name = "Edited"
+    edit: Any = {}
+
+    def status(self, observation: ObservationRecord) -> FacilityState:
+        ObservationRecord.objects.filter(pk=observation.pk).update(**self.edit)
+        start = timezone.now().replace(microsecond=0)
+        return FacilityState("SCHEDULED", start, start + timedelta(hours=1))
+
+
+def test_what_somebody_edited_meanwhile_is_neither_written_back_nor_published(
+    m42: Target, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.TOM_FACILITY_CLASSES = ["tests.observations.test_observations.EditedMeanwhile"]
+    record = observe(m42, "Edited", parameters={"filter": "r"})
+    by_hand = timezone.now().replace(microsecond=0) - timedelta(days=1)
+    edit = {"parameters": {"filter": "g"}, "observation_id": "7", "scheduled_start": by_hand}
+    monkeypatch.setattr(EditedMeanwhile, "edit", edit)
+    with captured_events() as events:
+        update = update_status(record)
+    assert update.is_changed
+    record.refresh_from_db()
+    assert (record.parameters, record.observation_id, record.scheduled_start) == ({"filter": "g"}, "7", by_hand)
+    assert (record.status, record.scheduled_end is None) == ("SCHEDULED", False)
+    changes = [event.changes for event in events if event.type == "observations.observationrecord.updated"][-1]
+    assert set(changes) == {"status", "scheduled_end", "modified"}
+    assert list(changes["status"]) == ["PENDING", "SCHEDULED"]
+
+
+def test_the_hook_of_a_state_runs_for_the_one_that_is_stored(
+    m42: Target, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.TOM_FACILITY_CLASSES = ["tests.observations.test_observations.EditedMeanwhile"]
+    record = observe(m42, "Edited")
+    monkeypatch.setattr(EditedMeanwhile, "edit", {"status": "CANCELED"})
+    with captured_events() as events:
+        assert not update_status(record).is_changed
+    record.refresh_from_db()
+    assert record.status == "CANCELED"
+    assert [event.changes["status"] for event in events if "SCHEDULED" in event.changes.get("status", ())] == []
+
+
+def test_the_admin_writes_what_was_changed_in_the_form(
+    client: Client, django_user_model: type[User], m42: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.force_login(django_user_model.objects.create_superuser("root", password="x"))
+    record = observe(m42, "LCO")
+    written: list[Any] = []
+    monkeypatch.setattr(ObservationRecord, "save", lambda self, **options: written.append(options.get("update_fields")))
+    data = {"target": m42.pk, "facility": "LCO", "observation_id": "1", "status": "COMPLETED", "parameters": "{}"}
+    data["initial-parameters"] = "{}"  # which the page sends
+    client.post(f"/admin/heliostat_observations/observationrecord/{record.pk}/change/", data)
+    assert written == [["status", "modified"]]

@@ -203,3 +203,23 @@ def test_text_of_a_target_is_escaped(visitor: Client) -> None:
     target = Target.objects.create(name="<script>alert(1)</script>")
     target.extras.create(key="<i>", value="<script>")
     assert "<script>alert" not in visitor.get(target.get_absolute_url()).content.decode()
+
+
+def test_a_form_that_was_opened_before_somebody_else_saved_reverts_nothing(visitor: Client, ada: User) -> None:
+    target = Target.objects.create(name="M42", ra=10, dec=20, owner=ada)
+    seen = target.modified.isoformat()
+    assert f'name="seen" value="{seen}"' in visitor.get(f"/targets/{target.pk}/edit/").content.decode()
+    target.epoch = 2000
+    target.save()
+    page = visitor.post(f"/targets/{target.pk}/edit/", form(name="M43", seen=seen)).content.decode()
+    assert "Somebody changed this since you opened the page" in page
+    target.refresh_from_db()
+    assert (target.name, target.epoch) == ("M42", 2000)
+
+
+def test_editing_publishes_what_was_changed_in_the_form(visitor: Client, ada: User) -> None:
+    target = Target.objects.create(name="M42", ra=10, dec=20, owner=ada)
+    with captured_events() as events:
+        visitor.post(f"/targets/{target.pk}/edit/", form(name="M42", epoch="2000"))
+    (changes,) = [event.changes for event in events if event.type == "targets.target.updated"]
+    assert set(changes) == {"epoch", "modified"}

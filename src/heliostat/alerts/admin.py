@@ -4,11 +4,12 @@ from django.contrib import admin
 from django.contrib.auth import get_user_model
 
 from heliostat.alerts.models import BrokerQuery
+from heliostat.console.saving import SaveChanges
 from heliostat.permissions import ObjectPermissions
 
 
 @admin.register(BrokerQuery)
-class BrokerQueryAdmin(ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
+class BrokerQueryAdmin(SaveChanges, ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("name", "broker", "user", "created", "last_run")
     list_filter = ("broker", "created")
     list_select_related = ("user",)

@@ -14,6 +14,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from heliostat.alerts.parameters import QueryParameters
 from heliostat.exceptions import HeliostatError
 from heliostat.targets.models import Target
+from heliostat.text import validate_name
 
 __all__ = ["BrokerError", "GenericAlert", "GenericBroker", "GenericQueryForm", "QueryParameters"]
 
@@ -25,7 +26,7 @@ class BrokerError(HeliostatError):
 class GenericQueryForm(forms.Form):
     """Asks for the name of the query. What a subclass declares beside it is passed to the broker."""
 
-    query_name = forms.CharField(label="Name of the query", max_length=100)
+    query_name = forms.CharField(label="Name of the query", max_length=100, validators=[validate_name])
     broker = forms.CharField(required=False, widget=forms.HiddenInput)
 
     own_fields = ("query_name", "broker")

@@ -22,6 +22,7 @@ from heliostat.alerts.conf import alert_deadline, alert_limit
 from heliostat.alerts.plain import plain
 from heliostat.alerts.problems import sentence_of
 from heliostat.alerts.registry import get_broker
+from heliostat.text import clean_name
 
 logger = logging.getLogger(__name__)
 
@@ -115,10 +116,13 @@ def _row(broker: GenericBroker, raw: Any) -> AlertRow:
 
 
 def checked(alert: GenericAlert) -> GenericAlert:
-    """The alert with types that can be relied on. Raises ValueError that says what is wrong."""
+    """The alert with types that can be relied on, and names without hidden characters; `raw` has them as they came.
+
+    Raises ValueError that says what is wrong.
+    """
     if not isinstance(alert, GenericAlert):
         raise ValueError(f"to_generic_alert() gave a {type(alert).__name__}, not a GenericAlert")
-    alert.name = str(alert.name or "").strip()
+    alert.name = clean_name(str(alert.name or ""))
     if not alert.name or len(alert.name) > NAME_LENGTH:
         raise ValueError(f"the name {alert.name[:NAME_LENGTH]!r} is empty or longer than {NAME_LENGTH} characters")
     for attribute in ("ra", "dec", "mag", "score"):
@@ -129,9 +133,12 @@ def checked(alert: GenericAlert) -> GenericAlert:
         raise ValueError(f"dec is {alert.dec}, outside of -90 to 90 degrees")
     alert.ra = alert.ra % 360 if alert.ra is not None else None
     alert.timestamp = alert.timestamp.isoformat() if isinstance(alert.timestamp, date) else str(alert.timestamp or "")
-    alert.id, alert.url = str(alert.id), str(alert.url or "")
-    alert.classification = str(alert.classification or "")
-    alert.aliases = tuple(str(alias)[:NAME_LENGTH] for alias in alert.aliases or ())
+    alert.timestamp, alert.id, alert.url = (
+        clean_name(str(one)) for one in (alert.timestamp, alert.id, alert.url or "")
+    )
+    alert.classification = clean_name(str(alert.classification or ""))
+    names = (clean_name(str(alias))[:NAME_LENGTH].strip() for alias in alert.aliases or ())
+    alert.aliases = tuple(filter(None, names))
     return alert
 
 

@@ -18,7 +18,8 @@ def save_query(form: GenericQueryForm, query: BrokerQuery) -> bool:
     except (TypeError, ValueError) as error:
         form.add_error(None, f"The broker's form gives something that cannot be stored: {error}")
         return False
-    query.save()
+    # Of a query that is there, what this form shows: another column may have changed since it was read.
+    query.save(update_fields=["name", "parameters", "modified"] if query.pk else None)
     return True
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 
 from heliostat import batch, emit
@@ -12,6 +13,7 @@ from heliostat.alerts.alerts import BrokerError, GenericAlert
 from heliostat.alerts.registry import get_broker
 from heliostat.targets.models import Target
 from heliostat.targets.search import find_named, find_same
+from heliostat.text import clean_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,12 @@ def _target_of(alert: GenericAlert, broker_name: str) -> Target:
         raise BrokerError(f"{broker_name} cannot make a target of {alert.name}: {error}") from error
     if not isinstance(target, Target):
         raise BrokerError(f"{broker_name} made no target of {alert.name}: to_target() must return one.")
+    target.name = clean_name(str(target.name))
+    try:
+        target.clean_fields(exclude=["owner"])
+    except ValidationError as error:
+        problems = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
+        raise BrokerError(f"{broker_name} made no usable target of {alert.name}: {problems}") from error
     return target
 
 

@@ -9,12 +9,13 @@ from django.db import models
 from django.urls import reverse
 
 from heliostat.permissions import has_permission
+from heliostat.text import validate_name
 
 
 class BrokerQuery(models.Model):
     """A stored query. It belongs to the user who made it; one that a program made has no owner."""
 
-    name = models.CharField(max_length=100)
+    name = models.CharField(max_length=100, validators=[validate_name])
     broker = models.CharField(max_length=100)
     parameters = models.JSONField(default=dict, blank=True, encoder=DjangoJSONEncoder)
     user = models.ForeignKey(

@@ -12,33 +12,42 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.html import format_html, format_html_join
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from heliostat.alerts.alerts import BrokerError, GenericAlert
 from heliostat.alerts.ingest import Ingested, ingest
-from heliostat.alerts.models import AlertRun
+from heliostat.alerts.models import AlertRun, BrokerQuery
 from heliostat.alerts.runs import StoredRow, rows_of, run
 from heliostat.alerts.views import query_for
 from heliostat.exceptions import Refused
 from heliostat.objects import get_object
 from heliostat.targets.models import Target, TargetName
+from heliostat.text import LINES, escape
 
 LINK = '<a class="alert-link" href="{}">{}</a>'
 
 
 @transaction.non_atomic_requests  # no transaction is held open while the broker is asked
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def run_query(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask the broker now. If it fails, the page says how, and the query is kept."""
-    return _show(request, run(query_for(request, pk, "change"), request.user))
+    """POST: query the broker now. GET: show what this user was shown last, and a button that runs the query.
+
+    If the broker fails, the page says how, and the query is kept.
+    """
+    query = query_for(request, pk, "change")
+    if request.method == "POST":
+        return redirect(run(query, request.user))
+    newest = AlertRun.objects.filter(query=query, user_id=request.user.pk or 0).first()
+    return _show(request, query, newest)
 
 
 @require_safe
 @login_required
 def results(request: HttpRequest, pk: int, run_id: UUID) -> HttpResponse:
     """What an earlier run gave, as it was then."""
-    return _show(request, _run_of(request, pk, run_id))
+    stored = _run_of(request, pk, run_id)
+    return _show(request, stored.query, stored)
 
 
 def _run_of(request: HttpRequest, pk: int, run_id: UUID) -> AlertRun:
@@ -48,11 +57,11 @@ def _run_of(request: HttpRequest, pk: int, run_id: UUID) -> AlertRun:
     return get_object(runs, run_id)
 
 
-def _show(request: HttpRequest, stored: AlertRun) -> HttpResponse:
-    rows = rows_of(stored)
+def _show(request: HttpRequest, query: BrokerQuery, stored: AlertRun | None) -> HttpResponse:
+    rows = rows_of(stored) if stored else []
     known = _known(row.alert for row in rows if row.alert)
     lines = [{"row": row, "target": known.get(row.alert.name.casefold()) if row.alert else None} for row in rows]
-    return render(request, "alerts/results.html", {"run": stored, "query": stored.query, "lines": lines})
+    return render(request, "alerts/results.html", {"run": stored, "query": query, "lines": lines})
 
 
 def _known(alerts: Any) -> dict[str, int]:
@@ -69,7 +78,7 @@ def raw_alert(request: HttpRequest, pk: int, run_id: UUID, number: int) -> HttpR
     """One alert as the broker sent it."""
     stored = _run_of(request, pk, run_id)
     row = _row(stored, number)
-    text = json.dumps(row.raw, indent=2, ensure_ascii=False)
+    text = escape(json.dumps(row.raw, indent=2, ensure_ascii=False), LINES)
     return render(request, "alerts/raw.html", {"run": stored, "query": stored.query, "row": row, "text": text})
 
 

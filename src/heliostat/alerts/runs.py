@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from heliostat import quiet
 from heliostat.alerts.alerts import GenericAlert
 from heliostat.alerts.fetching import Fetched, fetch
 from heliostat.alerts.models import AlertRun, BrokerQuery
@@ -26,10 +27,11 @@ class StoredRow:
 
 
 def fetch_for(query: BrokerQuery) -> Fetched:
-    """Ask the query's broker, and note that it was run. A saved query tells nobody of that: nothing changed in it."""
+    """Ask the query's broker, and note that it was run. No event is published of that: nothing changed in the query."""
     fetched = fetch(query.broker, query.parameters if isinstance(query.parameters, dict) else {})
     query.last_run = timezone.now()
-    BrokerQuery.objects.filter(pk=query.pk).update(last_run=query.last_run)
+    with quiet():
+        BrokerQuery.objects.filter(pk=query.pk).update(last_run=query.last_run)
     return fetched
 
 

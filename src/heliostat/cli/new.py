@@ -61,7 +61,7 @@ def _check(name: str) -> None:
             f"{name!r} cannot name a Python package. Use letters, digits and _, not beginning with a digit, "
             "for example mytom."
         )
-    if find_spec(name) is not None:
+    if name.startswith("__") or find_spec(name) is not None:
         raise WrongUsage(f"there is a Python module {name} already, which the project would hide. Choose another name.")
 
 

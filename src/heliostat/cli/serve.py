@@ -14,9 +14,11 @@ import threading
 import time
 from collections.abc import Callable
 from io import StringIO
+from ipaddress import ip_address
 from typing import Any
 
 from heliostat.cli import project
+from heliostat.cli.limits import MIB, SlowClients, behind, options_of_waitress
 from heliostat.cli.say import BOLD, RED, CommandFailed, complain, say, step
 from heliostat.commands import host_name, port_number, whole_number
 
@@ -26,6 +28,7 @@ examples:
   heliostat serve                       http://127.0.0.1:8000
   heliostat serve --port 8080
   heliostat serve --no-worker           where `heliostat worker` runs elsewhere
+  heliostat serve --proxy 127.0.0.1     behind a TLS server on this machine
 """
 PATIENCE = 15.0  # seconds for what is in flight when we are told to stop
 
@@ -41,6 +44,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=port_number, default=8000, help="0: any free port (default: 8000)")
     parser.add_argument("--threads", type=whole_number(1), default=8, help="requests at the same time (default: 8)")
     parser.add_argument(
+        "--max-body", type=whole_number(1), metavar="MIB",
+        help="largest request in MiB; the answer to a larger one is 413 (default: fits the largest data product)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--proxy", type=host_name, metavar="ADDRESS",
+        help="address of the TLS server in front; its X-Forwarded-Proto, -Host and -For are believed (default: none)",
+    )  # fmt: skip
+    parser.add_argument(
         "--worker", action=argparse.BooleanOptionalAction, default=True, help="run a worker, too (default: yes)"
     )
     parser.add_argument(
@@ -54,9 +65,27 @@ def run(options: argparse.Namespace) -> int:
     os.environ.setdefault("HELIOSTAT_SITE_URL", address(listener))
     found = project.load()
     step(f"project {found.name} in {found.folder}")
+    warn(listener, options.proxy)
     prepare(migrate=options.migrate)
-    site = Site(listener, threads=options.threads, worker=options.worker)
+    max_body = None if options.max_body is None else options.max_body * MIB
+    site = Site(listener, threads=options.threads, worker=options.worker, max_body=max_body, proxy=options.proxy)
     return site.run(announce)
+
+
+def warn(listener: socket.socket, proxy: str | None) -> None:
+    """Say what is dangerous, or cannot work, about serving these settings at this address."""
+    from django.conf import settings
+
+    if settings.DEBUG and not ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback:
+        complain(
+            "heliostat: warning: DEBUG is on, and other machines can reach this site: its error pages show them "
+            "settings and code. Set HELIOSTAT_DEBUG=0 (DEBUG = False in the settings), or serve on 127.0.0.1."
+        )
+    if settings.SECURE_SSL_REDIRECT and proxy is None:
+        complain(
+            "heliostat: warning: SECURE_SSL_REDIRECT is on, and this server speaks no TLS: every page redirects. Give "
+            "--proxy the address of the TLS server in front, or set HELIOSTAT_HTTPS=0 to use plain HTTP."
+        )
 
 
 def bind(host: str, port: int, command: str) -> socket.socket:
@@ -119,7 +148,15 @@ def announce(site: Site) -> None:
 class Site:
     """A web server in this thread and a worker in another one."""
 
-    def __init__(self, listener: socket.socket, *, threads: int = 8, worker: bool = True) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        *,
+        threads: int = 8,
+        worker: bool = True,
+        max_body: int | None = None,
+        proxy: str | None = None,
+    ) -> None:
         from django.core.servers.basehttp import get_internal_wsgi_application
         from waitress import create_server
 
@@ -131,7 +168,10 @@ class Site:
             sockets=[listener],
             threads=threads,
             ident="heliostat",
+            **options_of_waitress(max_body),
+            **(behind(proxy) if proxy else {}),
         )
+        self._slow = SlowClients()
         self._stopping = False
         self._failed = False
         self.worker: Any = None
@@ -153,8 +193,9 @@ class Site:
         from waitress import wasyncore
 
         while not self._stopping:
-            wasyncore.loop(timeout=1.0, map=self._sockets, count=1)
-        self._finish(lambda: wasyncore.loop(timeout=0.05, map=self._sockets, count=1))
+            wasyncore.loop(timeout=1.0, use_poll=True, map=self._sockets, count=1)
+            self._slow.close(list(self._server.active_channels.values()))
+        self._finish(lambda: wasyncore.loop(timeout=0.05, use_poll=True, map=self._sockets, count=1))
         return 1 if self._failed else 0
 
     def stop(self) -> None:

@@ -5,12 +5,13 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 
 from heliostat import emit
+from heliostat.console.saving import SaveChanges
 from heliostat.dataproducts.models import DataProduct
 from heliostat.permissions import ObjectPermissions
 
 
 @admin.register(DataProduct)
-class DataProductAdmin(ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
+class DataProductAdmin(SaveChanges, ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("__str__", "target", "data_product_type", "product_id", "created")
     list_filter = ("data_product_type", "created")
     list_select_related = ("target",)

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from heliostat.observations.models import ObservationRecord
 from heliostat.targets.models import Target
+from heliostat.text import validate_name
 
 
 def place_of(product: DataProduct, filename: str) -> str:
@@ -30,7 +31,9 @@ class DataProduct(models.Model):
     observation_record = models.ForeignKey(
         ObservationRecord, models.SET_NULL, null=True, blank=True, related_name="data_products"
     )
-    product_id = models.CharField(max_length=255, blank=True, default="", help_text="The facility's id.")
+    product_id = models.CharField(
+        max_length=255, blank=True, default="", validators=[validate_name], help_text="The facility's id."
+    )
     data = models.FileField(upload_to=place_of, max_length=400)
     data_product_type = models.CharField("type", max_length=50, choices=Type, blank=True, default="")
     created = models.DateTimeField(auto_now_add=True)

@@ -9,3 +9,10 @@ class DeliveryConfig(AppConfig):
     name = "heliostat.delivery"
     label = "heliostat_delivery"
     verbose_name = "Heliostat delivery"
+
+    def ready(self) -> None:
+        from django.core.checks import Tags, register
+
+        from heliostat.delivery.checks import check_loopback
+
+        register(check_loopback, Tags.security, deploy=True)

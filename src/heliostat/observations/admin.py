@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from django.contrib import admin
 
+from heliostat.console.saving import SaveChanges
 from heliostat.observations.models import ObservationRecord
 from heliostat.permissions import ObjectPermissions
 
 
 @admin.register(ObservationRecord)
-class ObservationRecordAdmin(ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
+class ObservationRecordAdmin(SaveChanges, ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("__str__", "observation_id", "status", "scheduled_start", "created")
     list_filter = ("facility", "status", "created")
     list_select_related = ("target",)

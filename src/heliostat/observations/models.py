@@ -8,6 +8,7 @@ from django.db import models
 from django.urls import reverse
 
 from heliostat.targets.models import Target
+from heliostat.text import validate_name
 
 
 class ObservationStatus(models.TextChoices):
@@ -39,9 +40,9 @@ class ObservationRecord(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="observations"
     )
-    facility = models.CharField(max_length=50)
+    facility = models.CharField(max_length=50, validators=[validate_name])
     parameters = models.JSONField(default=dict, blank=True, encoder=DjangoJSONEncoder)
-    observation_id = models.CharField(max_length=255)
+    observation_id = models.CharField(max_length=255, validators=[validate_name])
     status = models.CharField(max_length=50, choices=ObservationStatus, default=ObservationStatus.PENDING)
     scheduled_start = models.DateTimeField(null=True, blank=True)
     scheduled_end = models.DateTimeField(null=True, blank=True)

@@ -52,17 +52,24 @@ def update_status(observation: ObservationRecord) -> Update:
 
 
 def _save(observation: ObservationRecord, previous: str, state: FacilityState) -> None:
-    """Only what changed, and not over what somebody else has changed since we asked."""
-    facts = {"status": str(state.status)}
-    for name in ("scheduled_start", "scheduled_end"):
-        if (value := getattr(state, name)) is not None:
-            facts[name] = value
+    """Write what the facility says to the row as it is now, but not over what somebody changed since we asked."""
+    facts = {
+        "status": str(state.status),
+        "scheduled_start": state.scheduled_start,
+        "scheduled_end": state.scheduled_end,
+    }
     with transaction.atomic():
-        now = ObservationRecord.objects.select_for_update().only("status").get(pk=observation.pk)
-        if now.status != previous:
+        row = ObservationRecord.objects.select_for_update().select_related("target").get(pk=observation.pk)
+        if row.status != previous:
             return
-        changed = [name for name, value in facts.items() if getattr(observation, name) != value]
+        changed = [
+            name
+            for name, value in facts.items()
+            if value is not None and getattr(row, name) == getattr(observation, name) != value
+        ]
         for name in changed:
-            setattr(observation, name, facts[name])
+            setattr(row, name, facts[name])
         if changed:
-            observation.save(update_fields=[*changed, "modified"])
+            row.save(update_fields=[*changed, "modified"])
+    for name in changed:
+        setattr(observation, name, facts[name])

@@ -20,6 +20,7 @@ from heliostat.objects import get_object
 from heliostat.observations.facility import GenericObservationFacility, UnknownFacility, get_facility
 from heliostat.observations.models import ObservationRecord, ObservationStatus
 from heliostat.targets.models import Target
+from heliostat.text import clean_name
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ def _submit(
                 user=request.user,  # type: ignore[misc]
                 facility=facility.name,
                 parameters=form.cleaned_data,
-                observation_id=observation_id,
+                observation_id=clean_name(str(observation_id)),
             )
     except Refused as refused:
         form.add_error(None, str(refused))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
+from heliostat.console.saving import SaveChanges
 from heliostat.permissions import ObjectPermissions
 from heliostat.targets.models import Target, TargetExtra, TargetName
 
@@ -17,7 +18,7 @@ class ExtraInline(admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(Target)
-class TargetAdmin(ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
+class TargetAdmin(SaveChanges, ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("name", "type", "ra", "dec", "owner", "created")
     list_filter = ("type", "created")
     list_select_related = ("owner",)

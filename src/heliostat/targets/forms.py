@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.forms.models import BaseInlineFormSet
 
+from heliostat.console.saving import CHANGED_MEANWHILE, SeenField, save_columns
 from heliostat.targets.coordinates import parse_angle
 from heliostat.targets.models import Target, TargetExtra, TargetName
 from heliostat.targets.search import find_named
@@ -68,9 +69,29 @@ class TargetForm(forms.ModelForm):  # type: ignore[type-arg]
     ra = AngleField(hours=True, label="Right ascension", help_text="Degrees, or hours as 05:35:17.3 (ICRS).")
     dec = AngleField(hours=False, label="Declination", help_text="Degrees, decimal or as -05:23:28 (ICRS).")
 
+    seen = SeenField(required=False)
+
     class Meta:
         model = Target
         fields = (*BASICS, *MOTION, *ORBIT)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["seen"] = self.instance.modified.isoformat()
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if self.instance.pk and cleaned.get("seen") and cleaned["seen"] != self.initial["seen"]:
+            raise forms.ValidationError(CHANGED_MEANWHILE, code="changed")
+        return cleaned
+
+    def save(self, commit: bool = True) -> Target:
+        """Save the target: of one that is there, what the form changed."""
+        if self.instance.pk is None or not commit or self.errors:
+            return super().save(commit)  # type: ignore[no-any-return]
+        save_columns(self.instance, self.changed_data)
+        return self.instance  # type: ignore[no-any-return]
 
     def clean_name(self) -> str:
         return free_name(self.cleaned_data["name"], self.instance.pk)

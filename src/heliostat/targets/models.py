@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from heliostat.permissions import has_permission
 from heliostat.targets.coordinates import sexagesimal_dec, sexagesimal_ra
+from heliostat.text import validate_name, validate_text
 
 
 def validate_finite(value: float) -> None:
@@ -42,7 +43,7 @@ class Target(models.Model):
         MPC_MINOR_PLANET = "MPC_MINOR_PLANET", "Minor planet (MPC)"
         MPC_COMET = "MPC_COMET", "Comet (MPC)"
 
-    name = models.CharField(max_length=100, unique=True)
+    name = models.CharField(max_length=100, unique=True, validators=[validate_name])
     type = models.CharField(max_length=12, choices=Type, default=Type.SIDEREAL)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="targets")
     ra = models.FloatField(
@@ -143,7 +144,7 @@ class TargetName(models.Model):
     """Another name of a target. No two targets share one."""
 
     target = models.ForeignKey(Target, models.CASCADE, related_name="aliases")
-    name = models.CharField(max_length=100, unique=True)
+    name = models.CharField(max_length=100, unique=True, validators=[validate_name])
 
     class Meta:
         ordering = ("id",)
@@ -160,8 +161,8 @@ class TargetExtra(models.Model):
     heliostat_expose = ("key",)  # the name of a value, no secret
 
     target = models.ForeignKey(Target, models.CASCADE, related_name="extras")
-    key = models.CharField(max_length=100)
-    value = models.TextField(blank=True)
+    key = models.CharField(max_length=100, validators=[validate_name])
+    value = models.TextField(blank=True, validators=[validate_text])
 
     class Meta:
         ordering = ("id",)

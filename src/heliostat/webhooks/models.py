@@ -19,6 +19,7 @@ from django.utils import timezone
 from heliostat.events.event import Event
 from heliostat.events.matching import registry
 from heliostat.outbox.querysets import OwnQuerySet
+from heliostat.text import validate_name
 from heliostat.webhooks.content import check_content_type
 from heliostat.webhooks.exceptions import InvalidExpiryError, InvalidModelError, InvalidSignalError, kind_of_error
 from heliostat.webhooks.filters import Condition, check_filters, condition_for
@@ -90,7 +91,12 @@ class Hook(Signed):
 
     METHODS: ClassVar = [(method, method) for method in METHODS]
 
-    name = models.CharField(max_length=200, blank=True, help_text="For people; it may say what the receiver does.")
+    name = models.CharField(
+        max_length=200,
+        blank=True,
+        validators=[validate_name],
+        help_text="For people; it may say what the receiver does.",
+    )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.CASCADE,

@@ -7,6 +7,8 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+import heliostat.text
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -20,7 +22,7 @@ class Migration(migrations.Migration):
             name="BrokerQuery",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("name", models.CharField(max_length=100)),
+                ("name", models.CharField(max_length=100, validators=[heliostat.text.validate_name])),
                 ("broker", models.CharField(max_length=100)),
                 (
                     "parameters",

@@ -6,6 +6,9 @@ from typing import Any
 
 from django import forms, template
 from django.forms.boundfield import BoundField
+from django.utils.safestring import SafeData, mark_safe
+
+from heliostat.text import LINES, escape
 
 register = template.Library()
 
@@ -16,6 +19,14 @@ _CLASSES: tuple[tuple[type[forms.Widget], str], ...] = (
     (forms.Select, "form-select"),
     (forms.Widget, "form-control"),
 )
+
+
+@register.filter
+def visible(value: object) -> str:
+    """A text that nobody looked at, with hidden characters written out: they would change how the page is read."""
+    text = str(value)
+    shown = escape(text, LINES)
+    return mark_safe(shown) if isinstance(text, SafeData) else shown  # noqa: S308  it was HTML before, and no less now
 
 
 @register.inclusion_tag("heliostat_console/field.html")

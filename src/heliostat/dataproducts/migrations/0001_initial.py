@@ -4,6 +4,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import heliostat.dataproducts.models
+import heliostat.text
 
 
 class Migration(migrations.Migration):
@@ -21,7 +22,13 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "product_id",
-                    models.CharField(blank=True, default="", help_text="The facility's id.", max_length=255),
+                    models.CharField(
+                        blank=True,
+                        default="",
+                        help_text="The facility's id.",
+                        max_length=255,
+                        validators=[heliostat.text.validate_name],
+                    ),
                 ),
                 ("data", models.FileField(max_length=400, upload_to=heliostat.dataproducts.models.place_of)),
                 (

@@ -5,6 +5,8 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+import heliostat.text
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -19,12 +21,12 @@ class Migration(migrations.Migration):
             name="ObservationRecord",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("facility", models.CharField(max_length=50)),
+                ("facility", models.CharField(max_length=50, validators=[heliostat.text.validate_name])),
                 (
                     "parameters",
                     models.JSONField(blank=True, default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder),
                 ),
-                ("observation_id", models.CharField(max_length=255)),
+                ("observation_id", models.CharField(max_length=255, validators=[heliostat.text.validate_name])),
                 (
                     "status",
                     models.CharField(

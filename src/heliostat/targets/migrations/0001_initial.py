@@ -5,6 +5,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import heliostat.targets.models
+import heliostat.text
 
 
 class Migration(migrations.Migration):
@@ -19,7 +20,7 @@ class Migration(migrations.Migration):
             name="Target",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("name", models.CharField(max_length=100, unique=True)),
+                ("name", models.CharField(max_length=100, unique=True, validators=[heliostat.text.validate_name])),
                 (
                     "type",
                     models.CharField(
@@ -218,8 +219,8 @@ class Migration(migrations.Migration):
             name="TargetExtra",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("key", models.CharField(max_length=100)),
-                ("value", models.TextField(blank=True)),
+                ("key", models.CharField(max_length=100, validators=[heliostat.text.validate_name])),
+                ("value", models.TextField(blank=True, validators=[heliostat.text.validate_text])),
                 (
                     "target",
                     models.ForeignKey(
@@ -238,7 +239,7 @@ class Migration(migrations.Migration):
             name="TargetName",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("name", models.CharField(max_length=100, unique=True)),
+                ("name", models.CharField(max_length=100, unique=True, validators=[heliostat.text.validate_name])),
                 (
                     "target",
                     models.ForeignKey(

@@ -5,6 +5,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+import heliostat.text
 import heliostat.webhooks.content
 import heliostat.webhooks.headers
 import heliostat.webhooks.patterns
@@ -53,7 +54,10 @@ class Migration(migrations.Migration):
                 (
                     "name",
                     models.CharField(
-                        blank=True, help_text="For people; it may say what the receiver does.", max_length=200
+                        blank=True,
+                        help_text="For people; it may say what the receiver does.",
+                        max_length=200,
+                        validators=[heliostat.text.validate_name],
                     ),
                 ),
                 (
