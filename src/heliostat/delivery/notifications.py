@@ -26,13 +26,20 @@ def listen_for_notifications(using: str, wake: Wake) -> Callable[[], None]:
     """Call `wake` whenever another process commits something; returns the function that ends it."""
     dialect = dialect_for(using)
     if dialect.has_notify:
-        return _start(_listen, connections[using].copy(), wake)
+        return _start(_listen, _own_connection(using), wake)
     if dialect.door is not None:
         try:
             return _start(_answer, Doorbell(dialect.door), wake)
         except OSError as error:
             logger.info("no doorbell (%s); polling", error)
     return lambda: None
+
+
+def _own_connection(using: str) -> Any:
+    """Return a connection that is kept for as long as the worker lives: never one of a pool, which has few."""
+    connection = connections[using].copy()
+    connection.settings_dict["OPTIONS"].pop("pool", None)
+    return connection
 
 
 def _start(work: Callable[[Any, Wake, threading.Event], None], what: Any, wake: Wake) -> Callable[[], None]:

@@ -19,6 +19,7 @@ from heliostat.delivery.bell import Bell
 from heliostat.delivery.heartbeat import Heartbeat
 from heliostat.delivery.notifications import listen_for_notifications
 from heliostat.delivery.observers import attempted
+from heliostat.delivery.pools import release_pooled
 from heliostat.delivery.tally import Tally
 from heliostat.delivery.throttle import Throttle
 from heliostat.delivery.transport import Job, Transport, kind_of, transport_kinds
@@ -163,7 +164,9 @@ class Worker:
 
     def _turn(self) -> None:
         self._is_idle = not self._results  # before it counts the time: whatever arrives from now on rings
-        self._bell.wait(self._nap())
+        if nap := self._nap():
+            release_pooled()
+        self._bell.wait(nap)
         now = time.monotonic()
         if self._results and now >= self._settle_at():
             self._settle()

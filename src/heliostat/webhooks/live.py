@@ -16,6 +16,7 @@ from django.db.models import Model, QuerySet
 
 from heliostat.conf import conf
 from heliostat.delivery.destinations import Destination, NoDestination
+from heliostat.delivery.pools import release_pooled
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription, registry
 from heliostat.events.resources import resource_of
@@ -172,6 +173,8 @@ def _watch() -> None:
                 registry.refresh(SOURCE)
         except DatabaseError:
             connections[hooks_database()].close()  # away for a while; look again
+        finally:
+            release_pooled()
 
 
 _looked_up: tuple[int, dict[str, owners.Known]] = (-1, {})  # by the version of the hooks
