@@ -15,6 +15,7 @@ from django.core.checks import CheckMessage, Error
 from django.utils.module_loading import import_string
 
 from heliostat.conf import did_you_mean
+from heliostat.moved import hint_for
 
 T = TypeVar("T")
 
@@ -59,7 +60,8 @@ class NamedClasses(Generic[T]):
         try:
             found = import_string(path)
         except Exception as error:  # whatever a module raises while it is imported
-            hint = f"Correct the path, or the module.{did_you_mean(str(path), self._nearby(path))}"
+            near = did_you_mean(str(path), self._nearby(path))
+            hint = hint_for(path, error) or f"Correct the path, or the module.{near}"
             return self._error("E001", f"{self.setting} names {path!r}, which cannot be imported: {error}", hint)
         if not (isinstance(found, type) and issubclass(found, self.base) and found is not self.base):
             hint = f"Let it inherit from {self.base.__module__}.{self.base.__qualname__}."

@@ -24,6 +24,9 @@ from heliostat.outbox.transitions import CANCEL, GIVE_UP, RETRY, SENT, Result
 if TYPE_CHECKING:
     from heliostat.delivery.line import Line
 
+BODILESS = "GET"
+ANY_TEXT = "text/plain; charset=utf-8"  # of a template without a content type
+
 
 class Exchange:
     """A request in flight and what has been heard of its answer so far."""
@@ -55,9 +58,12 @@ class Exchange:
         return None
 
     def _set_up(self, line: Line, where: Destination) -> None:
-        body, handle = self.job.body.encode(), line.curl
+        body, handle = body_of(where, self.job.body), line.curl
         line.call(where.url, where.method)
-        handle.setopt(pycurl.POSTFIELDS, body)
+        if where.method == BODILESS:
+            handle.setopt(pycurl.HTTPGET, 1)  # takes away the body of the request before
+        else:
+            handle.setopt(pycurl.POSTFIELDS, body)
         handle.setopt(pycurl.HTTPHEADER, headers_of(where, self.job.message_id, int(self.started_at.timestamp()), body))
         if conf.response_headers:
             handle.setopt(pycurl.HEADERFUNCTION, self.head.append)
@@ -116,10 +122,16 @@ class Exchange:
         )
 
 
+def body_of(where: Destination, body: str) -> bytes:
+    """The body of a request, as it is sent and signed: what a GET would mean with one is not defined (RFC 9110, 9.3.1),
+    and servers on the way refuse or drop it, so it has none."""
+    return b"" if where.method == BODILESS else body.encode()
+
+
 def headers_of(where: Destination, message_id: str, timestamp: int, body: bytes) -> list[str]:
     """The lines of the headers of a request."""
     headers = [
-        f"Content-Type: {where.content_type}",
+        *([] if where.method == BODILESS else [f"Content-Type: {where.content_type or ANY_TEXT}"]),
         "Expect:",  # no waiting for 100 Continue
         f"{signing.ID}: {message_id}",
         f"{signing.TIMESTAMP}: {timestamp}",

@@ -27,6 +27,7 @@ from heliostat.events.resources import resource_of
 from heliostat.events.types import READ, REMEDY, WILD, actions_of, problem_of
 from heliostat.exceptions import ConfigurationError
 from heliostat.listeners.base import KINTO_ACTIONS, OUR_ACTIONS, ListenerEvent
+from heliostat.moved import hint_for
 
 ROOT = "event_listeners"
 Listener = Callable[[ListenerEvent], Any]
@@ -138,7 +139,9 @@ def _load(name: str, options: Mapping[str, Any], config: Config, where: str) -> 
     except KeyError as error:
         raise ConfigurationError(f"{where}: the setting {error} is missing.") from error
     except Exception as error:  # whatever a module of somebody else's does
-        raise ConfigurationError(f"{where}: {use!r} cannot be loaded: {type(error).__name__}: {error}") from error
+        hint = hint_for(use, error)
+        text = f"{where}: {use!r} cannot be loaded: {type(error).__name__}: {error}. {hint}"
+        raise ConfigurationError(text.rstrip()) from error
     if not callable(listener):
         raise ConfigurationError(f"{where}: {use}.load_from_config() gave {listener!r}, which cannot be called.")
     return listener  # type: ignore[no-any-return]

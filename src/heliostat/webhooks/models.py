@@ -21,7 +21,13 @@ from heliostat.events.matching import registry
 from heliostat.outbox.querysets import OwnQuerySet
 from heliostat.text import validate_name
 from heliostat.webhooks.content import check_content_type
-from heliostat.webhooks.exceptions import InvalidExpiryError, InvalidModelError, InvalidSignalError, kind_of_error
+from heliostat.webhooks.exceptions import (
+    InvalidExpiryError,
+    InvalidHeadersError,
+    InvalidModelError,
+    InvalidSignalError,
+    kind_of_error,
+)
 from heliostat.webhooks.filters import Condition, check_filters, condition_for
 from heliostat.webhooks.headers import check_headers
 from heliostat.webhooks.patterns import (
@@ -127,7 +133,13 @@ class Hook(Signed):
     headers = models.TextField(
         blank=True, default="", validators=[check_headers], help_text="Lines “Key: value”, or a JSON object."
     )
-    content_type = models.CharField(max_length=100, default="application/json", validators=[check_content_type])
+    content_type = models.CharField(
+        max_length=100,
+        blank=True,
+        default="application/json",
+        validators=[check_content_type],
+        help_text="Empty: the template is any text.",
+    )
     payload_template = models.TextField(
         blank=True,
         default="",
@@ -248,6 +260,7 @@ class Hook(Signed):
             "filters": self._check_filters,
             "expires_at": self._check_expiry,
             "signature": self.check_signature,
+            "content_type": self._check_content_type,
             "payload_template": self._check_template,
             "serializer_class": self._check_serializer,
         }
@@ -287,15 +300,19 @@ class Hook(Signed):
         if self._state.adding and self.expires_at <= timezone.now():
             raise InvalidExpiryError("The expiry has passed: such a hook would be told nothing.")
 
+    def _check_content_type(self) -> None:
+        if not self.content_type and not self.payload_template:
+            raise InvalidHeadersError("A content type may be empty only beside a payload template.")
+
     def _check_template(self) -> None:
         patterns = self._checked_patterns()
-        if self.payload_template and self.content_type and patterns is not None:
+        if self.payload_template and patterns is not None:
             model = self.model.model_class() if self.model else None
             has_arguments = not tells_of_changes_alone(patterns)
             check_template(self.payload_template, self.content_type, model, has_arguments)
 
     def _check_serializer(self) -> None:
-        if self.serializer_class:
+        if self.serializer_class and not self.payload_template:  # beside a template it is ignored
             check_serializer(self.serializer_class)
 
     @property

@@ -11,7 +11,8 @@ from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
 
-from heliostat.delivery.request import headers_of
+from heliostat.delivery import request
+from heliostat.delivery.destinations import Destination
 from heliostat.delivery.signing import SIGNATURE
 from heliostat.events.context import quiet
 from heliostat.events.event import Event
@@ -62,15 +63,21 @@ def preview(hook: Hook, event: Event) -> Preview:
         except Exception as problem:
             body, error = None, f"{type(problem).__name__}: {problem}"
         transaction.set_rollback(True, using=event.using)
-    text = body_of(event) if body is None else body
-    obstacles, headers = list(_obstacles(hook, event)), _headers(hook, event, text)
+    destination = destination_of(_with_secret(hook))
+    sent = request.body_of(destination, body_of(event) if body is None else body)
+    text = sent.decode()
+    obstacles, headers = list(_obstacles(hook, event)), _headers(hook, destination, event, sent)
     return Preview(event=event, obstacles=obstacles, headers=headers, body=text, error=error)
 
 
-def _headers(hook: Hook, event: Event, body: str) -> list[tuple[str, str]]:
+def _with_secret(hook: Hook) -> Hook:
     hook.make_secret()  # of one that was not saved yet; nobody sees it
+    return hook
+
+
+def _headers(hook: Hook, destination: Destination, event: Event, body: bytes) -> list[tuple[str, str]]:
     id_ = message_id(event.id.hex, hook.subscriber if hook.pk else "hook:0")
-    lines = headers_of(destination_of(hook), id_, int(timezone.now().timestamp()), body.encode())
+    lines = request.headers_of(destination, id_, int(timezone.now().timestamp()), body)
     pairs = [line.split(": ", 1) for line in lines if ": " in line]
     return [(name, "made anew at each attempt" if name == SIGNATURE else value) for name, value in pairs]
 

@@ -11,6 +11,6 @@ from heliostat.events.emit import emit
 hook_event = Signal()
 
 
-def tell(instance: Any, action: str, payload: Any = None, **_: Any) -> None:
-    """Becomes an event; the same as `heliostat.emit(action, instance, payload=payload)`."""
+def tell(instance: Any, action: str = "changed", payload: Any = None, **_: Any) -> None:
+    """Publish an event, as `heliostat.emit(action, instance, payload=payload)` does; without an action `changed`."""
     emit(action, instance, payload=payload)

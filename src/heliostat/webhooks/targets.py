@@ -14,7 +14,7 @@ from heliostat.delivery.guard import why_forbidden
 from heliostat.webhooks.exceptions import InvalidTargetError
 
 MAX_HOST = 253
-METHODS = ("POST", "PUT", "PATCH")
+METHODS = ("POST", "PUT", "PATCH", "GET", "DELETE")
 NAME = re.compile(r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.?")
 
 

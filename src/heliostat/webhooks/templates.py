@@ -28,6 +28,7 @@ LONGEST_BODY = 1024 * 1024
 MOST_PLACEHOLDERS = 500
 
 PLACEHOLDER = re.compile(r"\{\{([^{}]*+)\}\}")
+TAGS = (("{%", "%}"), ("{#", "#}"))  # of Django's templates; they would be sent as they are
 NAME = re.compile(r"\w+(?:\.\w+)*+")
 QUOTE = re.compile(r'\\.|"', re.DOTALL)
 NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -105,6 +106,10 @@ def _check_text(text: str) -> None:
         size = len(text.encode())
     except UnicodeEncodeError as error:
         raise _problem(text, error.start, "half a character cannot be sent") from error
+    for begin, end in TAGS:
+        if (position := text.find(begin)) >= 0 and text.find(end, position + 2) >= 0:
+            reason = f"“{begin}” begins a tag of Django's templates; there are only names such as {{{{instance.id}}}}"
+            raise _problem(text, position, reason)
     if size > LONGEST_TEMPLATE:
         raise InvalidPayloadError(f"The payload template is longer than {LONGEST_TEMPLATE} bytes.")
 

@@ -86,7 +86,13 @@ class Migration(migrations.Migration):
                 (
                     "http_method",
                     models.CharField(
-                        choices=[("POST", "POST"), ("PUT", "PUT"), ("PATCH", "PATCH")],
+                        choices=[
+                            ("POST", "POST"),
+                            ("PUT", "PUT"),
+                            ("PATCH", "PATCH"),
+                            ("GET", "GET"),
+                            ("DELETE", "DELETE"),
+                        ],
                         default="POST",
                         max_length=10,
                         verbose_name="method",
@@ -104,7 +110,9 @@ class Migration(migrations.Migration):
                 (
                     "content_type",
                     models.CharField(
+                        blank=True,
                         default="application/json",
+                        help_text="Empty: the template is any text.",
                         max_length=100,
                         validators=[heliostat.webhooks.content.check_content_type],
                     ),

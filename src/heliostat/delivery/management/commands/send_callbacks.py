@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser
+from argparse import SUPPRESS, ArgumentParser
 from collections import Counter
 from typing import Any
 
@@ -34,6 +34,7 @@ examples:
         which.add_argument(
             "--callback", type=whole_number(1), nargs="+", metavar="ID", help="only these callbacks, in whatever state"
         )
+        which.add_argument("--callbacks", dest="callback", type=whole_number(1), nargs="+", help=SUPPRESS)
 
     def handle(
         self, *, hook_id: int | None, callback: list[int] | None, database: str, verbosity: int, **_: Any
