@@ -17,7 +17,7 @@ from collections import deque
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 LENGTH = b"content-length:"
-OBJECT = b'"object_id":"'
+OBJECT = b'"object_id":'  # a number, or a text
 
 
 class Receiver:
@@ -75,7 +75,7 @@ class Receiver:
             self.count += 1
             if data.startswith(b"POST /probe"):
                 start = data.find(OBJECT, end) + len(OBJECT)
-                self.arrived[data[start : data.index(b'"', start)].decode()] = time.monotonic()
+                self.arrived[data[start : data.index(b",", start)].decode().strip('"')] = time.monotonic()
             if self.delay:
                 self.late.append((time.monotonic() + self.delay, descriptor))
             else:

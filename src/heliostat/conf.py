@@ -169,7 +169,17 @@ class Conf:
     code_threads = Setting(4, "Threads of a worker that run durable Python subscribers.", _number(1, int))
 
     body_limit = Setting(
-        4 * 1024 * 1024, "Bytes of a body. An event with a larger one is an error where it happens.", _number(1024, int)
+        4 * 1024 * 1024,
+        "Bytes of a body. A callback with a larger one is an error, and is not sent.",
+        _number(1024, int),
+    )
+    render_limit = Setting(
+        16 * 1024 * 1024,
+        "Bytes of bodies that the hooks of one owner (or those without one) are sent of one event, all together.",
+        _number(0, int),
+    )
+    render_relations = Setting(
+        100, "Objects that the templates of one owner fetch over relations for one event.", _number(0, int)
     )
     connect_timeout = Setting(5.0, "Time for a connection to a receiver, TLS included.", _number(0.1))
     request_timeout = Setting(15.0, "Time for a whole request and its answer.", _number(0.1))

@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -87,22 +87,30 @@ def _has_secret_key(words: list[str]) -> bool:
     )
 
 
-def redacted(value: Any, exposed: Collection[str] = (), *, whole: bool = False) -> Any:
+Leaf = Callable[[Any], Any]
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def redacted(value: Any, exposed: Collection[str] = (), *, whole: bool = False, leaf: Leaf = _as_it_is) -> Any:
     """Return a deep copy of a JSON value without what is under a secret name, however deep inside.
 
     Objects with fields (dataclasses, `msgspec.Struct`, attrs) become dicts, other sequences and sets become lists; what
-    is no container stays as it is. `exposed` are names that are kept; with `whole` all are. Takes values of any depth,
-    and values that hold themselves: the copy does too, and cannot be written as JSON either.
+    is no container becomes what `leaf` makes of it. `exposed` are names that are kept; with `whole` all are. Takes
+    values of any depth, and values that hold themselves: the copy does too, and cannot be written as JSON either.
     """
-    return _Copy(exposed, whole).of(value)
+    return _Copy(exposed, whole, leaf).of(value)
 
 
 class _Copy:
     """A copy in progress. Not recursive: a value may be nested deeper than Python's stack."""
 
-    def __init__(self, exposed: Collection[str], whole: bool) -> None:
+    def __init__(self, exposed: Collection[str], whole: bool, leaf: Leaf) -> None:
         self._exposed = exposed
         self._whole = whole
+        self._leaf = leaf
         self._made: dict[int, tuple[Any, Any]] = {}  # by id: the original, which so stays alive, and its copy
         self._open: list[tuple[Any, Any]] = []
 
@@ -126,7 +134,7 @@ class _Copy:
             return self._made[id(value)][1]
         items = _items(value)
         if items is None and not isinstance(value, (list, tuple, set, frozenset)):
-            return value
+            return self._leaf(value)
         copy: Any = [] if items is None else {}
         self._made[id(value)] = (value, copy)
         self._open.append((value if items is None else items, copy))
@@ -140,8 +148,10 @@ def _items(value: Any) -> Iterable[tuple[Any, Any]] | None:
     if isinstance(value, type):
         return None
     if isinstance(value, msgspec.Struct):
-        names: Iterable[str] = value.__struct_fields__
-    elif dataclasses.is_dataclass(value):
+        fields = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
+        return [(name, getattr(value, attribute)) for name, attribute in fields]
+    names: Iterable[str]
+    if dataclasses.is_dataclass(value):
         names = [field.name for field in dataclasses.fields(value)]
     elif hasattr(value, "__attrs_attrs__"):
         names = [field.name for field in value.__attrs_attrs__]

@@ -68,7 +68,7 @@ class LeanReceiver:
         message = self.messages.get(identifier)
         if message is None:
             told = json.loads(body)
-            message = Message(digest, told["object_id"], told["object_serialization"]["name"])
+            message = Message(digest, str(told["object_id"]), told["object_serialization"]["name"])
             self.messages[identifier] = message
         elif message.digest != digest:
             self.problems.append(f"{identifier} came with two bodies")

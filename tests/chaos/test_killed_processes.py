@@ -68,7 +68,7 @@ def test_killed_workers_lose_nothing_and_repeat_only_what_was_in_flight(using: s
             kill(worker)
         _drain(made, receiver, events)
         seen = Counter(delivery.id for delivery in receiver.deliveries)
-        bodies = {delivery.id: delivery.json["object_id"] for delivery in receiver.deliveries}
+        bodies = {delivery.id: str(delivery.json["object_id"]) for delivery in receiver.deliveries}
         told = made.run(TOLD)
         assert sorted(bodies.values()) == sorted(told["vehicles"])
         assert len(seen) == events

@@ -13,6 +13,7 @@ from heliostat import emit
 from heliostat.events.event import Actor, Event, RequestInfo
 from heliostat.exceptions import SnapshotError
 from heliostat.outbox.bodies import body_of, context_of, event_from, to_json
+from heliostat.outbox.models import Callback, Status
 from heliostat.testing import captured_events
 from heliostat.webhooks.models import Hook
 from tests.example.models import Vehicle
@@ -45,10 +46,14 @@ def test_what_is_no_json_is_an_error_that_names_the_event(value: object) -> None
 
 
 @pytest.mark.django_db
-def test_a_payload_that_is_no_json_undoes_the_emit_and_says_so() -> None:
+def test_a_payload_that_is_no_json_is_an_error_of_the_callback_and_says_so() -> None:
     Hook.objects.create(signals=["weather.*"], target="https://example.com/")
-    with pytest.raises(SnapshotError, match=r"weather\.station\.storm"):
-        emit("weather.station.storm", payload={"force": object()})
+    emit("weather.station.storm", payload={"force": object()})
+    (callback,) = Callback.objects.all()
+    assert callback.status == Status.ERROR
+    assert "weather.station.storm" in callback.status_details
+    assert "it holds a object" in callback.status_details
+    assert json.loads(callback.event.body)["error"]
 
 
 @pytest.mark.django_db

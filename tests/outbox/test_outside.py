@@ -42,7 +42,7 @@ def test_who_asked_is_told_of_it_as_of_any_other(using: str, hook: Hook, receive
     drain_outbox(using)
     (told,) = receiver.deliveries
     assert told.json["id"] == str(written.id)
-    assert (told.json["type"], told.json["object_id"]) == ("example.vehicle.updated", "7")
+    assert (told.json["type"], told.json["object_id"]) == ("example.vehicle.updated", 7)
     assert told.json["changes"] == {"speed": [3.0, 3.5]}
     assert told.json["object_serialization"] == {
         "id": 7, "name": "55", "speed": 3.5, "depot": None, "bought": "2026-01-02T03:04:05Z"

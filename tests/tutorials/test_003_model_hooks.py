@@ -82,7 +82,7 @@ def test_the_default_payload_says_what_happened_and_holds_no_password_hash(recei
     (delivery,) = receiver.deliveries
     assert (delivery.method, delivery.headers["content-type"]) == ("POST", "application/json")
     assert delivery.headers["test-token"] == "12345"
-    assert (delivery.json["object_type"], delivery.json["object_id"]) == ("auth.user", str(user.pk))
+    assert (delivery.json["object_type"], delivery.json["object_id"]) == ("auth.user", user.pk)
     assert delivery.json["event_type"] == "created"
     assert delivery.json["object_serialization"]["email"] == "ada@example.com"
     assert user.password not in delivery.body.decode()

@@ -15,7 +15,7 @@ told: list[Any] = []
 class Collection(HooksDeliverer):
     def dump_payload(self, payload: Any) -> str:
         told.append(("dumped", payload["object_id"]))
-        return "dumped: " + payload["object_id"]
+        return f"dumped: {payload['object_id']}"
 
     def after_deliver(self, hooks: list[Hook]) -> None:
         told.append(("delivered", [hook.name for hook in hooks]))

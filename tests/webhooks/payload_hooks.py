@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
 
-from heliostat.outbox.models import Callback
+from heliostat.outbox.models import Callback, Status
 from heliostat.webhooks.models import Hook
 from tests.example.models import Vehicle
 
@@ -19,4 +19,13 @@ def hook(model: type = Vehicle, **options: Any) -> Hook:
 
 def promised(using: str = "default") -> list[str | None]:
     """The bodies of all callbacks, in order; None where it is the event's own."""
+    assert problems(using) == []
     return list(Callback.objects.using(using).order_by("id").values_list("body", flat=True))
+
+
+def problems(using: str = "default") -> list[str]:
+    """Why callbacks could not be rendered, in order: they are errors, with the reason, and have no body."""
+    failed = list(Callback.objects.using(using).exclude(render_error="").order_by("id"))
+    assert {(one.status, one.body) for one in failed} <= {(Status.ERROR, None)}
+    assert all(one.status_details == one.render_error for one in failed)
+    return [one.render_error for one in failed]

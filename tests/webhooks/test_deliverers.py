@@ -259,7 +259,7 @@ def test_a_payload_is_dumped_by_the_project_when_it_happened(
     hook_to(receiver, name="depot")
     with transaction.atomic():
         vehicle = Vehicle.objects.create(name="55")
-        assert told == [("dumped", str(vehicle.pk))]
+        assert told == [("dumped", vehicle.pk)]
     assert told[1:] == [("delivered", ["depot"])]
     assert receiver.deliveries[0].body == f"dumped: {vehicle.pk}".encode()
 

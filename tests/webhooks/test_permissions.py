@@ -9,7 +9,8 @@ from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.models import Permission, User
 from django.db import connections, transaction
 
-from heliostat.webhooks.permissions import asking_once, forget_answers, may_be_sent
+from heliostat.outbox.rendering import rendering
+from heliostat.webhooks.permissions import forget_answers, may_be_sent
 from tests.example.models import Depot, OldVehicle, Vehicle
 
 
@@ -74,7 +75,7 @@ def test_inside_a_transaction_its_own_changes_count_at_once(django_assert_num_qu
     assert not may_be_sent(user, Vehicle)
     granted(user, "view_vehicle")
     assert may_be_sent(user, Vehicle)
-    with asking_once():
+    with rendering():
         assert may_be_sent(user, Vehicle)
         with django_assert_num_queries(0):
             assert may_be_sent(user, Vehicle)

@@ -56,7 +56,7 @@ class WholeDeliverySerializer(DeliverySerializer):
         user = self.context["request"].user
         if not any(has_permission(user, action, Callback, callback) for action in VIEW) and _is_stopped(callback):
             return None
-        return callback.event.body if callback.body is None else callback.body
+        return callback.what_is_sent
 
 
 def _is_stopped(callback: Callback) -> bool:

@@ -239,7 +239,7 @@ class DeliveryViewSet(HeliostatView, GenericViewSet[Any]):
     def resend(self, request: Request, pk: str) -> Response:
         """Send one again, with the same id and body."""
         if not (count := resending.resend([self.get_object().pk])):
-            raise Conflict("It waits or is being sent; only what came to an end can be sent again.")
+            raise Conflict("It waits or is being sent, or its body still cannot be rendered (see status_details).")
         return _count(count, status.HTTP_202_ACCEPTED)
 
     @described(

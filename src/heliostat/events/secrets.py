@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from django.apps import apps
@@ -20,7 +21,7 @@ from heliostat.redaction import is_secret_name, redacted
 
 def is_secret(model: type[models.Model], name: str) -> bool:
     """Return whether a field (or attribute) of this name holds a secret that HELIOSTAT_EXPOSE does not name."""
-    return is_secret_name(name) and name not in _exposed_of(model)
+    return is_secret_name(name) and name not in exposed_names(model)
 
 
 def points_to_secret(field: Any, of: type[models.Model] | None = None) -> bool:
@@ -66,12 +67,25 @@ def without_inner_secrets(model: type[models.Model], name: str, value: Any) -> A
 
     HELIOSTAT_EXPOSE may name the field (all of it stays) or `field.name` (that name stays, anywhere inside it).
     """
-    exposed = _exposed_of(model)
-    kept = {entry.removeprefix(f"{name}.") for entry in exposed if entry.startswith(f"{name}.")}
-    return redacted(value, kept, whole=name in exposed)
+    exposed = exposed_names(model)
+    return redacted(value, _inside(exposed, name), whole=name in exposed)
 
 
-def _exposed_of(model: type[models.Model]) -> frozenset[str]:
+def without_secrets_of_event(resource: str, name: str, value: Any) -> Any:
+    """Return a copy of an event's `arguments` or `payload` (its `name`) without what is under secret names.
+
+    HELIOSTAT_EXPOSE may name what stays: {"weather.station": ["payload.key"]}.
+    """
+    exposed = (names for label, names in conf.expose.items() if label.lower() == resource.lower())
+    return redacted(value, _inside(frozenset(chain.from_iterable(exposed)), name))
+
+
+def _inside(exposed: frozenset[str], name: str) -> frozenset[str]:
+    prefix = f"{name}."
+    return frozenset(entry.removeprefix(prefix) for entry in exposed if entry.startswith(prefix))
+
+
+def exposed_names(model: type[models.Model]) -> frozenset[str]:
     """The names that HELIOSTAT_EXPOSE gives for a model, and those that the model gives itself."""
     own = frozenset(getattr(model, "heliostat_expose", ()))
     if not conf.expose:

@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
+from heliostat.events.savepoint import own_savepoint
 from heliostat.events.types import pattern_of
 from heliostat.exceptions import ConfigurationError
 from heliostat.hooks.decorator import decorated
@@ -22,6 +23,8 @@ from heliostat.hooks.values import live_arguments
 from heliostat.moved import hint_for
 
 logger = logging.getLogger("heliostat.hooks")
+
+Condition = Callable[[Event], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +137,25 @@ def subscriptions() -> Iterator[Subscription]:
                 pattern=pattern,
                 phase=subscriber.phase,
                 tell=subscriber.function,
-                condition=subscriber.condition,
+                condition=_guarded(subscriber.condition, subscriber.name),
             )
+
+
+def _guarded(condition: Condition | None, name: str) -> Condition | None:
+    """A condition that neither raises in somebody's save nor breaks its transaction: where it fails, it holds."""
+    if condition is None:
+        return None
+
+    def holds(event: Event) -> bool:
+        try:
+            with own_savepoint():
+                return condition(event)
+        except Exception:
+            what = (name, event.type, event.object_id, event.id)
+            logger.exception("the condition of %s failed for %s %s (event %s), and it gets the event", *what)
+            return True
+
+    return holds
 
 
 def _of_attachment(attached: Attachment) -> Iterator[Subscription]:
@@ -145,7 +165,7 @@ def _of_attachment(attached: Attachment) -> Iterator[Subscription]:
             pattern=pattern,
             phase=attached.phase,
             tell=attached.tell,
-            condition=attached.point.wants,
+            condition=_guarded(attached.point.wants, attached.name) if attached.point.condition else None,
         )
 
 

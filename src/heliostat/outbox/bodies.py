@@ -1,30 +1,56 @@
-"""Events as JSON: the default body of a web hook, and the way back to an `Event` in a worker."""
+"""Events as JSON: the default body of a webhook, and the way back to an `Event` in a worker."""
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from django.conf import settings
 from django.db import models
 from django.db.models.fields.files import FieldFile
+from django.utils import timezone
 from django.utils.functional import Promise
 
 from heliostat.conf import conf
 from heliostat.events.event import Actor, Event, RequestInfo
-from heliostat.events.secrets import has_secret_key
+from heliostat.events.resources import model_of
+from heliostat.events.secrets import has_secret_key, without_secrets_of_event
 from heliostat.events.snapshot import rebuilt
 from heliostat.exceptions import SnapshotError
+from heliostat.redaction import redacted
+
+BIGGEST_NUMBER = 2**53 - 1  # beyond it, receivers that read numbers as doubles (JavaScript) would take another object
+MOST_KEYS = 1000  # of a queryset
+HOOK_POINT = "hook_point"
+SCALARS = (str, int, float, bool, type(None))
 
 
 def to_json(value: Any, what: str) -> str:
-    """JSON text; NaN and infinity become null. Raises `SnapshotError` that names `what` and the offending type."""
+    """Return JSON text. NaN and infinity become null, times get an offset.
+
+    Raises `SnapshotError` that names `what` and the offending type.
+    """
     try:
-        return _encoder.encode(value).decode()
-    except (TypeError, ValueError, OverflowError, RecursionError, UnicodeEncodeError) as error:
-        raise SnapshotError(f"{what} cannot be written as JSON: {error}") from error
+        return _encoder.encode(value if type(value) in SCALARS else with_offsets(value)).decode()
+    except SnapshotError:
+        raise
+    except Exception as error:  # a mapping or a queryset of others may raise whatever it likes
+        raise SnapshotError(f"{what} cannot be written as JSON: {error or type(error).__name__}") from error
+
+
+def with_offsets(value: Any) -> Any:
+    """Return a copy of a value where each time of a day has an offset: a naive one is in the site's time zone."""
+    return redacted(value, whole=True, leaf=_with_offset)
+
+
+def _with_offset(value: Any) -> Any:
+    if isinstance(value, datetime.datetime) and timezone.is_naive(value):
+        return timezone.make_aware(value, timezone.get_default_timezone())
+    return value
 
 
 def bounded(body: str, what: str) -> str:
@@ -34,7 +60,7 @@ def bounded(body: str, what: str) -> str:
         return body
     raise SnapshotError(
         f"{what} has a body of {size:,} bytes; HELIOSTAT_BODY_LIMIT allows {limit:,}. "
-        "Tell less (a template, a serializer, or a payload of your own, with an address to fetch the rest from)."
+        "Send less (a template, a serializer, or a payload of your own, with an address to fetch the rest from)."
     )
 
 
@@ -45,41 +71,88 @@ def _other(value: Any) -> Any:
         return dict(value)
     if isinstance(value, models.Model):
         return None if has_secret_key(type(value)) else value.pk
+    if isinstance(value, models.QuerySet):
+        return _keys_of(value)
     if isinstance(value, FieldFile):
         return value.name or None
     raise TypeError(f"it holds a {type(value).__name__}; give numbers, texts, lists and dicts of them")
+
+
+def _keys_of(queryset: models.QuerySet[Any]) -> list[Any]:
+    """The keys of a queryset. Raises `SnapshotError` for more than anybody wants to be sent."""
+    found = list(queryset[: MOST_KEYS + 1] if queryset._result_cache is None else queryset)
+    if len(found) > MOST_KEYS:
+        raise SnapshotError(
+            f"A queryset of more than {MOST_KEYS} objects is no payload; give what is to be sent of it."
+        )
+    return [_other(item) if isinstance(item, models.Model) else item for item in found]
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_other)
 
 
 def body_of(event: Event) -> str:
-    """The default body, with the keys that receivers are taught."""
-    body: dict[str, Any] = {
+    """Return the default body, with the keys that receivers are taught.
+
+    Raises `SnapshotError` where it cannot be written as JSON, or is too large to be sent.
+    """
+    body = _head(event)
+    body["object_serialization"] = event.snapshot
+    body["changes"] = event.changes
+    if event.arguments:
+        body["arguments"] = without_secrets_of_event(event.resource, "arguments", event.arguments)
+    if event.payload is not None:
+        body["payload"] = without_secrets_of_event(event.resource, "payload", event.payload)
+    return bounded(to_json(body, event.type), event.type)
+
+
+def stub_of(event: Event, problem: str) -> str:
+    """Return a small body in place of one that cannot be rendered, which says why; it is never sent."""
+    return to_json(_head(event) | {"object_serialization": {}, "changes": {}, "error": problem}, event.type)
+
+
+def _head(event: Event) -> dict[str, Any]:
+    return {
         "id": event.id,
         "type": event.type,
         "timestamp": event.time,
         "object_type": event.resource,
-        "object_id": event.object_id,
+        "object_id": key_in_body(event),
         "event_type": event.action,
-        "object_serialization": event.snapshot,
-        "changes": event.changes,
     }
-    if event.arguments:
-        body["arguments"] = event.arguments
-    if event.payload is not None:
-        body["payload"] = event.payload
-    return bounded(to_json(_plain(body), event.type), event.type)
 
 
-def _plain(body: dict[str, Any]) -> dict[str, Any]:
-    return {key: dict(value) if isinstance(value, Mapping) else value for key, value in body.items()}
+def key_in_body(event: Event) -> str | int | None:
+    """Return the key of the event's object as it is sent: a whole number as a number, every other key as text."""
+    key = event.object_id
+    if key is None or not _has_number_as_key(event.resource):
+        return key
+    try:
+        number = int(key)
+    except ValueError:
+        return key
+    return number if abs(number) <= BIGGEST_NUMBER and str(number) == key else key
+
+
+@cache
+def _has_number_as_key(resource: str) -> bool:
+    model = model_of(resource)
+    field: Any = model._meta.pk if model is not None else None
+    while isinstance(field, models.ForeignKey):
+        field = field.target_field
+    return isinstance(field, models.IntegerField)
 
 
 def context_of(event: Event) -> str:
-    """What only Heliostat itself needs to know later; never sent to anybody."""
-    facts = {"actor": event.actor, "request": event.request, "depth": event.depth, "uri": event.uri, "text": event.text}
-    return to_json(facts, event.type)
+    """Return what only Heliostat itself needs to know later; never sent to anybody."""
+    facts: dict[str, Any] = {"actor": event.actor, "request": event.request, "depth": event.depth}
+    facts |= {"uri": event.uri, "text": event.text}
+    try:
+        if event.resource == HOOK_POINT and redacted(event.arguments) != event.arguments:
+            facts["arguments"] = event.arguments  # a function wants all its arguments, secret ones too
+        return to_json(facts, event.type)
+    except Exception:  # the default body says why
+        return to_json({"depth": event.depth}, event.type)
 
 
 class _Context(msgspec.Struct):
@@ -88,13 +161,14 @@ class _Context(msgspec.Struct):
     depth: int = 0
     uri: str | None = None
     text: str | None = None
+    arguments: dict[str, Any] | None = None
 
 
 class _Body(msgspec.Struct):
     id: UUID
     timestamp: datetime.datetime
     object_type: str
-    object_id: str | None
+    object_id: str | int | None
     event_type: str
     object_serialization: dict[str, Any]
     changes: dict[str, tuple[Any, Any]]
@@ -103,18 +177,18 @@ class _Body(msgspec.Struct):
 
 
 def event_from(body: str, context: str, using: str) -> Event:
-    """The event that these two were made of, its instance rebuilt from the snapshot."""
+    """Return the event that these two were made of, its instance rebuilt from the snapshot."""
     facts = msgspec.json.decode(body, type=_Body)
     around = msgspec.json.decode(context, type=_Context)
     return Event(
         id=facts.id,
-        time=facts.timestamp,
+        time=_as_the_site_has_it(facts.timestamp),
         resource=facts.object_type,
         action=facts.event_type,
-        object_id=facts.object_id,
+        object_id=None if facts.object_id is None else str(facts.object_id),
         snapshot=facts.object_serialization,
         changes=facts.changes,
-        arguments=facts.arguments,
+        arguments=facts.arguments if around.arguments is None else around.arguments,
         payload=facts.payload,
         actor=around.actor,
         request=around.request,
@@ -124,3 +198,16 @@ def event_from(body: str, context: str, using: str) -> Event:
         using=using,
         instance=rebuilt(facts.object_type, facts.object_serialization, using),
     )
+
+
+def _as_the_site_has_it(moment: datetime.datetime) -> datetime.datetime:
+    return moment if settings.USE_TZ else timezone.make_naive(moment, timezone.get_default_timezone())
+
+
+def is_stub(body: str) -> bool:
+    """Return whether a body is a small one in place of one that could not be rendered (`stub_of`)."""
+    return bool(msgspec.json.decode(body, type=_Stub).error)
+
+
+class _Stub(msgspec.Struct):
+    error: str = ""

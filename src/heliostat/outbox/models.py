@@ -66,7 +66,8 @@ class Callback(models.Model):
     """One durable promise to tell one subscriber of one event.
 
     `subscriber` is a kind and an identifier (`hook:7`, `code:mytom.hooks.tell`). `body` is empty where the event's own
-    body is what is sent. `attempts` counts claims, so that a callback that kills its worker is given up in the end.
+    body is what is sent, and where `render_error` says why it could not be rendered: then nothing is ever sent.
+    `attempts` counts claims, so that a callback that kills its worker is given up in the end.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -82,6 +83,9 @@ class Callback(models.Model):
     lease_until = models.DateTimeField(null=True)
     claim_token = models.BigIntegerField(null=True)
     body = models.TextField(null=True)  # noqa: DJ001  none means: the event's
+    render_error = models.CharField(
+        max_length=500, blank=True, default="", help_text="Why its body could not be rendered; it is never sent."
+    )
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
 
@@ -128,6 +132,13 @@ class Callback(models.Model):
 
     def __str__(self) -> str:
         return f"callback {self.pk} to {self.subscriber}"
+
+    @property
+    def what_is_sent(self) -> str:
+        """The body that is sent; empty where it could not be rendered."""
+        if self.render_error:
+            return ""
+        return self.event.body if self.body is None else self.body
 
     @property
     def message_id(self) -> str:

@@ -19,10 +19,12 @@ from django.db.models import Model
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import registry
 from heliostat.events.resources import model_of
+from heliostat.events.secrets import generic_secrets, has_secret_key
 from heliostat.events.snapshot import rebuilt, told_fields
-from heliostat.outbox.bodies import body_of, context_of, to_json
+from heliostat.outbox.bodies import context_of, to_json
 from heliostat.outbox.dialect import EVENT, dialect_for
-from heliostat.outbox.write import Promise, promise, promises_of
+from heliostat.outbox.rendering import rendering
+from heliostat.outbox.write import Rows, promise, promises_of
 
 logger = logging.getLogger("heliostat.outbox")
 
@@ -59,16 +61,17 @@ def match_events(using: str) -> int:
     with transaction.atomic(using=using), connections[using].cursor() as cursor:
         rows = _locked_rows(cursor, using)
         registry.catch_up()  # somebody in another process may have asked just before it happened
-        promises: list[Promise] = []
+        written: list[Rows] = []
         for row in rows:
             try:
-                with transaction.atomic(using=using):
-                    promises += _matched(cursor, row, using)
+                with transaction.atomic(using=using), rendering():
+                    written.append(_matched(cursor, row, using))
             except OperationalError:  # the database's trouble, not the event's: it is looked at again
                 raise
             except Exception as error:  # whatever the row, or a subscriber's condition or template, does
                 _refuse(cursor, row, f"{type(error).__name__}: {error}")
-        promise(cursor, promises, using)
+        promises = [one for each in written for one in each.promises]
+        promise(cursor, promises, using, [one for each in written for one in each.failed])
     return len(rows)
 
 
@@ -88,12 +91,14 @@ def _locked_rows(cursor: Any, using: str) -> list[Row]:
     return [Row(*row) for row in cursor.fetchall()]
 
 
-def _matched(cursor: Any, row: Row, using: str) -> list[Promise]:
+def _matched(cursor: Any, row: Row, using: str) -> Rows:
     event = _event_of(row, using)
     durable = [one for one in registry.matcher.match(event) if one.phase is Phase.DURABLE]
-    promises = promises_of(event, durable, using)
-    _write_back(cursor, row, context_of(event), body_of(event))
-    return promises
+    rows = promises_of(event, durable, using, (OperationalError,))
+    _write_back(cursor, row, context_of(event), rows.body)
+    if row.object_id != event.object_id:  # it is a secret
+        cursor.execute(f"UPDATE {EVENT} SET object_id = NULL WHERE id = %s", [row.id])
+    return rows
 
 
 def _refuse(cursor: Any, row: Row, problem: str) -> None:
@@ -112,15 +117,15 @@ def _event_of(row: Row, using: str) -> Event:
         raise ValueError("it has no resource, or no action")
     facts = msgspec.json.decode(row.body, type=_Facts)
     model = model_of(row.resource)
-    snapshot = _told(facts.object_serialization, model)
+    snapshot = _told(facts.object_serialization, model, using)
     return Event(
         id=UUID(row.id),
         time=_moment(row.created_at, using),
         resource=row.resource,
         action=row.action,
-        object_id=row.object_id,
+        object_id=None if model is not None and has_secret_key(model) else row.object_id,
         snapshot=snapshot,
-        changes=_told_changes(facts.changes, model),
+        changes=_told_changes(facts, model, using),
         arguments=facts.arguments,
         payload=facts.payload,
         using=using,
@@ -128,18 +133,23 @@ def _event_of(row: Row, using: str) -> Event:
     )
 
 
-def _told(values: Mapping[str, Any], model: type[Model] | None) -> Mapping[str, Any]:
+def _told(values: Mapping[str, Any], model: type[Model] | None, using: str) -> Mapping[str, Any]:
     """Of a model, the fields that may be told, by their names; a trigger knows columns, secret ones too."""
     if model is None:
         return values
     known = _by_column(values, model)
-    return {name: convert(known[name]) for name, _, convert in told_fields(model) if name in known}
+    told = {name: (attname, convert(known[name])) for name, attname, convert in told_fields(model) if name in known}
+    hidden = generic_secrets(model, dict(told.values()), using)
+    return {name: value for name, (_, value) in told.items() if name not in hidden}
 
 
-def _told_changes(changes: Mapping[str, tuple[Any, Any]], model: type[Model] | None) -> Mapping[str, tuple[Any, Any]]:
-    old = _told({name: pair[0] for name, pair in changes.items()}, model)
-    new = _told({name: pair[1] for name, pair in changes.items()}, model)
-    return {name: (old[name], new[name]) for name in new}
+def _told_changes(facts: _Facts, model: type[Model] | None, using: str) -> Mapping[str, tuple[Any, Any]]:
+    if model is None:
+        return facts.changes
+    now, changes = _by_column(facts.object_serialization, model), _by_column(facts.changes, model)
+    old = _told({**now, **{name: pair[0] for name, pair in changes.items()}}, model, using)
+    new = _told({**now, **{name: pair[1] for name, pair in changes.items()}}, model, using)
+    return {name: (old[name], new[name]) for name in changes if name in old and name in new}
 
 
 def _by_column(values: Mapping[str, Any], model: type[Model]) -> dict[str, Any]:

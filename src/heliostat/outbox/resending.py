@@ -17,6 +17,7 @@ from heliostat.outbox import handover, transitions
 from heliostat.outbox.finding import in_state
 from heliostat.outbox.handover import left_to_worker
 from heliostat.outbox.models import Callback, Status
+from heliostat.outbox.rendering_again import render_again
 from heliostat.outbox.transitions import ENDED
 
 BATCH = 1000
@@ -36,6 +37,8 @@ def resend(
 ) -> int:
     """Send these callbacks again, with the same id and body; gives how many there were.
 
+    What could not be rendered is rendered again, of the event as it was; what still cannot be stays an error.
+
     What is waiting or being sent is left alone. After each batch `done` is told how many have been made to wait so far.
     A deliverer tells a few at once, like what just happened; many are left to the worker, so that nobody waits long.
     """
@@ -44,6 +47,7 @@ def resend(
     count = 0
     with left_to_worker() if len(keys) > handover.AT_ONCE else nullcontext():
         for start in range(0, len(keys), BATCH):
+            render_again(keys[start : start + BATCH], using, states)
             count += transitions.resend(keys[start : start + BATCH], using, states)
             done(count)
     return count

@@ -196,10 +196,12 @@ def hasten(using: str, *, subscriber: str = "", ids: Sequence[int] | None = None
 def resend(ids: Iterable[int], using: str, only: Sequence[Status] = ENDED) -> int:
     """Send callbacks again that ended like this, with the same id and body, and all attempts before them.
 
+    One whose body could not be rendered stays what it is (see `outbox.rendering_again`).
+
     One transaction; `outbox.resending` makes batches of many. They are due since they were made, as in `hasten`.
     """
     keys = list(ids)
-    ended = Callback.objects.using(using).filter(pk__in=keys, status__in=only)
+    ended = Callback.objects.using(using).filter(pk__in=keys, status__in=only, render_error="")
     again = {"status": Status.WAITING, "attempts": 0, "due_at": F("created_at"), "status_details": "to be resent"}
     with transaction.atomic(using=using):
         count = ended.update(**again, updated_at=timezone.now())

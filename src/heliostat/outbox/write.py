@@ -1,13 +1,14 @@
-"""Writing promises: event and callback rows, in the transaction of the change.
+"""Writing event and callback rows, in the transaction of the change.
 
-A fixed number of statements, however many subscribers matched: at most one for events and one for callbacks.
+A fixed number of statements, however many subscribers matched: at most one for events and one for callbacks (and one
+for callbacks that cannot be rendered). Only a statement that fails here fails the change: the event would be lost.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connections, transaction
 
@@ -15,13 +16,23 @@ from heliostat.events.event import Event
 from heliostat.events.matching import Subscription
 from heliostat.events.telling import Told
 from heliostat.outbox import handover, wakeup
-from heliostat.outbox.bodies import body_of, bounded, context_of
+from heliostat.outbox.bodies import context_of
 from heliostat.outbox.databases import explained, has_outbox
 from heliostat.outbox.dialect import dialect_for
+from heliostat.outbox.dialect.inserts import Row
 from heliostat.outbox.lanes import lane_of
 from heliostat.outbox.models import Event as EventRow
+from heliostat.outbox.rendering import Errors, render, rendering
 
-Promise = tuple[Any, ...]
+
+class Rows(NamedTuple):
+    """What is written of an event: the body of its own row, callbacks to send, and callbacks that are errors."""
+
+    body: str
+    promises: list[Row]
+    failed: list[Row]
+
+
 LONGEST_KEY = EventRow._meta.get_field("object_id").max_length
 
 
@@ -29,39 +40,44 @@ def write(told: Sequence[Told], using: str) -> None:
     """Promise to tell each of these subscribers of each of these events, where this database has an outbox."""
     if not has_outbox(using):
         return
-    uuid, time = _adapters(using)
-    events = [_event_row(event, uuid, time) for event, _ in told]
-    promises = [row for event, found in told for row in promises_of(event, found, using)]
+    events: list[Row] = []
+    promises: list[Row] = []
+    failed: list[Row] = []
+    with rendering():
+        for event, found in told:
+            rows = promises_of(event, found, using)
+            events.append(_event_row(event, rows.body, using))
+            promises += rows.promises
+            failed += rows.failed
     with transaction.atomic(using=using, savepoint=False), connections[using].cursor() as cursor:
         with explained(using):
-            dialect_for(using).promise(cursor, events, promises)
+            dialect_for(using).promise(cursor, events, promises, failed)
         wakeup.ring_after_commit(using)
         handover.after_commit(told, using)
 
 
-def _event_row(event: Event, uuid: Any, time: Any) -> tuple[Any, ...]:
-    body, context = body_of(event), context_of(event)
+def _event_row(event: Event, body: str, using: str) -> Row:
+    uuid, time = _adapters(using)
     object_id = event.object_id and event.object_id[:LONGEST_KEY]  # to find it by; the body has it whole
-    return (uuid(event.id), event.resource, event.action, object_id, body, context, time(event.time))
+    return (uuid(event.id), event.resource, event.action, object_id, body, context_of(event), time(event.time))
 
 
-def promises_of(event: Event, subscriptions: Sequence[Subscription], using: str) -> list[Promise]:
-    """What is promised to these subscribers of an event, as rows."""
+def promises_of(event: Event, subscriptions: Sequence[Subscription], using: str, fatal: Errors = ()) -> Rows:
+    """Return the body of an event's row, and the rows of its callbacks. Raises `fatal` errors of code that renders."""
     event_id = _adapters(using)[0](event.id)
-    return [
-        (event_id, one.name, lane_of(event) if one.ordered else None, _own_body(event, one)) for one in subscriptions
-    ]
+    body, rendered = render(event, subscriptions, fatal)
+    rows = Rows(body, [], [])
+    for one in rendered:
+        lane = lane_of(event) if one.subscription.ordered else None
+        chosen, content = (rows.failed, one.problem) if one.problem else (rows.promises, one.body)
+        chosen.append((event_id, one.subscription.name, lane, content))
+    return rows
 
 
-def promise(cursor: Any, promises: Sequence[Promise], using: str) -> None:
-    """Write promises down of events that are there already."""
-    dialect_for(using).promise(cursor, [], promises)
+def promise(cursor: Any, promises: Sequence[Row], using: str, failed: Sequence[Row] = ()) -> None:
+    """Write the callbacks of events that are there already."""
+    dialect_for(using).promise(cursor, [], promises, failed)
     wakeup.ring_after_commit(using)
-
-
-def _own_body(event: Event, subscription: Subscription) -> str | None:
-    body = subscription.body(event) if subscription.body else None
-    return None if body is None else bounded(body, f"{event.type} for {subscription.name}")
 
 
 @cache

@@ -19,12 +19,13 @@ from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, models
 
 from heliostat.conf import conf, did_you_mean
 from heliostat.events.event import Event
 from heliostat.events.resources import ACTIONS, model_of
-from heliostat.events.secrets import is_secret
+from heliostat.events.savepoint import own_savepoint
+from heliostat.events.secrets import generic_secrets, points_to_secret, without_secrets_of_event
 from heliostat.events.snapshot import told_fields
 from heliostat.events.types import NO_READS, READ, REMEDY, WILD, actions_of
 from heliostat.webhooks.comparing import ANYTHING, OPERATORS, Kind, Test, kind_of_field, test_of
@@ -93,8 +94,8 @@ class _Reader:
         }
         self.subjects: dict[str, Callable[[list[str], str], tuple[Kind, ValueOf]]] = {
             "field": self._field,
-            "payload": lambda names, _: (ANYTHING, _inside(lambda event: event.payload, names)),
-            "argument": lambda names, _: (ANYTHING, _inside(lambda event: event.arguments, names)),
+            "payload": lambda names, _: self._of_event("payload", names),
+            "argument": lambda names, _: self._of_event("arguments", names),
         }
 
     def condition(self, data: Any, place: str, depth: int = 1) -> Condition:
@@ -172,6 +173,14 @@ class _Reader:
         tests = [_test(kind, name, data[name], f"{place}.{name}") for name in operators]
         return _all([_of_value(value_of, test) for test in tests])
 
+    def _of_event(self, part: str, names: list[str]) -> tuple[Kind, ValueOf]:
+        """What came with an event, as it would be sent."""
+
+        def value_of(event: Event) -> Any:
+            return without_secrets_of_event(event.resource, part, getattr(event, part))
+
+        return ANYTHING, _inside(value_of, names)
+
     def _field(self, names: list[str], place: str) -> tuple[Kind, ValueOf]:
         first, *inner = names
         first = self.fields.named(first, place)
@@ -203,7 +212,7 @@ class _Fields:
             return self.model._meta.pk.name
         if name in self.kinds or name in self.many:
             return name
-        if is_secret(self.model, name) and name in {each.name for each in self.model._meta.concrete_fields}:
+        if any(each.name == name and points_to_secret(each, self.model) for each in self.model._meta.concrete_fields):
             raise _wrong(place, f"“{name}” is a secret, which hooks are not told")
         known = [*self.kinds, *self.many]
         raise _wrong(place, f"{self.model.__name__} has no field “{name}”.{did_you_mean(name, known)}")
@@ -270,8 +279,13 @@ def _fetched(instance: Any, name: str) -> Any:
     """The object was loaded without this field (`defer`), so the snapshot does not have it."""
     if not isinstance(instance, models.Model):
         return None
-    found = [each for each in told_fields(type(instance)) if each[0] == name]
-    return found[0][2](getattr(instance, found[0][1])) if found else None
+    model, using = type(instance), instance._state.db or DEFAULT_DB_ALIAS
+    found = [each for each in told_fields(model) if each[0] == name]
+    if not found:
+        return None
+    with own_savepoint():
+        value = getattr(instance, found[0][1])
+        return None if name in generic_secrets(model, instance.__dict__, using) else found[0][2](value)
 
 
 def _inside(value_of: ValueOf, names: Sequence[str]) -> ValueOf:

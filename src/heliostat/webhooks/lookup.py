@@ -1,7 +1,8 @@
 """What a name in a payload template stands for: `instance.depot.name`, `event_type`, a signal's own arguments.
 
 Templates are written by whoever may make hooks, so nothing is called here: fields, relations to one object, and plain
-attributes are looked up; methods, properties, managers, private names and fields that hold secrets are not.
+attributes are looked up; methods, properties, managers, private names and fields that hold secrets are not. Each object
+on the way is asked of its viewer, the owner of the hook: what they may not view is nothing.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from functools import cache
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, models
 
 from heliostat.conf import did_you_mean
 from heliostat.events.event import Event
-from heliostat.events.secrets import is_secret
+from heliostat.events.resources import model_of
+from heliostat.events.secrets import generic_secrets, is_secret, points_to_secret, without_secrets_of_event
 from heliostat.events.snapshot import told_fields
+from heliostat.outbox.bodies import key_in_body
+from heliostat.webhooks.viewer import Viewer
 
 DEEPEST = 5
 PLAIN = (
@@ -34,7 +38,7 @@ EVENT_NAMES: dict[str, Callable[[Event], Any]] = {
     "id": lambda event: event.id,
     "timestamp": lambda event: event.time,
     "object_type": lambda event: event.resource,
-    "object_id": lambda event: event.object_id,
+    "object_id": key_in_body,
     "changes": lambda event: dict(event.changes),
     # what Django's post_save carries
     "created": lambda event: event.action == "created",
@@ -43,44 +47,56 @@ EVENT_NAMES: dict[str, Callable[[Event], Any]] = {
     "update_fields": lambda event: list(event.changes) or None,
 }
 
+OF_OBJECT = ("object_id", "changes", "update_fields")  # what only those may be sent who may view the object
 
-def value_at(event: Event, path: Sequence[str]) -> Any:
-    """The value of a name for an event; None where there is none, or where it is nobody's business."""
+
+def value_at(event: Event, path: Sequence[str], viewer: Viewer | None = None) -> Any:
+    """Return the value of a name for an event; None where there is none, or where it may not be sent to the viewer."""
+    viewer = viewer or Viewer(None, event)
     root, *names = path
     if root == "instance":
-        return _of_object(event, names or ["pk"])
-    return _walk(_of_event(event, root), names)
+        return viewer.shown(_of_object(event, names or ["pk"], viewer))
+    if root in event.arguments:
+        arguments = without_secrets_of_event(event.resource, "arguments", event.arguments)
+        return viewer.shown(_walk(arguments.get(root), names, viewer))
+    if root not in EVENT_NAMES or (root in OF_OBJECT and not _may_view_object(event, viewer)):
+        return None
+    return _walk(EVENT_NAMES[root](event), names, viewer)
 
 
-def _of_event(event: Event, name: str) -> Any:
-    if name in event.arguments:
-        return event.arguments[name]
-    return EVENT_NAMES[name](event) if name in EVENT_NAMES else None
+def _may_view_object(event: Event, viewer: Viewer) -> bool:
+    if isinstance(event.instance, models.Model):
+        return viewer.may(type(event.instance), event.instance)
+    model = model_of(event.resource)
+    return model is None or viewer.may(model)
 
 
-def _of_object(event: Event, names: list[str]) -> Any:
+def _of_object(event: Event, names: list[str], viewer: Viewer) -> Any:
     """The object's own fields are taken from the snapshot: as it was then, whatever happened to it since."""
+    if not _may_view_object(event, viewer):
+        return None
     if not isinstance(event.instance, models.Model):
-        return _walk(event.snapshot, names)
+        return _walk(event.snapshot, names, viewer)
     field = _fields(type(event.instance)).get(names[0])
     is_followed = len(names) > 1 and field is not None and field.is_relation
     if field is not None and field.name in event.snapshot and not is_followed:
-        return _walk(event.snapshot[field.name], names[1:])
-    return _walk(event.instance, names)
+        return _walk(event.snapshot[field.name], names[1:], viewer)
+    return _walk(viewer.twin(event), names, viewer)
 
 
-def _walk(value: Any, names: Sequence[str]) -> Any:
+def _walk(value: Any, names: Sequence[str], viewer: Viewer) -> Any:
     for position, name in enumerate(names, start=1):
         if name.startswith("_"):
             return None
         if isinstance(value, models.Model):
-            value = _attribute(value, name, is_last=position == len(names))
+            may = viewer.may(type(value), value)
+            value = _attribute(value, name, position == len(names), viewer) if may else None
         else:
             value = value.get(name) if isinstance(value, Mapping) else None
     return value
 
 
-def _attribute(instance: models.Model, name: str, is_last: bool) -> Any:
+def _attribute(instance: models.Model, name: str, is_last: bool, viewer: Viewer) -> Any:
     model = type(instance)
     if is_secret(model, name):
         return None
@@ -90,12 +106,24 @@ def _attribute(instance: models.Model, name: str, is_last: bool) -> Any:
         return value if isinstance(value, PLAIN) else None
     if is_secret(model, field.name) or _is_many(field):
         return None
+    if is_last and hasattr(field, "fk_field"):  # of a generic relation, the key is a value of this object
+        field = model._meta.get_field(field.fk_field)
     if field.concrete and (is_last or not field.is_relation):
-        return _converters(model)[field.name](getattr(instance, field.attname))
+        return _own_value(instance, field)
+    viewer.follow(instance, field)
     try:
         return getattr(instance, name if not field.concrete else field.name)
     except ObjectDoesNotExist:
         return None
+
+
+def _own_value(instance: models.Model, field: Any) -> Any:
+    model = type(instance)
+    if points_to_secret(field, model):
+        return None
+    if field.name in generic_secrets(model, instance.__dict__, instance._state.db or DEFAULT_DB_ALIAS):
+        return None
+    return _converters(model)[field.name](getattr(instance, field.attname))
 
 
 @cache
@@ -137,7 +165,7 @@ def _why_refused_of(model: type[models.Model] | None, names: Sequence[str]) -> s
     for position, name in enumerate(names, start=1):
         if model is None:  # a generic relation may lead to anything
             return None
-        if reason := _why_closed(model, name):
+        if reason := _why_closed(model, name, is_last=position == len(names)):
             return reason
         field = _fields(model).get(name)
         if field is None or isinstance(field, models.JSONField):
@@ -159,10 +187,12 @@ def models_on(path: Sequence[str], model: type[models.Model]) -> Iterator[type[m
         yield current
 
 
-def _why_closed(model: type[models.Model], name: str) -> str | None:
+def _why_closed(model: type[models.Model], name: str, is_last: bool) -> str | None:
     field = _fields(model).get(name)
     if is_secret(model, field.name if field is not None else name):
         return f"holds “{name}”, which is a secret"
+    if is_last and field is not None and field.concrete and points_to_secret(field, model):
+        return f"holds “{name}”, whose value is the key of an object, and that is a secret"
     if field is not None:
         return f"holds “{name}”, which is many objects" if _is_many(field) else None
     attribute = inspect.getattr_static(model, name, None)

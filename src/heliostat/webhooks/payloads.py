@@ -1,37 +1,36 @@
-"""What a hook is sent: made when it happened, inside the transaction of the change.
+"""What a hook is sent: rendered when it happens, inside the transaction of the change.
 
 In this order: an explicit payload (`emit(..., payload=)`), the hook's `payload_template`, its `serializer_class`, what
 the model says itself (`get_static_payload()`, `get_dynamic_payload(hook)`), the event's default body.
 
-A template, serializer or method that fails does not undo the change: it is logged, and the default body is sent.
+A template, serializer or method that fails does not undo the change, and nothing else is sent in its place: the
+callback is an error, with the reason.
 """
 
 from __future__ import annotations
 
 import copy
 import logging
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import msgspec
-from django.db import models, transaction
 
 from heliostat.conf import conf
 from heliostat.events.context import telling
 from heliostat.events.event import Event
-from heliostat.events.secrets import is_secret
-from heliostat.exceptions import ConfigurationError
-from heliostat.outbox.bodies import body_of
-from heliostat.redaction import is_secret_name
+from heliostat.events.savepoint import own_savepoint
+from heliostat.events.secrets import without_secrets_of_event
+from heliostat.exceptions import ConfigurationError, SnapshotError
+from heliostat.outbox.rendering import default_body, is_rendering, memory_of, rendering
 from heliostat.webhooks.content import Kind, kind_of
 from heliostat.webhooks.deliverers.overrides import dumped, has_own_dump
-from heliostat.webhooks.exceptions import InvalidSerializerError
+from heliostat.webhooks.exceptions import InvalidPayloadError, InvalidSerializerError
 from heliostat.webhooks.paths import object_at
+from heliostat.webhooks.redacting import without_secrets
 from heliostat.webhooks.templates import compiled, without_nul
+from heliostat.webhooks.viewer import Viewer
 
 if TYPE_CHECKING:
     from heliostat.webhooks.models import Hook
@@ -39,34 +38,44 @@ if TYPE_CHECKING:
 logger = logging.getLogger("heliostat.webhooks")
 
 STATIC, DYNAMIC = "get_static_payload", "get_dynamic_payload"
-REMEMBERED_EVENTS = 16  # one is enough, unless a payload saves objects itself
+SPENT = "bytes rendered for owners"
+TOO_MUCH = (
+    "The hooks of one owner are sent at most {:,} bytes of one event (HELIOSTAT_RENDER_LIMIT), and the hooks before "
+    "this one took them: send less, or use fewer hooks."
+)
 
 
 def body_for(hook: Hook, event: Event) -> str | None:
-    """The body of this hook for an event, or None where it is the event's own."""
+    """Return the body of this hook for an event, or None where it is the event's own.
+
+    Raises, and logs, whatever the template, serializer or method of the model raises; `InvalidPayloadError` where the
+    hooks of its owner have taken more bytes of this event than HELIOSTAT_RENDER_LIMIT allows.
+    """
     try:
-        return made_body(hook, event)
+        body = made_body(hook, event)
+        if body is not None:
+            _spend(hook, event, len(body) if body.isascii() else len(body.encode()))
     except Exception:
-        if conf.hooks_raise_exceptions or event.payload is not None:
-            raise
         logger.exception(
-            "hook %s: its payload for %s %s (event %s) could not be made; the default body is sent in its place",
+            "hook %s: its payload for %s %s (event %s) could not be made; it is not sent",
             hook.pk,
             event.type,
             event.object_id,
             event.id,
         )
-        return None
+        raise
+    return body
 
 
 def made_body(hook: Hook, event: Event) -> str | None:
-    """The same; raises whatever the template, serializer or method of the model raises."""
-    if event.payload is not None:
-        return _written(event.payload, hook, event)
-    maker = _maker(hook, event)
+    """The same for a single hook; nothing is counted or logged."""
+    if not is_rendering():
+        with rendering():
+            return made_body(hook, event)
+    maker = _from_caller if event.payload is not None else _maker(hook, event)
     if maker is None:
         return None
-    with telling(event), _own_savepoint(event.using):
+    with telling(event), own_savepoint():
         return maker(hook, event)
 
 
@@ -86,23 +95,33 @@ def _maker_of_instance(hook: Hook, event: Event) -> Callable[[Hook, Event], str]
 
 
 def _default(_: Hook, event: Event) -> str:
-    return without_nul(dumped(msgspec.json.decode(body_of(event)), event.type))
+    body, problem = default_body(event)
+    if body is None:
+        raise SnapshotError(problem)
+    return without_nul(dumped(msgspec.json.decode(body), event.type))
+
+
+def _from_caller(hook: Hook, event: Event) -> str:
+    return _written(without_secrets_of_event(event.resource, "payload", event.payload), hook, event)
 
 
 def _from_template(hook: Hook, event: Event) -> str:
-    return compiled(hook.payload_template, hook.content_type).render(event)
+    template = compiled(hook.payload_template, hook.content_type)
+    if (room := _room(hook, event)) == 0:
+        raise InvalidPayloadError(TOO_MUCH.format(conf.render_limit))
+    return template.render(event, Viewer.of(hook, event), room)
 
 
 def _from_serializer(hook: Hook, event: Event) -> str:
     told = serializer_at(hook.serializer_class).to_representation(event.instance)
-    return _written(_without_nested_secrets(without_secrets(told, event.instance)), hook, event)
+    return _written(without_secrets(told, event.instance, event.using), hook, event)
 
 
 def _from_model(hook: Hook, event: Event) -> str:
-    payload = _static.of(event)
+    payload = _static_payload(event)
     if (dynamic := getattr(event.instance, DYNAMIC, None)) is not None:
         payload = _merged(payload, dynamic(_with_action(hook, event.action)))
-    return _written(without_secrets(payload, event.instance), hook, event)
+    return _written(without_secrets(payload, event.instance, event.using), hook, event)
 
 
 def _merged(static: Any, dynamic: Any) -> Any:
@@ -124,53 +143,36 @@ def _written(payload: Any, hook: Hook, event: Event) -> str:
     return without_nul(dumped(payload, f"the payload of {event.type}"))
 
 
-class _StaticPayloads(threading.local):
-    """What `get_static_payload()` gave, or how it failed: it is called once for an event, however many hooks."""
-
-    def __init__(self) -> None:
-        self._known: dict[UUID, tuple[Any, Exception | None]] = {}
-
-    def of(self, event: Event) -> Any:
-        if event.id not in self._known:
-            if len(self._known) >= REMEMBERED_EVENTS:
-                del self._known[next(iter(self._known))]
-            self._known[event.id] = self._call(event)
-        payload, failure = self._known[event.id]
-        if failure is not None:
-            raise failure
-        return payload
-
-    def _call(self, event: Event) -> tuple[Any, Exception | None]:
-        method = getattr(event.instance, STATIC, None)
-        try:
-            return (method() if method is not None else None), None
-        except Exception as error:
-            return None, error
-
-
-_static = _StaticPayloads()
-
-
-def without_secrets(payload: Any, instance: models.Model) -> Any:
-    """A payload without the object's own secret fields: `model_to_dict(user)` holds a password's hash."""
-    if not isinstance(payload, Mapping):
-        return payload
-    model = type(instance)
-    fields = {name for field in model._meta.concrete_fields for name in (field.name, field.attname)}
-    return {name: value for name, value in payload.items() if not (name in fields and is_secret(model, name))}
-
-
-def _without_nested_secrets(payload: Any) -> Any:
-    """Serializers with a `depth` write related objects out, with whatever fields they have."""
-    if isinstance(payload, Mapping):
-        return {name: _without_nested(value) for name, value in payload.items()}
+def _static_payload(event: Event) -> Any:
+    """What `get_static_payload()` gives. It is called once for an event, however many hooks; so it fails once, too."""
+    known = memory_of(event)
+    if STATIC not in known:
+        known[STATIC] = _called(getattr(event.instance, STATIC, None))
+    payload, failure = known[STATIC]
+    if failure is not None:
+        raise failure
     return payload
 
 
-def _without_nested(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _without_nested(item) for name, item in value.items() if not is_secret_name(name)}
-    return [_without_nested(item) for item in value] if isinstance(value, (list, tuple)) else value
+def _called(method: Callable[[], Any] | None) -> tuple[Any, Exception | None]:
+    try:
+        with own_savepoint():
+            return (method() if method is not None else None), None
+    except Exception as error:
+        return None, error
+
+
+def _room(hook: Hook, event: Event) -> int:
+    """Bytes that the hooks of this owner may still be sent of this event."""
+    spent = memory_of(event).setdefault(SPENT, {})
+    return int(max(0, conf.render_limit - spent.get(hook.user_id, 0)))
+
+
+def _spend(hook: Hook, event: Event, size: int) -> None:
+    if size > _room(hook, event):
+        raise InvalidPayloadError(TOO_MUCH.format(conf.render_limit))
+    spent = memory_of(event).setdefault(SPENT, {})
+    spent[hook.user_id] = spent.get(hook.user_id, 0) + size
 
 
 @cache
@@ -191,29 +193,3 @@ def check_serializer(path: str) -> None:
         serializer_at(path)
     except Exception as error:
         raise InvalidSerializerError(f"The serializer “{path}” cannot be made without arguments: {error}") from error
-
-
-@contextmanager
-def _own_savepoint(using: str) -> Iterator[None]:
-    """Should a query inside fail, the caller's transaction goes on. Costs nothing where there is no query."""
-    connection = transaction.get_connection(using)
-    needed_rollback = connection.needs_rollback
-    savepoint: list[str] = []
-
-    def before_the_first_query(execute: Any, *query: Any) -> Any:
-        if not begun:
-            begun.append(True)
-            savepoint.append(connection.savepoint())
-        return execute(*query)
-
-    begun: list[bool] = [] if connection.in_atomic_block else [True]
-    try:
-        with connection.execute_wrapper(before_the_first_query):
-            yield
-        if savepoint:
-            connection.savepoint_commit(savepoint[0])
-    except BaseException:
-        if savepoint:
-            connection.needs_rollback = needed_rollback  # what failed inside is undone right here
-            connection.savepoint_rollback(savepoint[0])
-        raise

@@ -3,15 +3,13 @@
 What is asked while payloads are rendered is kept for seconds, in two memories, so that no answer outlives what it was
 asked about. Answers that were read outside a transaction, or in one that has since committed, count for the whole
 process for HELIOSTAT_PERMISSION_CACHE seconds. Answers inside a transaction may follow from its own changes, which can
-be rolled back: they count only inside `asking_once()`.
+be rolled back: they count only while one change is rendered.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -22,6 +20,7 @@ from django.db.models import Model
 from django.utils.module_loading import import_string
 
 from heliostat.conf import Conf, conf
+from heliostat.outbox.rendering import memory
 from heliostat.permissions import has_permission
 
 MOST_REMEMBERED = 10_000
@@ -31,7 +30,6 @@ Answer = tuple[float, Any]
 """When it was read (monotonic seconds), and what was read."""
 
 _committed: dict[Question, Answer] = {}
-_asking: ContextVar[dict[Question, Answer] | None] = ContextVar("heliostat_asking", default=None)
 
 
 def may_view(user: Any, model: type[Model], obj: Model | None = None) -> bool:
@@ -53,19 +51,6 @@ def fresh(user: Any) -> Any | None:
     """Return the user as the database has it, with permissions not looked up yet; None where it is deleted."""
     users = get_user_model()._base_manager.using(_using(user))
     return _remembered(("user", *_identity(user)), user, lambda: users.filter(pk=user.pk).first())
-
-
-@contextmanager
-def asking_once() -> Iterator[None]:
-    """Ask each question once inside, even in a transaction, where answers are else not kept."""
-    if _asking.get() is not None:
-        yield
-        return
-    token = _asking.set({})
-    try:
-        yield
-    finally:
-        _asking.reset(token)
 
 
 def forget_answers(**_: object) -> None:
@@ -104,13 +89,12 @@ def _using(user: Any) -> str:
 
 
 def _remembered(question: Question, user: Any, ask: Callable[[], Any]) -> Any:
-    now, here = time.monotonic(), _asking.get()
-    for memory in (here or {}, _committed):
-        if (known := memory.get(question)) is not None and now - known[0] < conf.permission_cache:
+    now, here = time.monotonic(), memory()
+    for answers in (here, _committed):
+        if (known := answers.get(question)) is not None and now - known[0] < conf.permission_cache:
             return known[1]
     answer = (now, ask())
-    if here is not None:
-        here[question] = answer
+    here[question] = answer
     _keep_when_committed(question, answer, _using(user))
     return answer[1]
 

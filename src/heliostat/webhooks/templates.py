@@ -21,6 +21,7 @@ from heliostat.outbox.bodies import to_json
 from heliostat.webhooks.content import Kind, kind_of
 from heliostat.webhooks.exceptions import InvalidPayloadError
 from heliostat.webhooks.lookup import value_at, why_refused
+from heliostat.webhooks.viewer import Viewer
 from heliostat.webhooks.wellformed import Malformed, check_wellformed
 
 LONGEST_TEMPLATE = 64 * 1024
@@ -53,16 +54,19 @@ class Template:
     kind: Kind
     pieces: tuple[str | Placeholder, ...]
 
-    def render(self, event: Event) -> str:
-        """The body for an event; raises `InvalidPayloadError` where it becomes too long."""
+    def render(self, event: Event, viewer: Viewer | None = None, most: int = LONGEST_BODY) -> str:
+        """Return the body for an event, of what the viewer may view.
+
+        Raises `InvalidPayloadError` where it becomes longer than `most` characters, or than any body may be.
+        """
         escape = ESCAPES[self.kind]
         parts: list[str] = []
-        room = LONGEST_BODY
+        room = most = min(most, LONGEST_BODY)
         for piece in self.pieces:
-            part = piece if isinstance(piece, str) else escape(value_at(event, piece.path), piece)
+            part = piece if isinstance(piece, str) else escape(value_at(event, piece.path, viewer), piece)
             room -= len(part)
             if room < 0:
-                raise InvalidPayloadError(f"The payload is longer than {LONGEST_BODY} characters.")
+                raise InvalidPayloadError(f"The payload is longer than {most} characters.")
             parts.append(part)
         return "".join(parts)
 

@@ -97,7 +97,7 @@ class CallbackAdmin(LogAdmin):
         context |= {
             "what": object_link(obj.event, request, self.admin_site),
             "told": subscriber_link(obj.subscriber),
-            "body": pretty(obj.event.body if obj.body is None else obj.body),
+            "body": pretty(obj.what_is_sent) if obj.what_is_sent else "",
             "log": log[:ATTEMPTS_SHOWN],
             "may_resend": self.has_resend_permission(request, obj) and obj.status != Status.SENDING,
             "is_waiting": obj.status == Status.WAITING,
@@ -106,4 +106,6 @@ class CallbackAdmin(LogAdmin):
 
 
 def _say_sent_again(request: HttpRequest, count: int) -> None:
-    messages.success(request, f"{count} will be sent again; what is waiting or being sent was left alone.")
+    messages.success(
+        request, f"{count} will be sent again; what is waiting or being sent, or cannot be rendered, was left alone."
+    )

@@ -13,7 +13,7 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from heliostat.outbox.dialect import lanes
-from heliostat.outbox.dialect.inserts import Row, chunks, insert_callbacks, insert_events
+from heliostat.outbox.dialect.inserts import Row, chunks, insert_callbacks, insert_events, insert_failed
 from heliostat.outbox.models import Attempt, Callback, Event, Gate
 
 CALLBACK = Callback._meta.db_table
@@ -84,13 +84,18 @@ class Dialect:
         """SQL, and its parameter, for a time so many seconds from now."""
         return "%s", self.time(timezone.now() + timedelta(seconds=seconds))
 
-    def promise(self, cursor: Any, events: Sequence[Row], promises: Sequence[Row]) -> None:
-        """Write events and promises down, rows in the order of EVENT_COLUMNS and PROMISE_COLUMNS, and notify."""
+    def promise(self, cursor: Any, events: Sequence[Row], promises: Sequence[Row], failed: Sequence[Row] = ()) -> None:
+        """Write events and callbacks, rows in the order of EVENT_COLUMNS and PROMISE_COLUMNS, and notify.
+
+        `failed` are callbacks that cannot be rendered: rows of an event's id, a subscriber, a lane and the reason.
+        """
         now, value = self.after(0)  # by the clock that says what is due, whatever ours shows
         for rows in chunks(events):
             cursor.execute(insert_events(len(rows), self.insert), list(chain(*rows)))
         for rows in chunks(promises):
             cursor.execute(insert_callbacks(len(rows), now, self.insert), [*chain(*rows), value, value, value])
+        for rows in chunks(failed):
+            cursor.execute(insert_failed(len(rows), now, self.insert), [*chain(*rows), value, value, value])
         self.notify(cursor)
 
     def notify(self, cursor: Any) -> None:

@@ -1,4 +1,4 @@
-"""The statements that write promises down: events, and callbacks."""
+"""The statements that write events and callbacks into the outbox."""
 
 from __future__ import annotations
 
@@ -9,15 +9,28 @@ from typing import Any
 from heliostat.outbox.models import Callback, Event, Status
 
 ROWS_AT_ONCE = 1000  # databases bound the parameters of a statement
+CHARACTERS_AT_ONCE = 2_000_000  # and its length: MariaDB takes 16 MiB, in which a quote counts twice
 
 Row = tuple[Any, ...]
 
 EVENT_COLUMNS = "id, resource, action, object_id, body, context, created_at"
 PROMISE_COLUMNS = "event_id, subscriber, lane, body"
+SAME_COLUMNS = "status, attempts, due_at, created_at, updated_at"
 
 
 def chunks(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    return (rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE))
+    """Yield parts of the rows, none larger than what a statement takes."""
+    part: list[Row] = []
+    size = 0
+    for row in rows:
+        length = sum(len(value) for value in row if isinstance(value, str))
+        if part and (len(part) == ROWS_AT_ONCE or size + length > CHARACTERS_AT_ONCE):
+            yield part
+            part, size = [], 0
+        part.append(row)
+        size += length
+    if part:
+        yield part
 
 
 @cache
@@ -33,10 +46,23 @@ def insert_callbacks(count: int, now: str, insert: str = "INSERT", beside: str =
 
     `insert` is the dialect's word for it; `beside` names a table expression that is to be evaluated with it.
     """
-    columns = f"{PROMISE_COLUMNS}, status, status_details, attempts, due_at, created_at, updated_at"
-    same = f"'{Status.WAITING.value}', '', 0, {now}, {now}, {now}"
+    columns = f"{PROMISE_COLUMNS}, {SAME_COLUMNS}, render_error, status_details"
+    same = f"'{Status.WAITING.value}', 0, {now}, {now}, {now}, '', ''"
     promises = f"WITH promise ({PROMISE_COLUMNS}) AS (VALUES {', '.join(['(%s, %s, %s, %s)'] * count)})"
     source = f"promise, {beside}" if beside else "promise"
     return (
         f"{insert} INTO {Callback._meta.db_table} ({columns}) {promises} SELECT {PROMISE_COLUMNS}, {same} FROM {source}"
+    )
+
+
+@cache
+def insert_failed(count: int, now: str, insert: str = "INSERT") -> str:
+    """Callbacks whose body cannot be rendered: rows of an event's id, a subscriber, a lane and the reason."""
+    columns = f"event_id, subscriber, lane, {SAME_COLUMNS}, render_error, status_details"
+    same = f"'{Status.ERROR.value}', 0, {now}, {now}, {now}, reason, reason"
+    names = "event_id, subscriber, lane, reason"
+    failed = f"WITH failed ({names}) AS (VALUES {', '.join(['(%s, %s, %s, %s)'] * count)})"
+    return (
+        f"{insert} INTO {Callback._meta.db_table} ({columns}) {failed} "
+        f"SELECT event_id, subscriber, lane, {same} FROM failed"
     )

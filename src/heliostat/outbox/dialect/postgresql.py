@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connections
 
 from heliostat.outbox.dialect.base import ATTEMPT, ATTEMPT_COLUMNS, CALLBACK, Claimed, Dialect
-from heliostat.outbox.dialect.inserts import ROWS_AT_ONCE, Row, insert_callbacks, insert_events
+from heliostat.outbox.dialect.inserts import Row, chunks, insert_callbacks, insert_events
 
 CHANNEL = "heliostat_outbox"
 DEADLOCK, SERIALIZATION_FAILURE = "40P01", "40001"
@@ -29,10 +29,11 @@ class PostgreSQL(Dialect):
     def after(self, seconds: float) -> tuple[str, Any]:
         return "(now() + %s * interval '1 second')", seconds
 
-    def promise(self, cursor: Any, events: Sequence[Row], promises: Sequence[Row]) -> None:
+    def promise(self, cursor: Any, events: Sequence[Row], promises: Sequence[Row], failed: Sequence[Row] = ()) -> None:
         """One statement in place of three: where one hook asks, each costs more than its rows."""
-        if not (events and promises) or max(len(events), len(promises)) > ROWS_AT_ONCE:
-            super().promise(cursor, events, promises)
+        are_few = len(list(chunks(events))) == len(list(chunks(promises))) == 1
+        if failed or not are_few:
+            super().promise(cursor, events, promises, failed)
         else:
             cursor.execute(_promise(len(events), len(promises)), [*chain(*events), *chain(*promises)])
 

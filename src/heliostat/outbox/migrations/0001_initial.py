@@ -46,6 +46,15 @@ class Migration(migrations.Migration):
                 ("lease_until", models.DateTimeField(null=True)),
                 ("claim_token", models.BigIntegerField(null=True)),
                 ("body", models.TextField(null=True)),
+                (
+                    "render_error",
+                    models.CharField(
+                        blank=True,
+                        default="",
+                        help_text="Why its body could not be rendered; it is never sent.",
+                        max_length=500,
+                    ),
+                ),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("updated_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],

@@ -1,0 +1,128 @@
+"""What subscribers are sent of an event, made when it happens; what cannot be made is an error of the callback alone.
+
+Nothing in here undoes the change that the event is about: code that renders runs in a savepoint, and its exceptions end
+as the reason in a callback's row.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+from heliostat.conf import conf
+from heliostat.events.event import Event
+from heliostat.events.matching import Subscription
+from heliostat.events.savepoint import own_savepoint
+from heliostat.exceptions import HeliostatError, SnapshotError
+from heliostat.outbox.bodies import body_of, bounded, stub_of
+
+logger = logging.getLogger("heliostat.outbox")
+
+LONGEST_REASON = 500
+Errors = tuple[type[Exception], ...]
+
+_memory: ContextVar[dict[Any, Any] | None] = ContextVar("heliostat_rendering", default=None)
+
+
+class Rendered(NamedTuple):
+    """What one subscriber is sent: its own body, or None for the event's; or the reason why it cannot be rendered."""
+
+    subscription: Subscription
+    body: str | None
+    problem: str = ""
+
+
+@contextmanager
+def rendering() -> Iterator[dict[Any, Any]]:
+    """Give the code that renders events a memory of its own until the end of the block."""
+    known: dict[Any, Any] = {}
+    token = _memory.set(known)
+    try:
+        yield known
+    finally:
+        _memory.reset(token)
+
+
+def memory() -> dict[Any, Any]:
+    """Return the memory of the block that renders now; outside of one, an empty one that nothing remembers."""
+    known = _memory.get()
+    return {} if known is None else known
+
+
+def memory_of(event: Event) -> dict[Any, Any]:
+    """Return what is remembered of this event until the next one is rendered."""
+    known = memory()
+    event_id, facts = known.get("event", (None, {}))
+    if event_id != event.id:
+        facts = {}
+        known["event"] = (event.id, facts)
+    return facts  # type: ignore[no-any-return]
+
+
+def is_rendering() -> bool:
+    """Return whether a block that renders is open."""
+    return _memory.get() is not None
+
+
+def render(event: Event, subscriptions: Sequence[Subscription], fatal: Errors = ()) -> tuple[str, list[Rendered]]:
+    """Return the body of the event's own row, and what each subscriber is sent.
+
+    Where the default body cannot be rendered the row holds a small one that says so, and those who would be sent it get
+    the reason. Raises nothing but `fatal` errors, unless DJANGO_HTTP_HOOKS_RAISE_EXCEPTIONS asks for it.
+    """
+    body, problem = default_body(event)
+    return body or stub_of(event, problem), [_rendered(event, one, problem, fatal) for one in subscriptions]
+
+
+def default_body(event: Event) -> tuple[str | None, str]:
+    """Return the default body of an event, or None and the reason why it cannot be rendered. Made once."""
+    facts = memory_of(event)
+    if "default" not in facts:
+        try:
+            with own_savepoint():
+                facts["default"] = (body_of(event), "")
+        except Exception as error:
+            facts["default"] = (None, reason_of(error))
+    return facts["default"]  # type: ignore[no-any-return]
+
+
+def _rendered(event: Event, subscription: Subscription, default_problem: str, fatal: Errors) -> Rendered:
+    body, problem = None, default_problem
+    if subscription.body is not None:
+        try:
+            with own_savepoint():
+                body, problem = _own_body(event, subscription, default_problem)
+        except Exception as error:  # `body` has logged it
+            if conf.hooks_raise_exceptions or isinstance(error, fatal):
+                raise
+            return Rendered(subscription, None, reason_of(error))
+        if problem and conf.hooks_raise_exceptions:
+            raise SnapshotError(problem)
+    if problem:
+        what = (subscription.name, event.type, event.object_id, event.id, problem)
+        logger.error("%s is not sent %s %s (event %s), its body cannot be rendered: %s", *what)
+    return Rendered(subscription, body, problem)
+
+
+def _own_body(event: Event, subscription: Subscription, default_problem: str) -> tuple[str | None, str]:
+    assert subscription.body is not None
+    body = subscription.body(event)
+    if body is None:
+        return None, default_problem
+    try:
+        return bounded(body, f"{event.type} for {subscription.name}"), ""
+    except SnapshotError as error:
+        return None, reason_of(error)
+
+
+def reason_of(error: BaseException) -> str:
+    """Return what went wrong in one line that every database can hold."""
+    report = traceback.TracebackException.from_exception(error)  # bears an error that cannot be made a text
+    (*_, last) = report.format_exception_only()
+    text = str(error) if isinstance(error, HeliostatError) else last
+    line = " ".join(text.replace("\x00", "\N{REPLACEMENT CHARACTER}").split())
+    return line.encode("utf-8", "replace").decode()[:LONGEST_REASON] or type(error).__name__

@@ -1,0 +1,80 @@
+"""For whom a template is rendered: what they may view of each object on the way, and how many objects are fetched."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+
+from heliostat.conf import conf
+from heliostat.events.event import Event
+from heliostat.outbox.rendering import memory_of
+from heliostat.redaction import redacted
+from heliostat.webhooks.exceptions import InvalidPayloadError
+from heliostat.webhooks.permissions import may_be_sent
+
+if TYPE_CHECKING:
+    from heliostat.webhooks.models import Hook
+
+FETCHED, TWIN = "objects fetched for owners", "twin"
+
+
+class Viewer:
+    """The owner of a hook, where permissions are asked of them; None stands for the site, which may view everything."""
+
+    def __init__(self, user: Any, event: Event, owner_id: Any = None) -> None:
+        self.user = user
+        self._event = event
+        self._owner_id = owner_id
+
+    @classmethod
+    def of(cls, hook: Hook, event: Event) -> Viewer:
+        """Return the viewer of what a hook is sent. A hook that code made is the site's, unless it says otherwise."""
+        is_asked = hook.user_id is not None and getattr(hook, "enforce_permissions", False)
+        return cls(hook.user if is_asked else None, event, hook.user_id)
+
+    def may(self, model: type[models.Model], obj: models.Model | None = None) -> bool:
+        """Return whether data of a model, or of this one object, may be sent to them."""
+        return self.user is None or may_be_sent(self.user, model, obj)
+
+    def shown(self, value: Any) -> Any:
+        """Return a value with None in place of objects, on their own or in lists, that they may not view."""
+        return value if self.user is None else redacted(value, whole=True, leaf=self._shown)
+
+    def _shown(self, value: Any) -> Any:
+        if isinstance(value, models.Model):
+            return value if self.may(type(value), value) else None
+        if isinstance(value, models.QuerySet):
+            return value if self.may(value.model) else None
+        return value
+
+    def follow(self, instance: models.Model, field: Any) -> None:
+        """Count an object that is about to be fetched; raises `InvalidPayloadError` where it would be one too many.
+
+        Objects that an event's templates have fetched already cost nothing.
+        """
+        if field.is_cached(instance):
+            return
+        fetched = memory_of(self._event).setdefault(FETCHED, {})
+        fetched[self._owner_id] = fetched.get(self._owner_id, 0) + 1
+        if fetched[self._owner_id] > conf.render_relations:
+            raise InvalidPayloadError(
+                f"The templates of one owner follow at most {conf.render_relations} relations for one event "
+                "(HELIOSTAT_RENDER_RELATIONS): name fewer objects, or use fewer hooks."
+            )
+
+    def twin(self, event: Event) -> models.Model:
+        """Return a copy of the event's object: the object itself does not remember what a template fetches."""
+        known = memory_of(event)
+        if TWIN not in known:
+            known[TWIN] = _twin_of(event.instance)
+        return known[TWIN]  # type: ignore[no-any-return]
+
+
+def _twin_of(instance: models.Model) -> models.Model:
+    twin = instance.__class__.__new__(instance.__class__)
+    twin.__dict__.update(instance.__dict__)
+    twin._state = copy.copy(instance._state)
+    twin._state.fields_cache = dict(instance._state.fields_cache)
+    return twin
