@@ -27,6 +27,8 @@ def with_facts(event: Event) -> Event:
     """The event with the address and the text of its object."""
     if not isinstance(event.instance, models.Model) or event.uri is not None:
         return event
+    if event.object_id is None:  # its key is a secret, which its text and its address may hold
+        return replace(event, uri=plain_uri(event), text=str(event.instance._meta.verbose_name))
     return replace(event, uri=_uri(event), text=_asked(event, lambda: str(event.instance)) or event.object_id)
 
 

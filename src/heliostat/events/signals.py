@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
 import sys
+import uuid
 from collections.abc import Callable, Iterable
+from enum import Enum
 from typing import Any
 
 from django.core.checks import CheckMessage, Error
@@ -12,16 +16,22 @@ from django.db import models
 from django.db.backends.signals import connection_created
 from django.db.models.signals import class_prepared, post_init, pre_init
 from django.dispatch import Signal
+from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
 from heliostat.conf import LONGEST_EVENT_TYPE, closest, conf, suggestion
 from heliostat.events.emit import emit, real_object
 from heliostat.events.resources import resource_of
+from heliostat.events.snapshot import public_key
 from heliostat.exceptions import ConfigurationError
+from heliostat.redaction import redacted
 
 # To tell of these, objects would be made and connections opened, of which they would tell in turn.
 INNER = (pre_init, post_init, class_prepared, connection_created, setting_changed)
-PLAIN = (str, int, float, bool, type(None), list, tuple, dict)
+DATA = (
+    str, bytes, int, float, type(None), decimal.Decimal, datetime.date, datetime.time, datetime.timedelta, uuid.UUID,
+    Enum, Promise, models.QuerySet,
+)  # fmt: skip
 
 
 def signal_at(path: str) -> Signal:
@@ -99,9 +109,17 @@ def _is_model(sender: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
+    """Return an argument of a signal as data. What is no data (a request, a file) becomes the name of its type.
+
+    The text of such an object could hold anything: that of a request holds its query string.
+    """
+    return redacted(value, whole=True, leaf=_leaf)
+
+
+def _leaf(value: Any) -> Any:
     if isinstance(value, models.Model):
-        return {"object_type": value._meta.label_lower, "object_id": str(value.pk)}
-    return value if isinstance(value, PLAIN) else str(value)
+        return {"object_type": value._meta.label_lower, "object_id": public_key(value, value._meta.model)}
+    return value if isinstance(value, DATA) else f"<{type(value).__name__}>"
 
 
 def check_signals(**_: object) -> list[CheckMessage]:

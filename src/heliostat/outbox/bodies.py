@@ -70,7 +70,7 @@ def _other(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, models.Model):
-        return None if has_secret_key(type(value)) else value.pk
+        return None if has_secret_key(value._meta.model) else value.pk
     if isinstance(value, models.QuerySet):
         return _keys_of(value)
     if isinstance(value, FieldFile):

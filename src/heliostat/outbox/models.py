@@ -84,7 +84,11 @@ class Callback(models.Model):
     claim_token = models.BigIntegerField(null=True)
     body = models.TextField(null=True)  # noqa: DJ001  none means: the event's
     render_error = models.CharField(
-        max_length=500, blank=True, default="", help_text="Why its body could not be rendered; it is never sent."
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Why its body could not be rendered; it is never sent.",
     )
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
+from django.core.exceptions import ValidationError
+
 from heliostat.conf import conf
 from heliostat.events.event import Event
 from heliostat.events.matching import Subscription
@@ -124,5 +126,7 @@ def reason_of(error: BaseException) -> str:
     report = traceback.TracebackException.from_exception(error)  # bears an error that cannot be made a text
     (*_, last) = report.format_exception_only()
     text = str(error) if isinstance(error, HeliostatError) else last
+    if isinstance(error, ValidationError):
+        text = " ".join(error.messages)
     line = " ".join(text.replace("\x00", "\N{REPLACEMENT CHARACTER}").split())
     return line.encode("utf-8", "replace").decode()[:LONGEST_REASON] or type(error).__name__

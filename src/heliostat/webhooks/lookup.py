@@ -52,7 +52,7 @@ OF_OBJECT = ("object_id", "changes", "update_fields")  # what only those may be 
 
 def value_at(event: Event, path: Sequence[str], viewer: Viewer | None = None) -> Any:
     """Return the value of a name for an event; None where there is none, or where it may not be sent to the viewer."""
-    viewer = viewer or Viewer(None, event)
+    viewer = viewer or Viewer(event)
     root, *names = path
     if root == "instance":
         return viewer.shown(_of_object(event, names or ["pk"], viewer))
@@ -66,7 +66,7 @@ def value_at(event: Event, path: Sequence[str], viewer: Viewer | None = None) ->
 
 def _may_view_object(event: Event, viewer: Viewer) -> bool:
     if isinstance(event.instance, models.Model):
-        return viewer.may(type(event.instance), event.instance)
+        return viewer.may(event.instance._meta.model, event.instance)
     model = model_of(event.resource)
     return model is None or viewer.may(model)
 
@@ -89,7 +89,7 @@ def _walk(value: Any, names: Sequence[str], viewer: Viewer) -> Any:
         if name.startswith("_"):
             return None
         if isinstance(value, models.Model):
-            may = viewer.may(type(value), value)
+            may = viewer.may(value._meta.model, value)
             value = _attribute(value, name, position == len(names), viewer) if may else None
         else:
             value = value.get(name) if isinstance(value, Mapping) else None
@@ -97,7 +97,7 @@ def _walk(value: Any, names: Sequence[str], viewer: Viewer) -> Any:
 
 
 def _attribute(instance: models.Model, name: str, is_last: bool, viewer: Viewer) -> Any:
-    model = type(instance)
+    model = instance._meta.model
     if is_secret(model, name):
         return None
     field = _fields(model).get(name)
@@ -118,7 +118,7 @@ def _attribute(instance: models.Model, name: str, is_last: bool, viewer: Viewer)
 
 
 def _own_value(instance: models.Model, field: Any) -> Any:
-    model = type(instance)
+    model = instance._meta.model
     if points_to_secret(field, model):
         return None
     if field.name in generic_secrets(model, instance.__dict__, instance._state.db or DEFAULT_DB_ALIAS):

@@ -252,6 +252,7 @@ def permissions_changed(update_fields: Iterable[str] | None = None, **_: object)
     global _generation  # noqa: PLW0603  answers are kept where they are used, and compare this number
     if update_fields is None or set(update_fields) != {"last_login"}:
         _generation += 1
+        permissions.forget_answers()
 
 
 def connect() -> None:

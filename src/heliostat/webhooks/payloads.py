@@ -29,7 +29,7 @@ from heliostat.webhooks.deliverers.overrides import dumped, has_own_dump
 from heliostat.webhooks.exceptions import InvalidPayloadError, InvalidSerializerError
 from heliostat.webhooks.paths import object_at
 from heliostat.webhooks.redacting import without_secrets
-from heliostat.webhooks.templates import compiled, without_nul
+from heliostat.webhooks.templates import LONGEST_BODY, compiled, without_nul
 from heliostat.webhooks.viewer import Viewer
 
 if TYPE_CHECKING:
@@ -107,9 +107,10 @@ def _from_caller(hook: Hook, event: Event) -> str:
 
 def _from_template(hook: Hook, event: Event) -> str:
     template = compiled(hook.payload_template, hook.content_type)
-    if (room := _room(hook, event)) == 0:
-        raise InvalidPayloadError(TOO_MUCH.format(conf.render_limit))
-    return template.render(event, Viewer.of(hook, event), room)
+    viewer, room = Viewer.of(hook, event), _room(hook, event)
+    if room >= LONGEST_BODY:
+        return template.render(event, viewer)
+    return template.render(event, viewer, room, TOO_MUCH.format(conf.render_limit))
 
 
 def _from_serializer(hook: Hook, event: Event) -> str:

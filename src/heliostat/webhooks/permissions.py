@@ -1,9 +1,9 @@
 """What a user may view, and what may be in a payload for them: asked of Django's authentication backends.
 
-What is asked while payloads are rendered is kept for seconds, in two memories, so that no answer outlives what it was
-asked about. Answers that were read outside a transaction, or in one that has since committed, count for the whole
-process for HELIOSTAT_PERMISSION_CACHE seconds. Answers inside a transaction may follow from its own changes, which can
-be rolled back: they count only while one change is rendered.
+While payloads are rendered, a user is read once for each change, and answers about them are kept in two memories, so
+that none outlives what it was asked about. Answers that were read outside a transaction, or in one that has since
+committed, count for the whole process for HELIOSTAT_PERMISSION_CACHE seconds. Answers inside a transaction may follow
+from its own changes, which can be rolled back: they count only while one change is rendered.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.signals import setting_changed
-from django.db import transaction
+from django.db import router, transaction
 from django.db.models import Model
 from django.utils.module_loading import import_string
 
@@ -37,20 +37,19 @@ def may_view(user: Any, model: type[Model], obj: Model | None = None) -> bool:
     return has_permission(user, "view", model, obj)
 
 
-def may_be_sent(user: Any, model: type[Model], obj: Model | None = None) -> bool:
-    """Return whether a payload for this user may hold data of a model, or of this one object.
+def may_be_sent(user_id: Any, model: type[Model], obj: Model | None = None) -> bool:
+    """Return whether a payload for the user with this key may hold data of a model, or of this one object.
 
     A superuser may be sent everything; others what they may view, or what the site's own rule in HELIOSTAT_MAY_HOOK
-    says. The user is read again: an inactive or deleted one may be sent nothing. Answers are kept for seconds.
+    says; an inactive or deleted one nothing. Answers about permissions are kept for seconds.
     """
-    question = ("view", *_identity(user), model, None if obj is None else (obj._state.db, obj.pk))
+    user = _user(user_id)
+    if user is None or not user.is_active:
+        return False
+    if getattr(user, "is_superuser", False):
+        return True
+    question = (*_identity(user), model, None if obj is None else (obj._state.db, obj.pk))
     return bool(_remembered(question, user, lambda: _may_be_sent(user, model, obj)))
-
-
-def fresh(user: Any) -> Any | None:
-    """Return the user as the database has it, with permissions not looked up yet; None where it is deleted."""
-    users = get_user_model()._base_manager.using(_using(user))
-    return _remembered(("user", *_identity(user)), user, lambda: users.filter(pk=user.pk).first())
 
 
 def forget_answers(**_: object) -> None:
@@ -62,15 +61,19 @@ def forget_answers(**_: object) -> None:
 setting_changed.connect(forget_answers)
 
 
+def _user(user_id: Any) -> Any | None:
+    """The user as the database has it now, with permissions not looked up yet; None where it is deleted."""
+    known, question = memory(), ("user", user_id)
+    if question not in known:
+        model = get_user_model()
+        known[question] = model._base_manager.using(router.db_for_write(model)).filter(pk=user_id).first()
+    return known[question]
+
+
 def _may_be_sent(user: Any, model: type[Model], obj: Model | None) -> bool:
-    current = fresh(user)
-    if current is None or not current.is_active:
-        return False
-    if getattr(current, "is_superuser", False):
-        return True
     if conf.may_hook != Conf.may_hook.default:
-        return bool(_site_rule(conf.may_hook)(current, model, "" if obj is None else str(obj.pk)))
-    return may_view(current, model._meta.concrete_model or model, obj)
+        return bool(_site_rule(conf.may_hook)(user, model, "" if obj is None else str(obj.pk)))
+    return may_view(user, model._meta.concrete_model or model, obj)
 
 
 @cache
@@ -81,11 +84,13 @@ def _site_rule(path: str) -> Callable[[Any, type[Model], str], Any]:
 
 def _identity(user: Any) -> Question:
     """What tells one user from another that later has the same key: in a restored database, in the next test."""
-    return (_using(user), user.pk, user.get_username(), getattr(user, "password", ""), getattr(user, "date_joined", ""))
-
-
-def _using(user: Any) -> str:
-    return str(user._state.db or get_user_model()._base_manager.db)
+    return (
+        user._state.db,
+        user.pk,
+        user.get_username(),
+        getattr(user, "password", ""),
+        getattr(user, "date_joined", ""),
+    )
 
 
 def _remembered(question: Question, user: Any, ask: Callable[[], Any]) -> Any:
@@ -95,7 +100,7 @@ def _remembered(question: Question, user: Any, ask: Callable[[], Any]) -> Any:
             return known[1]
     answer = (now, ask())
     here[question] = answer
-    _keep_when_committed(question, answer, _using(user))
+    _keep_when_committed(question, answer, user._state.db)
     return answer[1]
 
 

@@ -26,6 +26,7 @@ from heliostat.webhooks.wellformed import Malformed, check_wellformed
 
 LONGEST_TEMPLATE = 64 * 1024
 LONGEST_BODY = 1024 * 1024
+TOO_LONG = f"The payload is longer than {LONGEST_BODY} characters."
 MOST_PLACEHOLDERS = 500
 
 PLACEHOLDER = re.compile(r"\{\{([^{}]*+)\}\}")
@@ -54,19 +55,20 @@ class Template:
     kind: Kind
     pieces: tuple[str | Placeholder, ...]
 
-    def render(self, event: Event, viewer: Viewer | None = None, most: int = LONGEST_BODY) -> str:
+    def render(
+        self, event: Event, viewer: Viewer | None = None, room: int = LONGEST_BODY, refusal: str = TOO_LONG
+    ) -> str:
         """Return the body for an event, of what the viewer may view.
 
-        Raises `InvalidPayloadError` where it becomes longer than `most` characters, or than any body may be.
+        Raises `InvalidPayloadError` with the text of `refusal` where it needs more characters than `room`.
         """
         escape = ESCAPES[self.kind]
         parts: list[str] = []
-        room = most = min(most, LONGEST_BODY)
         for piece in self.pieces:
             part = piece if isinstance(piece, str) else escape(value_at(event, piece.path, viewer), piece)
             room -= len(part)
             if room < 0:
-                raise InvalidPayloadError(f"The payload is longer than {most} characters.")
+                raise InvalidPayloadError(refusal)
             parts.append(part)
         return "".join(parts)
 

@@ -21,30 +21,29 @@ FETCHED, TWIN = "objects fetched for owners", "twin"
 
 
 class Viewer:
-    """The owner of a hook, where permissions are asked of them; None stands for the site, which may view everything."""
+    """The owner of a hook, who may view what their permissions say where those are asked, and else everything."""
 
-    def __init__(self, user: Any, event: Event, owner_id: Any = None) -> None:
-        self.user = user
+    def __init__(self, event: Event, owner_id: Any = None, *, is_asked: bool = False) -> None:
         self._event = event
         self._owner_id = owner_id
+        self._is_asked = is_asked
 
     @classmethod
     def of(cls, hook: Hook, event: Event) -> Viewer:
         """Return the viewer of what a hook is sent. A hook that code made is the site's, unless it says otherwise."""
-        is_asked = hook.user_id is not None and getattr(hook, "enforce_permissions", False)
-        return cls(hook.user if is_asked else None, event, hook.user_id)
+        return cls(event, hook.user_id, is_asked=hook.user_id is not None and hook.enforce_permissions)
 
     def may(self, model: type[models.Model], obj: models.Model | None = None) -> bool:
         """Return whether data of a model, or of this one object, may be sent to them."""
-        return self.user is None or may_be_sent(self.user, model, obj)
+        return not self._is_asked or may_be_sent(self._owner_id, model, obj)
 
     def shown(self, value: Any) -> Any:
         """Return a value with None in place of objects, on their own or in lists, that they may not view."""
-        return value if self.user is None else redacted(value, whole=True, leaf=self._shown)
+        return redacted(value, whole=True, leaf=self._shown) if self._is_asked else value
 
     def _shown(self, value: Any) -> Any:
         if isinstance(value, models.Model):
-            return value if self.may(type(value), value) else None
+            return value if self.may(value._meta.model, value) else None
         if isinstance(value, models.QuerySet):
             return value if self.may(value.model) else None
         return value

@@ -97,7 +97,7 @@ class CallbackAdmin(LogAdmin):
         context |= {
             "what": object_link(obj.event, request, self.admin_site),
             "told": subscriber_link(obj.subscriber),
-            "body": pretty(obj.what_is_sent) if obj.what_is_sent else "",
+            "body": pretty(obj.what_is_sent),
             "log": log[:ATTEMPTS_SHOWN],
             "may_resend": self.has_resend_permission(request, obj) and obj.status != Status.SENDING,
             "is_waiting": obj.status == Status.WAITING,

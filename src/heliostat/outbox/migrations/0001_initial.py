@@ -50,6 +50,7 @@ class Migration(migrations.Migration):
                     "render_error",
                     models.CharField(
                         blank=True,
+                        db_default="",
                         default="",
                         help_text="Why its body could not be rendered; it is never sent.",
                         max_length=500,
