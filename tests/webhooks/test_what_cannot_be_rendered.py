@@ -43,8 +43,9 @@ def test_a_default_body_over_the_limit_undoes_no_save_and_leaves_hooks_with_smal
     registry.forget()
     with transaction.atomic(using=using):
         Vehicle.objects.using(using).create(name="55", plan=LARGE)
-        Vehicle.objects.using(using).update(name="56")
+        Depot.objects.using(using).create(name="North")
     assert Vehicle.objects.using(using).get().plan == LARGE
+    assert Depot.objects.using(using).exists()
     (problem,) = problems(using)
     assert "HELIOSTAT_BODY_LIMIT allows 4,000" in problem
     assert f"{large.subscriber} is not sent example.vehicle.created" in caplog.text

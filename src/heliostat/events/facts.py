@@ -13,7 +13,7 @@ from django.db import models
 
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
-from heliostat.events.transactions import isolated
+from heliostat.events.savepoint import own_savepoint
 
 logger = logging.getLogger("heliostat.events")
 
@@ -45,7 +45,7 @@ def _uri(event: Event) -> str:
 def _asked(event: Event, ask: Any) -> str | None:
     """What the host's code answers; None where it fails, which is not a reason to undo its change."""
     try:
-        with isolated(event.using):
+        with own_savepoint():
             return str(ask())
     except Exception as error:
         logger.warning("%s %s (event %s): %r", event.type, event.object_id, event.id, error)

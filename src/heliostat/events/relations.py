@@ -21,9 +21,9 @@ from heliostat.events.deletions import deleted
 from heliostat.events.event import Event
 from heliostat.events.matching import Matcher
 from heliostat.events.rows import rows_of
+from heliostat.events.savepoint import own_savepoint
 from heliostat.events.secrets import points_to_secret
 from heliostat.events.snapshot import visible
-from heliostat.events.transactions import isolated
 from heliostat.events.values import conversion_of
 
 logger = logging.getLogger("heliostat.events")
@@ -125,7 +125,7 @@ class Relation:
         if isinstance(self._field, models.ManyToManyField):
             return _keys_in_table(self._field, self.holder, self._using)
         try:
-            with isolated(self._using):
+            with own_savepoint():
                 return sorted(one.pk for one in self._field.value_from_object(self.holder))
         except Exception as error:
             logger.warning("changes of %s have no events: %r", self._field, error)

@@ -34,32 +34,3 @@ def _takes_lock(connection: Any) -> bool:
     """Whether transactions of this SQLite database begin in a mode that was chosen; it is known once it is open."""
     connection.ensure_connection()
     return connection.transaction_mode is not None
-
-
-@contextmanager
-def isolated(using: str) -> Iterator[None]:
-    """Code of others, which may ask the database: should that fail, the caller's transaction goes on.
-
-    A savepoint begins before the first query, so code that asks nothing costs nothing.
-    """
-    connection = transaction.get_connection(using)
-    needed_rollback = connection.needs_rollback
-    savepoint: list[str] = []
-    begun: list[bool] = [] if connection.in_atomic_block else [True]
-
-    def before_the_first_query(execute: Any, *query: Any) -> Any:
-        if not begun:
-            begun.append(True)
-            savepoint.append(connection.savepoint())
-        return execute(*query)
-
-    try:
-        with connection.execute_wrapper(before_the_first_query):
-            yield
-        if savepoint:
-            connection.savepoint_commit(savepoint[0])
-    except BaseException:
-        if savepoint:
-            connection.needs_rollback = needed_rollback  # what failed inside is undone right here
-            connection.savepoint_rollback(savepoint[0])
-        raise
