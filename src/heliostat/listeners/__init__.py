@@ -1,6 +1,6 @@
 """Listeners: objects built from configuration that ask to know."""
 
-from heliostat.listeners.base import ListenerBase
-from heliostat.listeners.config import aslist
+from heliostat.listeners.base import ListenerBase, ListenerEvent
+from heliostat.listeners.config import Config, aslist
 
-__all__ = ["ListenerBase", "aslist"]
+__all__ = ["Config", "ListenerBase", "ListenerEvent", "aslist"]
