@@ -95,10 +95,10 @@ def test_a_page_isolates_names_and_writes_out_what_nobody_looked_at(client: Clie
     target.aliases.create(name="a\u2066lias")
     target.extras.create(key="k", value="v\u202e")
     page = client.get("/targets/").content.decode()
-    assert "<bdi>M\u202e31</bdi>" in page
+    assert r"<bdi>M\u202e31</bdi>" in page
     page = client.get(target.get_absolute_url()).content.decode()
     assert r"<h1>M\u202e31</h1>" in page
-    assert "<bdi>a\u2066lias</bdi>" in page
+    assert r"<bdi>a\u2066lias</bdi>" in page
     assert r"v\u202e" in page
     query = BrokerQuery.objects.create(name="q", broker="Catalogue", user=root)
     row = {"raw": {"text": "\u202e\x9b"}, "alert": None, "problem": "bad\u202e"}
