@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.contrib.contenttypes.fields import GenericForeignKey
+from django.contrib.postgres.fields import ArrayField, DateTimeRangeField, IntegerRangeField
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
@@ -167,3 +168,17 @@ class Conductor(models.Model):
     """A key that is another object's."""
 
     driver = models.OneToOneField(Driver, models.CASCADE, primary_key=True)
+
+
+class Survey(models.Model):
+    """Columns that only PostgreSQL has; a test makes the table."""
+
+    bands = ArrayField(models.CharField(max_length=5), default=list)
+    nights = ArrayField(models.DateField(), null=True)
+    grid = ArrayField(ArrayField(models.IntegerField()), null=True)
+    window = IntegerRangeField(null=True)
+    season = DateTimeRangeField(null=True)
+
+    class Meta:
+        managed = False
+        db_table = "example_survey"

@@ -32,7 +32,7 @@ from heliostat.exceptions import Refused
 
 MARK = "heliostat_capture"
 MODEL: Any = models.Model
-SAVE_TABLE = inspect.signature(MODEL._save_table)
+ARGUMENTS = tuple(inspect.signature(MODEL._save_table).parameters)[1:]  # without self
 SCRATCH = "heliostat_tables"  # on the state of an object, while its tables are saved one after the other
 
 SaveTable = Callable[..., bool]
@@ -151,7 +151,7 @@ def _capturing(save_table: SaveTable) -> SaveTable:
         levels = observed(type(self))
         if not levels:
             return save_table(self, *args, **kwargs)
-        asked = SAVE_TABLE.bind(self, *args, **kwargs).arguments
+        asked = {**dict(zip(ARGUMENTS, args, strict=False)), **kwargs}
         if asked.get("raw"):
             return save_table(self, *args, **kwargs)
         return _captured(self, levels, asked, lambda: save_table(self, *args, **kwargs))

@@ -48,5 +48,5 @@ def _asked(event: Event, ask: Any) -> str | None:
         with own_savepoint():
             return str(ask())
     except Exception as error:
-        logger.warning("%s %s (event %s): %r", event.type, event.object_id, event.id, error)
+        logger.debug("%s %s: its address or text cannot be made: %r", event.type, event.object_id, error)
         return None

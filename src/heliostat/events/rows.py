@@ -149,8 +149,8 @@ def plain_row(fields: Sequence[tuple[str, str, Conversion]], values: Sequence[An
 
 
 def _locked(rows: QuerySet[Any], connection: Any) -> QuerySet[Any]:
-    """Locked as the change itself will lock them, where the database locks rows."""
-    if not connection.features.has_select_for_update:
+    """Locked as the change itself will lock them, where the database locks rows; a view cannot be locked."""
+    if not (connection.features.has_select_for_update and rows.model._meta.managed):
         return rows
     return rows.select_for_update(no_key=connection.features.has_select_for_no_key_update)
 

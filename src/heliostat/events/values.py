@@ -22,6 +22,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils import timezone
 from django.utils.dateparse import parse_duration
@@ -79,12 +80,21 @@ class Conversion(NamedTuple):
 def conversion_of(field: models.Field[Any, Any]) -> Conversion:
     """The conversion of a field's values, a reference's by the field that it refers to."""
     target = target_of(field)
-    kind = type(target)
-    is_known = type(field) is kind or type(field) in RELATIONS
-    plain, written = _of_kind(target) or (partial(_by_field, target), None)
+    plain, written = _of_kind(target, _kind_of(target)) or (partial(_by_field, target), None)
+    is_known = field is target or _kind_of(field) in RELATIONS
     if not is_known or written is None or not field.model._meta.managed or isinstance(field, models.GeneratedField):
         written = _unknown  # a table that Django did not make may have columns of other types
     return Conversion(plain, partial(_or_absent, field, plain), written)
+
+
+def _kind_of(field: models.Field[Any, Any]) -> type | None:
+    """The class of Django whose values a field has: its own, or one that it extends without another conversion."""
+    for kind in type(field).__mro__:
+        if kind in KNOWN:
+            return kind
+        if not CONVERTING.isdisjoint(vars(kind)):
+            return None
+    return None
 
 
 def target_of(field: models.Field[Any, Any]) -> models.Field[Any, Any]:
@@ -107,10 +117,9 @@ def _unknown(_: Any) -> Any:
     return UNKNOWN
 
 
-def _of_kind(field: Any) -> tuple[Convert, Convert | None] | None:
+def _of_kind(field: Any, kind: type | None) -> tuple[Convert, Convert | None] | None:
     """The conversions of the fields that Django itself has; None for all others."""
-    kind = type(field)
-    if kind in PARSED:
+    if kind is not None and kind in PARSED:
         expected, written = PARSED[kind]
         return partial(_parsed, field, expected), written
     if kind is models.DecimalField:
@@ -119,7 +128,7 @@ def _of_kind(field: Any) -> tuple[Convert, Convert | None] | None:
         return partial(_moment, field), _exact_moment
     if isinstance(field, models.JSONField):
         return partial(_json, field), (partial(_json, field) if kind is models.JSONField else None)
-    return OTHERS.get(kind)
+    return None if kind is None else OTHERS.get(kind)
 
 
 def _parsed(field: Any, expected: type, value: Any) -> Any:
@@ -298,7 +307,7 @@ def restored(field: models.Field[Any, Any], value: Any) -> Any:
     if isinstance(value, list) and (base := getattr(target, "base_field", None)) is not None:
         return [restored(base, item) for item in value]
     if isinstance(value, dict):
-        value = json.dumps(value)  # the spelling of a fixture, which ranges and hstore read
+        value = json.dumps(value, cls=DjangoJSONEncoder)  # the spelling of a fixture, which ranges and hstore read
     found = target.to_python(value)
     if isinstance(found, datetime.datetime) and found.tzinfo is not None and not settings.USE_TZ:
         return timezone.make_naive(found, timezone.get_default_timezone())
@@ -322,3 +331,13 @@ OTHERS: dict[type, tuple[Convert, Convert]] = {
     models.BinaryField: (_bytes, partial(_exact, bytes)),
 }
 SPELT: dict[type, Convert] = {models.BinaryField: b64decode, models.DurationField: parse_duration}
+
+KNOWN = frozenset({*PARSED, *OTHERS, *RELATIONS, models.DecimalField, models.DateTimeField, models.JSONField})
+CONVERTING = frozenset(
+    {
+        "attr_class", "contribute_to_class", "db_type", "descriptor_class", "from_db_value", "get_db_converters",
+        "get_db_prep_save", "get_db_prep_value", "get_internal_type", "get_prep_value", "pre_save", "to_python",
+        "value_from_object", "value_to_string",
+    }
+)  # fmt: skip
+"""A class that has one of these converts values in its own way."""
