@@ -169,9 +169,14 @@ def test_once_the_second_database_is_migrated_it_has_an_outbox_of_its_own(beside
     beside_legacy.python("""
         from heliostat.outbox.models import Event
         from heliostat.testing import drain_outbox
+        from heliostat.webhooks.models import Hook
         from shop.models import Book
 
-        Book(title="a").save(using="legacy")
+        book = Book(title="a")
+        book.save(using="legacy")
+        hook = Hook(content_object=book, target="http://127.0.0.1:9/")
+        hook.save()  # where hooks are, not where its object is
+        assert (Hook.objects.get(), Hook.objects.using("legacy").count()) == (hook, 0)
         assert (Event.objects.count(), Event.objects.using("legacy").filter(resource="shop.book").count()) == (0, 1)
         assert drain_outbox("legacy")["sent"] > 0
     """)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any, NamedTuple
 
-from django.db import DEFAULT_DB_ALIAS, models
+from django.db import models
 
+from heliostat.events.databases import database_of
 from heliostat.events.keys import key_of
 from heliostat.events.resources import model_of
 from heliostat.events.rows import Row, difference, rows_of, whole
@@ -74,7 +75,7 @@ def snapshot(instance: models.Model) -> Row:
         if attname in values and not hasattr(values[attname], "resolve_expression")
     )
     row = {name: value for name, value in found if value is not ABSENT}
-    return visible(row, model, instance._state.db or DEFAULT_DB_ALIAS)
+    return visible(row, model, database_of(instance))
 
 
 def has_expressions(instance: models.Model) -> bool:

@@ -19,9 +19,10 @@ from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from django.db import DEFAULT_DB_ALIAS, models
+from django.db import models
 
 from heliostat.conf import conf, did_you_mean
+from heliostat.events.databases import database_of
 from heliostat.events.event import Event
 from heliostat.events.resources import ACTIONS, model_of
 from heliostat.events.savepoint import own_savepoint
@@ -279,7 +280,7 @@ def _fetched(instance: Any, name: str) -> Any:
     """The object was loaded without this field (`defer`), so the snapshot does not have it."""
     if not isinstance(instance, models.Model):
         return None
-    model, using = type(instance), instance._state.db or DEFAULT_DB_ALIAS
+    model, using = type(instance), database_of(instance)
     found = [each for each in told_fields(model) if each[0] == name]
     if not found:
         return None

@@ -16,9 +16,10 @@ from functools import cache
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import DEFAULT_DB_ALIAS, models
+from django.db import models
 
 from heliostat.conf import did_you_mean
+from heliostat.events.databases import database_of
 from heliostat.events.event import Event
 from heliostat.events.resources import model_of
 from heliostat.events.secrets import generic_secrets, is_secret, points_to_secret, without_secrets_of_event
@@ -121,7 +122,7 @@ def _own_value(instance: models.Model, field: Any) -> Any:
     model = instance._meta.model
     if points_to_secret(field, model):
         return None
-    if field.name in generic_secrets(model, instance.__dict__, instance._state.db or DEFAULT_DB_ALIAS):
+    if field.name in generic_secrets(model, instance.__dict__, database_of(instance)):
         return None
     return _converters(model)[field.name](getattr(instance, field.attname))
 

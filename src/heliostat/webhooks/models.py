@@ -199,7 +199,11 @@ class Hook(Signed):
         """Saves nothing that could not be sent: raises what `validate()` raises. `update_fields` are not looked at."""
         if self.enabled:
             self.disabled_because = ""
-        using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
+        # A new hook lives where hooks do, whatever Django guessed by the object or the user that it was given.
+        hints = {} if self._state.adding else {"instance": self}
+        using = kwargs.get("using") or router.db_for_write(type(self), **hints)
+        if not args:
+            kwargs["using"] = using
         if (fields := kwargs.get("update_fields")) is None:
             self.make_ready(using)
         else:
