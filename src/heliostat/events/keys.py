@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import json
+import re
 import uuid
 from typing import Any
 
@@ -17,6 +18,7 @@ from django.db import connection, models
 from heliostat.events.values import conversion_of, target_of
 
 PLAIN_KEYS = (int, uuid.UUID)
+DIGITS = re.compile(r"-?[0-9]+")
 
 
 def key_of(instance: models.Model, model: type[models.Model] | None = None) -> str:
@@ -43,8 +45,8 @@ def canonical_key(model: type[models.Model], value: Any) -> str:
     return _text(model._meta.pk, value)
 
 
-def key_value(model: type[models.Model], key: str) -> Any:
-    """The value to look an object up by, from its key as text. Raises a `ValidationError` as `canonical_key()`."""
+def key_value(model: type[models.Model], key: Any) -> Any:
+    """The value to look an object up by, from its key in any spelling. Raises a `ValidationError` as `canonical_key()`."""
     canonical = canonical_key(model, key)
     assert model._meta.pk is not None
     if model._meta.is_composite_pk:
@@ -90,8 +92,9 @@ def _parsed(target: models.Field[Any, Any], value: Any) -> Any:
     if value is None or isinstance(value, (list, tuple, dict, set)) or hasattr(value, "resolve_expression"):
         raise ValidationError(f"{value!r} is not a key.")
     is_part = isinstance(value, bool) or (isinstance(value, (float, decimal.Decimal)) and value != value // 1)
-    if is_part and isinstance(target, models.IntegerField):
-        raise ValidationError(f"{value!r} is not a whole number.")
+    is_odd = isinstance(value, str) and not DIGITS.fullmatch(value)  # Python reads 1_0 and other alphabets' digits, too
+    if (is_part or is_odd) and isinstance(target, models.IntegerField):
+        raise ValidationError(f"{value!r} is not a key: it is not a whole number.")
     try:
         found = target.to_python(value)
     except (ValueError, TypeError, OverflowError, decimal.InvalidOperation) as error:
