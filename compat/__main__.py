@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from compat.comparing import Comparison, compare, explain_counts, reasons_for
-from compat.environments import BUILD, NotReady
+from compat.environments import BUILD, NotReady, reachable
 from compat.report import print_details, print_table, write_lists
 from compat.runs import Mode, run
 from compat.suites import QUICK, SUITES, Suite
@@ -59,6 +59,8 @@ def _is_chosen(name: str, wanted: Sequence[str]) -> bool:
 
 def _compare(suite: Suite, fresh: bool) -> Comparison | NotReady:
     try:
+        if suite.needs_postgresql and not reachable(5432):
+            raise NotReady("no PostgreSQL listens at 127.0.0.1:5432")
         without = run(suite, Mode.WITHOUT, fresh)
         _say(suite, f"without Heliostat: {len(without.outcomes)} tests, {len(without.failures)} failed")
         with_it = run(suite, Mode.WITH)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
@@ -25,6 +26,15 @@ class NotReady(Exception):
 
 
 _making = threading.RLock()  # several suites share an environment, and sources
+
+
+def reachable(port: int) -> bool:
+    """Return whether a server of this machine listens at a port."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def python_for(suite: Suite) -> Path:

@@ -15,6 +15,7 @@ from pathlib import Path
 from compat.environments import BUILD, ROOT, packages_of, python_for, sources_of
 from compat.suites import Suite
 
+SRC = ROOT / "src"
 INSIDE = ROOT / "compat" / "inside"
 LONGEST_RUN = 20 * 60  # seconds; then a run is stopped, and what it did not reach is a difference
 GOOD = frozenset({"passed", "skipped", "expected failure"})
@@ -70,7 +71,7 @@ def run(suite: Suite, mode: Mode, fresh: bool = False) -> Run:
 
 
 def _execute(suite: Suite, mode: Mode, python: Path, record: Path, log: Path) -> None:
-    paths = [*([str(ROOT / "src")] if mode is not Mode.WITHOUT else [])]
+    paths = [*([str(SRC)] if mode is not Mode.WITHOUT else [])]
     environment = {**os.environ, **suite.env, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
     for name in ("DJANGO_SETTINGS_MODULE", "PYTEST_ADDOPTS"):
         if name not in suite.env:
@@ -118,5 +119,6 @@ def _add(result: Run, test: str, outcome: str, text: str) -> None:
 def _key(suite: Suite, python: Path) -> str:
     """What a run without Heliostat depends on, as a short text."""
     files = sorted([*INSIDE.rglob("*.py"), *(ROOT / "compat" / "probes").rglob("*.py")])
-    parts = [repr(suite), packages_of(python), *(file.read_text(encoding="utf-8") for file in files)]
+    what = (suite.command, dict(suite.env), suite.folder, suite.own_hashers)
+    parts = [repr(what), packages_of(python), *(file.read_text(encoding="utf-8") for file in files)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

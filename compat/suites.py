@@ -28,6 +28,7 @@ class Suite:
     env: Mapping[str, str] = field(default_factory=dict, hash=False)
     own_hashers: bool = False
     """Whether passwords are hashed as the suite's settings say, in place of the quick way."""
+    needs_postgresql: bool = False
     here: bool = False
     """Whether the interpreter of this command is used, which then has the packages (the development dependencies)."""
 
@@ -78,18 +79,29 @@ DJANGO_LABELS: dict[str, str] = {
 }
 
 
-def django_suite(name: str, labels: str) -> Suite:
+DJANGO_REQUIRES = ("jinja2", "pyyaml", "pillow", "docutils", "tblib")
+
+
+def django_suite(name: str, labels: str, *options: str, needs_postgresql: bool = False) -> Suite:
     """Some labels of Django's own suite."""
     return Suite(
         name=f"django-{name}",
         about=f"Django's own tests: {len(labels.split())} labels ({name})",
         sdist=DJANGO,
-        requires=("jinja2", "pyyaml", "pillow", "docutils", "tblib"),
+        requires=(*DJANGO_REQUIRES, *(["psycopg[binary]"] if needs_postgresql else [])),
         folder="tests",
-        command=("runtests.py", "--parallel=1", "--noinput", "-v1", *labels.split()),
+        command=("runtests.py", "--parallel=1", "--noinput", "-v1", *options, *labels.split()),
+        needs_postgresql=needs_postgresql,
         own_hashers=True,
     )
 
+
+# What behaves otherwise on PostgreSQL: an error aborts the transaction, rows are locked, expressions are typed.
+POSTGRESQL_LABELS = """
+    basic bulk_create composite_pk custom_pk delete expressions force_insert_update get_or_create m2m_signals
+    m2m_through many_to_many model_fields model_inheritance multiple_database postgres_tests save_delete_hooks
+    select_for_update signals transaction_hooks transactions update update_only_fields
+"""
 
 # One environment for all small packages: it is made once, in seconds.
 PACKAGES = (
@@ -128,6 +140,7 @@ QUIETLY = ("-p", "no:cacheprovider", "-q")
 
 SUITES: tuple[Suite, ...] = (
     *(django_suite(name, labels) for name, labels in DJANGO_LABELS.items()),
+    django_suite("postgresql", POSTGRESQL_LABELS, "--settings=compat_postgresql", needs_postgresql=True),
     probe("taggit", about=f"django-taggit; {NO_TESTS}"),
     probe("mptt", about=f"django-mptt; {NO_TESTS}"),
     probe("polymorphic", about=f"django-polymorphic; {NO_TESTS}"),
@@ -159,7 +172,10 @@ SUITES: tuple[Suite, ...] = (
         about="django-guardian, its own tests",
         sdist="django-guardian",
         requires=PACKAGES,
-        command=("-m", "pytest", *QUIETLY, "--ds", "guardian.testapp.testsettings", "-o", "addopts=", "guardian"),
+        command=(
+            *("-m", "pytest", *QUIETLY, "--ds", "guardian.testapp.testsettings", "-o", "addopts="),
+            *("guardian", "-k", "not PerformanceTestCase"),  # these measure time
+        ),
     ),
     Suite(
         name="wagtail",

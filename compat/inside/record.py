@@ -62,7 +62,7 @@ def _record_unittest() -> None:
     @wraps(original)
     def sub_test(self: Any, test: Any, subtest: Any, error: Any) -> Any:
         if error is not None:
-            _outcome(subtest.id(), "failed", _traceback(error))
+            _outcome(test.id(), "failed", f"{subtest.id()}\n{_traceback(error)}")
         return original(self, test, subtest, error)
 
     result.addSubTest = sub_test  # type: ignore[assignment, method-assign]
