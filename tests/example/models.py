@@ -9,7 +9,7 @@ from django.contrib.postgres.fields import ArrayField, DateTimeRangeField, Integ
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
-from tests.example.fields import ColourField, MoneyField
+from tests.example.fields import ColourField, MoneyField, WrappingAutoField
 
 
 class Depot(models.Model):
@@ -182,3 +182,10 @@ class Survey(models.Model):
     class Meta:
         managed = False
         db_table = "example_survey"
+
+
+class Odd(models.Model):
+    """A key that its own field refuses."""
+
+    id = WrappingAutoField(primary_key=True)
+    name = models.CharField(max_length=50)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist, FieldError
@@ -27,6 +27,7 @@ from heliostat.events.inserted import Inserted
 from heliostat.events.rows import Row, chunks, difference, rows_of
 from heliostat.events.snapshot import visible
 from heliostat.events.transactions import change_transaction
+from heliostat.events.unnoticed import attempt
 from heliostat.events.values import restored
 
 logger = logging.getLogger("heliostat.events")
@@ -69,11 +70,15 @@ def _capturing_update(update: Callable[..., int]) -> Callable[..., int]:
 def _about_to_update(queryset: Any, values: dict[str, Any], using: str) -> UpdatedRows | None:
     """The rows of this queryset; None where it cannot be read, which Django will say in its own words."""
     try:
-        keys = dict.fromkeys(queryset._chain().order_by().values_list("pk", flat=True))
-        return UpdatedRows(queryset.model, list(keys), values, using)
+        return attempt(queryset.model, lambda: _rows_to_update(queryset, values, using), None, but=MISUSE)
     except MISUSE as error:
         logger.info("an update of %s has no events: %r", queryset.model._meta.label, error)
         return None
+
+
+def _rows_to_update(queryset: Any, values: dict[str, Any], using: str) -> UpdatedRows:
+    keys = dict.fromkeys(queryset._chain().order_by().values_list("pk", flat=True))
+    return UpdatedRows(queryset.model, list(keys), values, using)
 
 
 class UpdatedRows:
@@ -95,11 +100,14 @@ class UpdatedRows:
         """Publish what changed, a chunk of rows at a time."""
         levels = observed(self.model)
         for keys in chunks(list(self.before)):
-            events: list[Event] = []
-            for key, row in rows_of(self.model, keys if self.new_key is None else [self.new_key], self.using):
-                before = self.before[key if self.new_key is None else keys[0]]
-                events += _events_of(self.model, levels, before, row, self.using)
-            publish(events, self.using)
+            publish(attempt(self.model, partial(self._events, keys, levels), []), self.using)
+
+    def _events(self, keys: Sequence[Any], levels: Levels) -> list[Event]:
+        events: list[Event] = []
+        for key, row in rows_of(self.model, keys if self.new_key is None else [self.new_key], self.using):
+            before = self.before[key if self.new_key is None else keys[0]]
+            events += _events_of(self.model, levels, before, row, self.using)
+        return events
 
 
 def _names(model: type[models.Model], fields: Iterable[str]) -> frozenset[str]:
@@ -154,7 +162,8 @@ def _about_to_insert(
     queryset: QuerySet[Any], objs: list[Any], using: str, *args: Any, **kwargs: Any
 ) -> Inserted | None:
     try:
-        return Inserted(queryset.model, objs, using, *args, **kwargs)
+        insert = partial(Inserted, queryset.model, objs, using, *args, **kwargs)
+        return attempt(queryset.model, insert, None, but=MISUSE)
     except MISUSE as error:
         logger.info("a bulk_create of %s has no events: %r", queryset.model._meta.label, error)
         return None
@@ -162,13 +171,17 @@ def _about_to_insert(
 
 def _publish_inserted(inserted: Inserted) -> None:
     """Publish what was created, and what an upsert updated, a chunk of rows at a time."""
+    for keys in chunks(attempt(inserted.model, inserted.keys, [])):
+        publish(attempt(inserted.model, partial(_events_of_inserted, inserted, keys), []), inserted.using)
+
+
+def _events_of_inserted(inserted: Inserted, keys: Sequence[Any]) -> list[Event]:
     model, using, levels = inserted.model, inserted.using, observed(inserted.model)
-    for keys in chunks(inserted.keys()):
-        events: list[Event] = []
-        for key, row in rows_of(model, keys, using):
-            if key in inserted.before:
-                events += _events_of(model, levels, inserted.before[key], row, using)
-            else:
-                instance = inserted.objects.get(key) or in_memory(model, row, using)
-                events.append(build_event("created", instance, using, model, snapshot=visible(row, model, using)))
-        publish(events, using)
+    events: list[Event] = []
+    for key, row in rows_of(model, keys, using):
+        if key in inserted.before:
+            events += _events_of(model, levels, inserted.before[key], row, using)
+        else:
+            instance = inserted.objects.get(key) or in_memory(model, row, using)
+            events.append(build_event("created", instance, using, model, snapshot=visible(row, model, using)))
+    return events

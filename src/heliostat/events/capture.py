@@ -12,7 +12,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from typing import Any
 
 from django.apps import apps
@@ -28,12 +28,16 @@ from heliostat.events.rows import Row, Table, difference, table_of
 from heliostat.events.snapshot import public_key, visible
 from heliostat.events.telling import Served, tell
 from heliostat.events.transactions import change_transaction
+from heliostat.events.unnoticed import attempt
 from heliostat.exceptions import Refused
 
 MARK = "heliostat_capture"
 MODEL: Any = models.Model
 ARGUMENTS = tuple(inspect.signature(MODEL._save_table).parameters)[1:]  # without self
 SCRATCH = "heliostat_tables"  # on the state of an object, while its tables are saved one after the other
+
+UNREAD: Row | None = {}
+"""In place of a row that could not be read."""
 
 SaveTable = Callable[..., bool]
 
@@ -128,6 +132,8 @@ class ObjectSave:
     tables: dict[type[models.Model], TableSave] = field(default_factory=dict)
     keys: dict[str, Any] = field(default_factory=dict)
     savepoint: str | None = None
+    is_unread: bool = False
+    """Whether a row could not be read, so that there is no event."""
 
     def row(self, model: type[models.Model]) -> Row:
         """The whole row of the object as this model sees it."""
@@ -216,11 +222,20 @@ def _keys(instance: models.Model) -> dict[str, Any]:
 
 
 def _save_one(instance: models.Model, saved: ObjectSave, asked: dict[str, Any], save: Callable[[], bool]) -> None:
-    table, using = table_of(asked["cls"]), asked["using"]
-    before = None
-    if not _is_surely_new(instance, table, asked):
-        before = table.read(instance_key(instance, table.model), using, lock=True)
-    saved.tables[table.model] = _saved(instance, table, asked, before, save())
+    model = asked["cls"]
+    before = attempt(model, partial(_before, instance, asked), UNREAD)
+    updated = save()
+    after = None if before is UNREAD else attempt(model, lambda: _saved(instance, asked, before, updated), None)
+    saved.is_unread = saved.is_unread or after is None
+    saved.tables[model] = after or TableSave(None, {}, not updated)
+
+
+def _before(instance: models.Model, asked: dict[str, Any]) -> Row | None:
+    """The row before the save; None where there is none."""
+    table = table_of(asked["cls"])
+    if _is_surely_new(instance, table, asked):
+        return None
+    return table.read(instance_key(instance, table.model), asked["using"], lock=True)
 
 
 def instance_key(instance: models.Model, model: type[models.Model]) -> Any:
@@ -242,8 +257,9 @@ def _is_unset(key: Any) -> bool:
     return key is None or hasattr(key, "resolve_expression")  # the database makes it
 
 
-def _saved(instance: models.Model, table: Table, asked: dict[str, Any], before: Row | None, updated: bool) -> TableSave:
+def _saved(instance: models.Model, asked: dict[str, Any], before: Row | None, updated: bool) -> TableSave:
     """What the row says after the save; read again where memory cannot be trusted."""
+    table = table_of(asked["cls"])
     fields = asked.get("update_fields")
     names = None if fields is None else frozenset(fields)
     if updated and not (names and table.has_generated):
@@ -259,6 +275,13 @@ def _saved(instance: models.Model, table: Table, asked: dict[str, Any], before: 
 def _publish(
     instance: models.Model, levels: tuple[type[models.Model], ...], saved: ObjectSave, asked: dict[str, Any]
 ) -> None:
+    if not saved.is_unread:
+        publish(attempt(levels[0], lambda: _events(instance, levels, saved, asked), []), asked["using"])
+
+
+def _events(
+    instance: models.Model, levels: tuple[type[models.Model], ...], saved: ObjectSave, asked: dict[str, Any]
+) -> list[Event]:
     events: list[Event] = []
     using = asked["using"]
     for model in levels:
@@ -267,7 +290,7 @@ def _publish(
             facts = {"snapshot": visible(saved.row(model), model, using), "changes": saved.changes(model, using)}
             origin = events[0].id if events else None
             events.append(build_event(action, instance, using, model, origin=origin, **facts))
-    publish(events, using)
+    return events
 
 
 def _concerns(model: type[models.Model], update_fields: Any) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from copy import copy
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from django.db import models
@@ -24,6 +24,7 @@ from heliostat.events.rows import Row, rows_of
 from heliostat.events.snapshot import snapshot, visible
 from heliostat.events.telling import Served
 from heliostat.events.transactions import change_transaction
+from heliostat.events.unnoticed import attempt
 
 Delete = Callable[[Any], Any]
 
@@ -39,12 +40,18 @@ class Deletion:
             concrete = next(iter(lineage(model)), None)
             if concrete is not None and concrete in observed(model):
                 keys = [one.pk for one in instances]
-                self.rows.setdefault(concrete, {}).update(rows_of(concrete, keys, collector.using, lock=True))
+                found = attempt(concrete, partial(_stored, concrete, keys, collector.using), None)
+                if found is not None:  # else the object in memory says what the row was
+                    self.rows.setdefault(concrete, {}).update(found)
 
     def published(self, instance: models.Model, event: Event) -> None:
         """Remember the event of an object: the parts of it in parents' tables are deleted next."""
         for parent in lineage(type(instance))[1:]:
             self.origins[parent, _key(instance, parent)] = event
+
+
+def _stored(model: type[models.Model], keys: list[Any], using: str) -> dict[Any, Row]:
+    return dict(rows_of(model, keys, using, lock=True))
 
 
 def _key(instance: models.Model, model: type[models.Model]) -> Any:
@@ -68,10 +75,11 @@ def _capturing(delete: Delete) -> Delete:
         if not updated and not any(observed(model) for model in self.data):
             return delete(self)
         with change_transaction(self.using):
-            cleared = [UpdatedRows(*one, self.using) for one in _evaluated(self) if observed(one[0])]
+            updates = [one for one in _evaluated(self) if observed(one[0])]
+            cleared = [attempt(one[0], partial(UpdatedRows, *one, self.using), None) for one in updates]
             with _during(Deletion(self)):
                 result = delete(self)
-            for rows in cleared:
+            for rows in filter(None, cleared):
                 rows.publish()
         return result
 
@@ -111,15 +119,21 @@ def deleted(instance: models.Model, using: str, **_: Any) -> None:
     if model is None or model not in observed(type(instance)):
         return
     deletion = _current.get()
+    event = attempt(model, lambda: _deleted(instance, model, using, deletion), None)
+    if event is not None:
+        publish([event], using, deletion.served if deletion else None)
+
+
+def _deleted(instance: models.Model, model: type[models.Model], using: str, deletion: Deletion | None) -> Event | None:
     if deletion is None or model not in deletion.rows:
         row: Row | None = snapshot(instance)
     else:  # once: Django may collect a row as its model and as a proxy of it
         row = deletion.rows[model].pop(_key(instance, model), None)
     if row is None:  # there was no such row, so none was deleted
-        return
+        return None
     origin = deletion.origins.get((model, _key(instance, model))) if deletion else None
     facts = {"snapshot": visible(row, model, using), "origin": origin and origin.id}
     event = build_event("deleted", copy(instance), using, model, **facts)
     if deletion:
         deletion.published(instance, origin or event)
-    publish([event], using, deletion.served if deletion else None)
+    return event

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from django.apps import apps
@@ -24,6 +25,7 @@ from heliostat.events.rows import rows_of
 from heliostat.events.savepoint import own_savepoint
 from heliostat.events.secrets import points_to_secret
 from heliostat.events.snapshot import visible
+from heliostat.events.unnoticed import attempt
 from heliostat.events.values import conversion_of
 
 logger = logging.getLogger("heliostat.events")
@@ -73,18 +75,24 @@ def related(
     under_way = changes.setdefault(sender, [])  # a receiver may change the same relation again
     if action.startswith("pre_"):
         holder_model = model if reverse else type(instance)
-        relations = [
-            Relation(field, holder, using)
-            for field in holder_model._meta.many_to_many
-            if _through(field) is sender
-            for holder in _holders(field, instance, reverse, pk_set, using)
-            if observed(type(holder))
-        ]
-        under_way.append(relations)
+        under_way.append(
+            attempt(
+                holder_model,
+                lambda: [
+                    Relation(field, holder, using)
+                    for field in holder_model._meta.many_to_many
+                    if _through(field) is sender
+                    for holder in _holders(field, instance, reverse, pk_set, using)
+                    if observed(type(holder))
+                ],
+                [],
+            )
+        )
     elif under_way:
         added = {instance.pk} if action == "post_add" else set()
         for relation in under_way.pop():
-            relation.publish(set() if relation.holder is instance or reverse else added)
+            others = set() if relation.holder is instance or reverse else added
+            publish(attempt(type(relation.holder), partial(relation.events, others), []), using)
 
 
 class Relation:
@@ -94,18 +102,18 @@ class Relation:
         self._field, self.holder, self._using = field, holder, using
         self._before = self._keys()
 
-    def publish(self, added: set[Any]) -> None:
-        """Publish the change to subscribers of the object's model, and of those parents that have the field too.
+    def events(self, added: set[Any]) -> list[Event]:
+        """The change as events, for subscribers of the object's model, and of those parents that have the field too.
 
         `added` is what Django is about to add: the other side of a symmetrical relation, without a signal of its own.
         """
         name, now = self._field.name, self._keys()
         if now is None or self._before is None:
-            return
+            return []
         if added:
             now = sorted({*now, *added})
         if now == self._before:
-            return
+            return []
         model = lineage(type(self.holder))[0]
         row = next((row for _, row in rows_of(model, [self.holder.pk], self._using)), {})
         events: list[Event] = []
@@ -118,7 +126,7 @@ class Relation:
                 }
                 origin = events[0].id if events else None
                 events.append(build_event("updated", self.holder, self._using, level, origin=origin, **facts))
-        publish(events, self._using)
+        return events
 
     def _keys(self) -> Keys | None:
         """The primary keys of the related objects, in order; None where the field of another package cannot say."""
@@ -151,11 +159,12 @@ def _holders(
 
     A symmetrical relation (friends) changes both.
     """
-    is_symmetrical = getattr(field.remote_field, "symmetrical", False)
     if not reverse:
         yield instance
-    if reverse or is_symmetrical:
-        through = field.remote_field.through
+    if not isinstance(field, models.ManyToManyField):
+        return  # another package's, which says nothing of its other side; tags claim to be symmetrical
+    if reverse or field.remote_field.symmetrical:
+        through: Any = field.remote_field.through
         source = through._meta.get_field(field.m2m_field_name())
         chosen = {field.name: instance} if keys is None else {f"{source.target_field.attname}__in": keys}
         yield from QuerySet(field.model, using=using).filter(**chosen)

@@ -1,0 +1,57 @@
+"""Capture reads rows and keys in somebody's save: an error of a field's own code costs the event, never the save."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from django.db import connections, transaction
+
+from heliostat.events import context
+from heliostat.testing import captured_events
+from tests.example.models import Depot, Odd
+
+pytestmark = pytest.mark.django_db(databases="__all__")
+
+CHANGES = {
+    "create": lambda rows: rows.create(name="new"),
+    "save with a key": lambda rows: Odd(pk=77, name="new").save(using=rows.db),
+    "save again": lambda rows: rows.first().save(using=rows.db, force_update=True),
+    "get_or_create": lambda rows: rows.get_or_create(name="new"),
+    "bulk_create": lambda rows: rows.bulk_create([Odd(name="new"), Odd(name="newer")]),
+    "ignore_conflicts": lambda rows: rows.bulk_create([Odd(name="new")], ignore_conflicts=True),
+    "update": lambda rows: rows.update(name="changed"),
+    "delete by query": lambda rows: rows.all().delete(),
+    "delete": lambda rows: rows.first().delete(),
+}
+
+
+def _result(change: Any, using: str) -> tuple[Any, list[Any]]:
+    """What a change gives or raises, and what is in the table then; all of it is undone again."""
+    rows = Odd.objects.using(using)
+    with transaction.atomic(using=using):
+        with context.quiet():
+            rows.create(name="old")
+        try:
+            with transaction.atomic(using=using):
+                given: Any = type(change(rows)).__name__
+        except Exception as error:
+            given = type(error).__name__
+        names = sorted(rows.values_list("name", flat=True))
+        needs_rollback = connections[using].needs_rollback
+        transaction.set_rollback(True, using=using)
+    return given, [*names, needs_rollback]
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_an_object_whose_key_its_own_field_refuses_is_saved_and_deleted_as_without_subscribers(
+    using: str, change: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = _result(change, using)
+    with captured_events() as events, caplog.at_level(logging.INFO, "heliostat"):
+        assert _result(change, using) == expected
+        Depot.objects.using(using).create(name="after")
+    assert events[-1].type == "example.depot.created"
+    logged = [one.getMessage() for one in caplog.records]
+    assert len(events) > 1 or any("example.Odd" in message for message in logged), logged
