@@ -13,7 +13,7 @@ from compat.comparing import COUNTS, compare, explain_counts
 from compat.inside.host_queries import HostQueries
 from compat.runs import Run
 from compat.suites import QUICK, SUITES
-from django.db import connection
+from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from heliostat.testing import subscribed
@@ -110,7 +110,7 @@ def test_each_outcome_is_recorded_under_unittest_and_pytest(runner: str, tmp_pat
 
 @pytest.mark.django_db
 def test_statements_of_heliostat_are_hidden_and_those_of_the_host_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "queries_log", HostQueries(maxlen=1000))
+    monkeypatch.setattr(connections["default"], "queries_log", HostQueries(maxlen=1000))  # the proxy would lose it
     depot = Depot.objects.create(name="North")
     looking = subscribed(lambda _: list(Depot.objects.all()), "example.depot.*", when="in_transaction")
     with looking, CaptureQueriesContext(connection) as queries:
