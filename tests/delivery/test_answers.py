@@ -21,8 +21,8 @@ from tests.faults.servers import told_once
 
 @pytest.mark.parametrize(
     ("status", "outcome"),
-    [(200, "sent"), (204, "sent"), (299, "sent"), (301, "retry"), (400, "retry"), (404, "retry"), (410, "give_up"),
-     (429, "retry"), (500, "retry"), (503, "retry"), (999, "retry")],
+    [(199, "retry"), (200, "sent"), (204, "sent"), (299, "sent"), (300, "retry"), (301, "retry"), (400, "retry"),
+     (404, "retry"), (410, "give_up"), (429, "retry"), (500, "retry"), (503, "retry"), (999, "retry")],
 )  # fmt: skip
 def test_a_status_means(status: int, outcome: str) -> None:
     assert outcome_of(status) == outcome

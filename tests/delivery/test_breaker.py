@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.utils import timezone
 from heliostat.outbox import gates
 from heliostat.outbox.models import Callback, Gate
 from heliostat.testing import Answer, Receiver, drain_outbox
+from heliostat.testing.receiver import Delivery
 from tests.delivery.commands import run
 from tests.delivery.working import PATIENCE, eventually, hook_to, vehicles, working
 
@@ -43,6 +45,59 @@ def test_a_receiver_that_fails_in_a_row_is_left_alone_and_what_waits_loses_no_at
     assert attempts(using) == len(receiver.deliveries)
     drain_outbox(using)
     assert attempts(using) == len(receiver.deliveries) <= 6, "its gate is closed"
+
+
+@pytest.mark.parametrize("status", [429, 500, 503, 599])
+def test_the_breaker_opens_at_the_threshold_and_not_a_failure_later(
+    status: int, receiver: Receiver, settings: Any
+) -> None:
+    settings.HELIOSTAT_CONCURRENCY_PER_SUBSCRIBER = 1  # one after the other
+    receiver.answers = lambda _: Answer(status)
+    hook_to(receiver)
+    vehicles(10)
+    drain_outbox()
+    assert len(receiver.deliveries) == 3
+    assert Gate.objects.get().closings == 1
+
+
+@pytest.mark.parametrize("status", [300, 400, 428, 430, 499])
+def test_an_answer_that_speaks_of_no_trouble_does_not_open_the_breaker(
+    status: int, receiver: Receiver, settings: Any
+) -> None:
+    settings.HELIOSTAT_MAX_ATTEMPTS = 2
+    receiver.answers = lambda _: Answer(status)
+    hook_to(receiver)
+    vehicles(5)
+    drain_outbox()
+    assert len(receiver.deliveries) == 5 * 2, "each callback is tried as often as allowed"
+    assert not Gate.objects.get().closings
+
+
+def test_a_receiver_that_has_recovered_gets_few_requests_at_first_and_then_more(using: str, settings: Any) -> None:
+    settings.HELIOSTAT_CONCURRENCY_PER_SUBSCRIBER = 16
+    answered: list[int] = []
+    before: list[int] = []  # how many were answered when each began
+
+    def answer(delivery: Delivery) -> Answer:
+        if delivery.number <= tried:
+            return Answer(503)
+        before.append(len(answered))
+        threading.Timer(0.3, answered.append, [delivery.number]).start()  # counted before it is answered
+        return Answer(delay=0.6)
+
+    tried = 1_000_000
+    with Receiver(answers=answer) as receiver:
+        hook_to(receiver)
+        vehicles(40, using)
+        drain_outbox(using)
+        tried = len(receiver.deliveries)
+        let_time_pass(using)
+        drain_outbox(using)
+    assert before.count(0) == 1, "the probe"
+    assert before.count(1) <= 2, "no more than two until one of them is answered"
+    at_once = [number - done for number, done in enumerate(before, start=1)]
+    assert max(at_once) > 4, "in the end as many as are allowed"
+    assert set(Callback.objects.using(using).values_list("status", flat=True)) == {"sent"}
 
 
 def test_a_connection_that_is_refused_counts_and_404_does_not(using: str, receiver: Receiver) -> None:
