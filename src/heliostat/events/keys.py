@@ -46,7 +46,7 @@ def canonical_key(model: type[models.Model], value: Any) -> str:
 
 
 def key_value(model: type[models.Model], key: Any) -> Any:
-    """The value to look an object up by, from its key in any spelling. Raises a `ValidationError` as `canonical_key()`."""
+    """The value to look an object up by, from its key in any spelling; raises as `canonical_key()`."""
     canonical = canonical_key(model, key)
     assert model._meta.pk is not None
     if model._meta.is_composite_pk:
