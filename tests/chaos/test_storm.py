@@ -9,6 +9,7 @@ import os
 import random
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -146,6 +147,7 @@ def check_promises(kept: dict[str, Any], told: list[LeanReceiver], raging: Storm
     objects = set(kept["objects"])
     assert set(raging.writers.printed) <= objects, "committed, and gone"
     assert sorted(kept["events"]) == sorted(kept["objects"]), "a change without its event, or the other way round"
+    assert two_ids(kept, told) == 0, "a change published under two ids"
     assert kept["states"] == {"sent": len(objects) * len(told)}
     for one in told:
         assert not one.problems, one.problems[:5]
@@ -161,6 +163,12 @@ def check_promises(kept: dict[str, Any], told: list[LeanReceiver], raging: Storm
 def heard_by(one: LeanReceiver) -> set[str]:
     """The objects that this receiver was told of, and said that it was."""
     return {message.object_id for message in one.messages.values() if message.accepted}
+
+
+def two_ids(kept: dict[str, Any], told: list[LeanReceiver]) -> int:
+    """How many changes have more than one id: as events, or as messages of one receiver."""
+    by_message = (Counter(message.object_id for message in one.messages.values()) for one in told)
+    return sum(count > 1 for counts in (Counter(kept["events"]), *by_message) for count in counts.values())
 
 
 def check_repeats(kept: dict[str, Any], told: list[LeanReceiver], raging: Storm) -> None:
@@ -200,6 +208,7 @@ def report(
         "rescued": sum(map(int, rescued)),
         "repeats": f"{sum(one.repeats for one in told)} (" + ", ".join(str(one.repeats) for one in told) + ")",
         "ghosts told": sum(message.name == "ghost" for one in told for message in one.messages.values()),
+        "changes with two ids": two_ids(kept, told),
         "lost": sum(len(set(kept["objects"]) - heard_by(one)) for one in told),
         "seconds": ", ".join(f"{name} {value:.0f}" for name, value in seconds.items()),
     }

@@ -28,6 +28,13 @@ def several() -> list[int]:
         return [Vehicle.objects.create(name="bus").pk for _ in range(random.randint(2, 12))]
 
 
+def several_in_one_statement() -> list[int]:
+    with transaction.atomic():
+        return [
+            bus.pk for bus in Vehicle.objects.bulk_create(Vehicle(name="bus") for _ in range(random.randint(2, 12)))
+        ]
+
+
 def a_ghost() -> list[int]:
     with transaction.atomic():
         for _ in range(random.randint(1, 5)):
@@ -47,7 +54,7 @@ def several_and_a_ghost_at_a_savepoint() -> list[int]:
 
 
 def write(seconds_an_event: float) -> None:
-    kinds = (one, several, several, a_ghost, several_and_a_ghost_at_a_savepoint)
+    kinds = (one, several, several_in_one_statement, a_ghost, several_and_a_ghost_at_a_savepoint)
     while True:
         began = time.monotonic()
         written: list[int] = []
