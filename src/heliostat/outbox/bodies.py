@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import decimal
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -26,7 +27,7 @@ from heliostat.redaction import redacted
 BIGGEST_NUMBER = 2**53 - 1  # beyond it, receivers that read numbers as doubles (JavaScript) would take another object
 MOST_KEYS = 1000  # of a queryset
 HOOK_POINT = "hook_point"
-SCALARS = (str, int, float, bool, type(None))
+PLAIN = frozenset({str, int, float, bool, type(None), bytes, UUID, decimal.Decimal, datetime.date, datetime.timedelta})
 
 
 def to_json(value: Any, what: str) -> str:
@@ -35,7 +36,7 @@ def to_json(value: Any, what: str) -> str:
     Raises `SnapshotError` that names `what` and the offending type.
     """
     try:
-        return _encoder.encode(value if type(value) in SCALARS else with_offsets(value)).decode()
+        return _encoder.encode(with_offsets(value)).decode()
     except SnapshotError:
         raise
     except Exception as error:  # a mapping or a queryset of others may raise whatever it likes
@@ -43,7 +44,17 @@ def to_json(value: Any, what: str) -> str:
 
 
 def with_offsets(value: Any) -> Any:
-    """Return a copy of a value where each time of a day has an offset: a naive one is in the site's time zone."""
+    """Return a value where each time of a day has an offset: a naive one is in the site's time zone.
+
+    What JSON is made of is gone through by itself, for that is nearly every value; anything else by `redacted()`.
+    """
+    kind = type(value)
+    if kind in PLAIN:
+        return value
+    if kind is dict:
+        return {name: item if type(item) in PLAIN else with_offsets(item) for name, item in value.items()}
+    if kind is list or kind is tuple:
+        return [item if type(item) in PLAIN else with_offsets(item) for item in value]
     return redacted(value, whole=True, leaf=_with_offset)
 
 

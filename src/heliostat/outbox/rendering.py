@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -85,7 +85,10 @@ def default_body(event: Event) -> tuple[str | None, str]:
     facts = memory_of(event)
     if "default" not in facts:
         try:
-            with own_savepoint():
+            can_query = (
+                event.arguments or event.payload is not None
+            )  # they may hold querysets, and texts made when read
+            with own_savepoint() if can_query else nullcontext():
                 facts["default"] = (body_of(event), "")
         except Exception as error:
             facts["default"] = (None, reason_of(error))
