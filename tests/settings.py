@@ -22,6 +22,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.postgres",  # Django 6.1 asks for it where a model has arrays and ranges
     "django_htmx",
     "js_lib_bootstrap5",
     "rest_framework",
