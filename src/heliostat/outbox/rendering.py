@@ -1,7 +1,7 @@
 """What subscribers are sent of an event, made when it happens; what cannot be made is an error of the callback alone.
 
-Nothing in here undoes the change that the event is about: code that renders runs in a savepoint, and its exceptions end
-as the reason in a callback's row.
+Nothing in here undoes the change that the event is about: a subscription's `body` runs what may query in a savepoint
+(`own_savepoint`), and its exceptions end as the reason in a callback's row.
 """
 
 from __future__ import annotations
@@ -99,9 +99,8 @@ def _rendered(event: Event, subscription: Subscription, default_problem: str, fa
     body, problem = None, default_problem
     if subscription.body is not None:
         try:
-            with own_savepoint():
-                body, problem = _own_body(event, subscription, default_problem)
-        except Exception as error:  # `body` has logged it
+            body, problem = _own_body(event, subscription, default_problem)
+        except Exception as error:  # `body` has undone what it did in the database, and logged the error
             if conf.hooks_raise_exceptions or isinstance(error, fatal):
                 raise
             return Rendered(subscription, None, reason_of(error))
