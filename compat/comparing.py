@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,6 @@ from compat.runs import GOOD, Run
 EXPLAINED = Path(__file__).with_name("explained.toml")
 COUNTS = "counts or prints queries, and saw Heliostat's own: it passes where these are hidden"
 NOT_RUN = "not run"
-QUERIES = re.compile("quer|sql", re.IGNORECASE)
 
 
 @dataclass
@@ -68,11 +66,8 @@ def compare(without: Run, with_it: Run, reasons: Mapping[str, str]) -> Compariso
 def explain_counts(comparison: Comparison, hidden: Run) -> None:
     """Give a reason to failures that speak of queries, and are none where Heliostat's own statements are hidden."""
     for one in comparison.unexplained:
-        if (
-            _kind(one.with_it) == "bad"
-            and QUERIES.search(one.text)
-            and _kind(hidden.outcomes.get(one.test, NOT_RUN)) == _kind(one.without)
-        ):
+        speaks_of_queries = one.test in comparison.with_it.of_queries and _kind(one.with_it) == "bad"
+        if speaks_of_queries and _kind(hidden.outcomes.get(one.test, NOT_RUN)) == _kind(one.without):
             one.reason = COUNTS
 
 

@@ -11,13 +11,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from compat.environments import BUILD, ROOT, packages_of, python_for, sources_of
 from compat.suites import Suite
 
 SRC = ROOT / "src"
 INSIDE = ROOT / "compat" / "inside"
-LONGEST_RUN = 20 * 60  # seconds; then a run is stopped, and what it did not reach is a difference
+LONGEST_RUN = 40 * 60  # seconds; then a run is stopped, and what it did not reach is a difference
 GOOD = frozenset({"passed", "skipped", "expected failure"})
 
 
@@ -39,6 +40,8 @@ class Run:
 
     outcomes: dict[str, str] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
+    of_queries: set[str] = field(default_factory=set)
+    """Tests that failed with a text that speaks of queries."""
     published: Counter[str] = field(default_factory=Counter)
     logged: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
@@ -101,7 +104,7 @@ def _read(record: Path, log: Path, seconds: float) -> Run:
     for line in record.read_text(encoding="utf-8").splitlines():
         facts = json.loads(line)
         if "test" in facts:
-            _add(result, facts["test"], facts["outcome"], facts["text"])
+            _add(result, facts)
         elif "published" in facts:
             result.published.update(facts["published"])
         else:
@@ -109,11 +112,14 @@ def _read(record: Path, log: Path, seconds: float) -> Run:
     return result
 
 
-def _add(result: Run, test: str, outcome: str, text: str) -> None:
+def _add(result: Run, facts: dict[str, Any]) -> None:
     """A test that reports several outcomes (its parts, its teardown) did not pass where one of them did not."""
+    test = facts["test"]
     if result.outcomes.get(test, "passed") in GOOD:
-        result.outcomes[test] = outcome
-        result.texts[test] = text
+        result.outcomes[test] = facts["outcome"]
+        result.texts[test] = facts["text"]
+        if facts.get("queries"):
+            result.of_queries.add(test)
 
 
 def _key(suite: Suite, python: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import re
 import traceback
 import unittest
 from functools import wraps
@@ -14,7 +15,8 @@ from typing import Any, TextIO
 _stream: TextIO | None = None
 _pid = 0
 
-LONGEST = 4000  # characters of a failure that are kept
+HALF = 2500  # characters of a failure that are kept of its beginning, and of its end
+QUERIES = re.compile("quer|sql", re.IGNORECASE)  # what speaks of queries may count them
 
 
 def start(path: Path) -> None:
@@ -34,7 +36,9 @@ def line(**facts: Any) -> None:
 
 
 def _outcome(test: str, outcome: str, text: str = "") -> None:
-    line(test=test, outcome=outcome, text=text[-LONGEST:])
+    is_long = len(text) > 2 * HALF
+    kept = f"{text[:HALF]}\n[…]\n{text[-HALF:]}" if is_long else text
+    line(test=test, outcome=outcome, text=kept, queries=QUERIES.search(text) is not None)
 
 
 def _record_unittest() -> None:

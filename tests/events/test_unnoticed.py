@@ -10,7 +10,7 @@ from django.db import connections, transaction
 
 from heliostat.events import context
 from heliostat.testing import captured_events
-from tests.example.models import Depot, Odd
+from tests.example.models import Coded, Depot, Odd, Voucher
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -55,3 +55,20 @@ def test_an_object_whose_key_its_own_field_refuses_is_saved_and_deleted_as_witho
     assert events[-1].type == "example.depot.created"
     logged = [one.getMessage() for one in caplog.records]
     assert len(events) > 1 or any("example.Odd" in message for message in logged), logged
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Voucher(name="old"), lambda: Coded(code="C-1", name="old")], ids=["uuid", "code"]
+)
+def test_a_row_whose_key_is_of_a_field_of_another_package_is_read(using: str, make: Any) -> None:
+    one = make()
+    one.save(using=using)
+    again = type(one).objects.using(using).get()
+    again.name = "new"
+    with captured_events() as events:
+        again.save(using=using)
+        type(one).objects.using(using).update(name="newer")
+        again.delete()
+    changes = [event.changes.get("name") for event in events]
+    assert changes == [("old", "new"), ("new", "newer"), None]
+    assert events[-1].snapshot["name"] == "newer"

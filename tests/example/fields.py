@@ -73,3 +73,16 @@ class WrappingAutoField(models.BigAutoField):  # type: ignore[type-arg]
 
     def from_db_value(self, value: Any, *_: Any) -> Any:
         return None if value is None else Wrapped(value)
+
+
+class OwnUUIDField(models.UUIDField):  # type: ignore[type-arg]
+    """As packages make it: Django's field with another default."""
+
+
+class CodeField(models.CharField):  # type: ignore[type-arg]
+    """A text that accepts one spelling only, and refuses all others."""
+
+    def get_prep_value(self, value: Any) -> Any:
+        if value is not None and not str(value).startswith("C-"):
+            raise ValueError(f"{value!r} is not a code")
+        return value

@@ -9,7 +9,7 @@ from django.contrib.postgres.fields import ArrayField, DateTimeRangeField, Integ
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
-from tests.example.fields import ColourField, MoneyField, WrappingAutoField
+from tests.example.fields import CodeField, ColourField, MoneyField, OwnUUIDField, WrappingAutoField
 
 
 class Depot(models.Model):
@@ -188,4 +188,18 @@ class Odd(models.Model):
     """A key that its own field refuses."""
 
     id = WrappingAutoField(primary_key=True)
+    name = models.CharField(max_length=50)
+
+
+class Voucher(models.Model):
+    """A key of a field that another package made of Django's."""
+
+    id = OwnUUIDField(primary_key=True, default=uuid.uuid4)
+    name = models.CharField(max_length=50)
+
+
+class Coded(models.Model):
+    """A key that accepts one spelling only."""
+
+    code = CodeField(primary_key=True, max_length=10)
     name = models.CharField(max_length=50)

@@ -28,9 +28,9 @@ ERRORS = ErrorsToRecord(logging.ERROR)
 
 
 def report() -> None:
-    from compat_subscriber.hooks import published
+    from compat_subscriber.hooks import published, types
 
-    record.line(published=dict(published))
+    record.line(published=dict(published), types=dict(types))
 
 
 atexit.register(report)  # not in `ready`, which runs again where a test changes INSTALLED_APPS

@@ -10,6 +10,9 @@ from heliostat import on
 published: Counter[str] = Counter()
 """How many events reached the subscriber of each phase, so that a run in which nothing was captured shows."""
 
+types: Counter[str] = Counter()
+"""How many events of each type there were."""
+
 
 @on("*.*", when="in_transaction")
 def in_transaction(_: Any) -> None:
@@ -21,8 +24,9 @@ def after_commit(_: Any) -> None:
     published["after_commit"] += 1
 
 
-def count(_: Any) -> bool:
+def count(event: Any) -> bool:
     published["durable"] += 1
+    types[event.type] += 1
     return True
 
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connections, models
 from django.db.models import QuerySet
 
 from heliostat.events.keys import python_key
-from heliostat.events.values import ABSENT, UNKNOWN, Conversion, conversion_of, target_of
+from heliostat.events.values import ABSENT, UNKNOWN, Conversion, conversion_of
 
 Row = dict[str, Any]
 """Plain values by the name of the field."""
@@ -51,7 +52,10 @@ class Table:
         readers = connection.__dict__.setdefault(READERS, {})
         read = readers.get((self, lock))
         if read is None:
-            read = readers[self, lock] = _reader(self, connection, lock)
+            try:
+                read = readers[self, lock] = _reader(self, connection, lock, key)
+            except EmptyResultSet:  # no row can have this key
+                return None
         found = read(connection, key)
         return None if found is None else self.plain(found)
 
@@ -70,19 +74,21 @@ def table_of(model: type[models.Model]) -> Table:
     return Table(model)
 
 
-def _reader(table: Table, connection: Any, lock: bool) -> Callable[[Any, Any], Sequence[Any] | None]:
-    """A SELECT by key, compiled once for each connection: to compile it takes ten times as long as to run it."""
+def _reader(table: Table, connection: Any, lock: bool, key: Any) -> Callable[[Any, Any], Sequence[Any] | None]:
+    """A SELECT by key, compiled once for each connection: to compile it takes ten times as long as to run it.
+
+    `key` is the first one that is looked up, for the field of the key may accept no other example.
+    """
     pk = table.model._meta.pk
     assert pk is not None
     rows: QuerySet[Any] = QuerySet(table.model, using=connection.alias)
     if lock:
         rows = _locked(rows, connection)
-    if table.model._meta.is_composite_pk:
-        return lambda _, key: rows.filter(pk=key).values_list(*table.attnames).first()
-    query = rows.filter(pk=_some_key(pk)).order_by().values_list(*table.attnames).query
+    query = rows.filter(pk=key).order_by().values_list(*table.attnames).query
     compiler = query.get_compiler(connection=connection)
     statement, parameters = compiler.as_sql()
-    assert len(parameters) == 1
+    if table.model._meta.is_composite_pk or len(parameters) != 1:
+        return lambda _, key: rows.filter(pk=key).order_by().values_list(*table.attnames).first()
     converters = compiler.get_converters([column[0] for column in compiler.select])
 
     def read(connection: Any, key: Any) -> Sequence[Any] | None:
@@ -98,13 +104,6 @@ def _reader(table: Table, connection: Any, lock: bool) -> Callable[[Any, Any], S
         return values
 
     return read
-
-
-def _some_key(pk: models.Field[Any, Any]) -> Any:
-    """A value that can be looked up, for a statement whose parameter is set later."""
-    examples = {models.UUIDField: "0" * 32, models.DateField: "2000-01-01", models.DateTimeField: "2000-01-01T00:00Z"}
-    target = target_of(pk)
-    return next((value for kind, value in examples.items() if type(target) is kind), "0")
 
 
 def rows_of(
