@@ -27,7 +27,7 @@ from heliostat.events.resources import resource_of
 from heliostat.events.rows import Row, Table, difference, table_of
 from heliostat.events.snapshot import public_key, visible
 from heliostat.events.telling import Served, tell
-from heliostat.events.transactions import change_transaction
+from heliostat.events.transactions import change_transaction, ours
 from heliostat.events.unnoticed import attempt
 from heliostat.exceptions import Refused
 
@@ -329,7 +329,8 @@ def publish(events: list[Event], using: str, served: Served | None = None) -> No
         for event in events:
             batch.add(event)
     elif events:
-        tell(events, using, served)
+        with ours(using):
+            tell(events, using, served)
 
 
 make = build_event
