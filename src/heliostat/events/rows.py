@@ -11,6 +11,7 @@ from django.db import connections, models
 from django.db.models import QuerySet
 
 from heliostat.events.keys import python_key
+from heliostat.events.transactions import ours
 from heliostat.events.values import ABSENT, UNKNOWN, Conversion, conversion_of
 
 Row = dict[str, Any]
@@ -56,7 +57,8 @@ class Table:
                 read = readers[self, lock] = _reader(self, connection, lock, key)
             except EmptyResultSet:  # no row can have this key
                 return None
-        found = read(connection, key)
+        with ours(using):
+            found = read(connection, key)
         return None if found is None else self.plain(found)
 
     def plain(self, values: Sequence[Any]) -> Row:
@@ -125,7 +127,8 @@ def rows_of(
     for some in chunks(keys, min(CHUNK, _most_at_once(model, connection))):
         wanted = [python_key(model, key) for key in some]
         found = rows.filter(pk__in=wanted).order_by().values_list("pk", *(attname for _, attname, _ in fields))
-        by_key = {key: values for key, *values in found}
+        with ours(using):
+            by_key = {key: values for key, *values in found}
         yield from ((key, plain_row(fields, by_key[key])) for key in wanted if key in by_key)
 
 
