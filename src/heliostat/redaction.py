@@ -97,9 +97,10 @@ def _as_it_is(value: Any) -> Any:
 def redacted(value: Any, exposed: Collection[str] = (), *, whole: bool = False, leaf: Leaf = _as_it_is) -> Any:
     """Return a deep copy of a JSON value without what is under a secret name, however deep inside.
 
-    Objects with fields (dataclasses, `msgspec.Struct`, attrs) become dicts, other sequences and sets become lists; what
-    is no container becomes what `leaf` makes of it. `exposed` are names that are kept; with `whole` all are. Takes
-    values of any depth, and values that hold themselves: the copy does too, and cannot be written as JSON either.
+    Objects with fields (dataclasses, `msgspec.Struct`, attrs) become dicts, other sequences and sets become lists (of a
+    named tuple, with None in place of what is secret); what is no container becomes what `leaf` makes of it. `exposed`
+    are names that are kept; with `whole` all are. Takes values of any depth, and values that hold themselves: the copy
+    does too, and cannot be written as JSON either.
     """
     return _Copy(exposed, whole, leaf).of(value)
 
@@ -137,6 +138,9 @@ class _Copy:
             return self._leaf(value)
         copy: Any = [] if items is None else {}
         self._made[id(value)] = (value, copy)
+        if items is None and not self._whole and (names := getattr(value, "_fields", None)):  # a named tuple
+            value = [item if self._is_kept(name) else None for name, item in zip(names, value, strict=False)]
+            self._made[id(value)] = (value, copy)
         self._open.append((value if items is None else items, copy))
         return copy
 

@@ -11,6 +11,7 @@ from django.core.checks import run_checks
 
 from heliostat import acting_as, emit
 from heliostat.testing import drain_outbox
+from heliostat.text import HIDDEN
 from tests.example.models import Depot, Vehicle
 from tests.listeners.echo import heard
 
@@ -86,11 +87,13 @@ def test_the_e_mail_listener_writes_to_its_recipients(settings: Any) -> None:
             "from": "postmaster@localhost",
         }
     }
-    Vehicle.objects.create(name="55\nBcc: everybody@example.com")
+    Vehicle.objects.create(name="55\nBcc: everybody@example.com\u202e\x1b")
     (message,) = mail.outbox
     assert message.to == ["to@example.com", "too@example.com"]
     assert message.from_email == "postmaster@localhost"
     assert message.subject == "vehicle 55 Bcc: everybody@example.com: create"
+    assert message.body.splitlines()[:2] == ["vehicle 55 Bcc: everybody@example.com: create", ""]
+    assert not HIDDEN.search(message.body.replace("\n", ""))
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,8 @@ def test_hooks_that_watch_each_other_end_in_peace(receiver: Receiver) -> None:
 def test_its_owner_gets_an_e_mail(receiver: Receiver, django_user_model: Any) -> None:
     ada = django_user_model.objects.create_user("ada", "ada@example.com")
     receiver.answers = [410]
-    hook = hook_to(receiver, user=ada, name="depot\nBcc: everybody@example.com")
+    hook = hook_to(receiver, user=ada)
+    Hook.objects.update(name="depot\nBcc: everybody@example.com\u202e")  # as no form or code saves it any more
     vehicles(1)
     drain_outbox()
     drain_outbox()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
+from django.db.models import Count, F
+from django.db.models.functions import Upper
 from django.dispatch import Signal
 from django.forms.models import model_to_dict
 from django.test import RequestFactory
@@ -18,11 +20,13 @@ from rest_framework import serializers
 from rest_framework.authtoken.models import Token
 
 import heliostat
+from heliostat.events.event import Event
 from heliostat.events.matching import registry
 from heliostat.outbox.bodies import event_from
 from heliostat.outbox.models import Callback
 from heliostat.outbox.models import Event as EventRow
 from heliostat.webhooks.models import Hook
+from heliostat.webhooks.templates import compiled
 from tests.example.models import Badge, Depot, Door, Vehicle
 from tests.example.signals import broken_down
 from tests.webhooks.payload_hooks import URL, hook, problems, promised
@@ -191,3 +195,51 @@ def test_times_have_an_offset_in_every_part_of_a_body(settings: Any) -> None:
         assert timezone.is_naive(event.time)
         assert timezone.is_naive(event.instance.bought), "as the site has it, for a function in a worker"
     assert timezone.is_naive(bus.bought)
+
+
+class Login(NamedTuple):
+    name: str
+    password: str
+
+
+def _rows_of_users() -> dict[str, tuple[Any, Any]]:
+    """Querysets of rows, and what may be sent of them."""
+    users, ada = User.objects.order_by("pk"), "ada"
+    return {
+        "values": (users.values("username", "password"), [{"username": ada}]),
+        "list": (users.values_list("username", "password"), [[ada, None]]),
+        "named": (users.values_list("username", "password", named=True), [[ada, None]]),
+        "flat": (users.values_list("password", flat=True), [None]),
+        "relation": (users.values("username", "auth_token", "auth_token__pk"), [{"username": ada}]),
+        "annotation": (users.annotate(x=Upper("password"), y=F("auth_token__pk")).values("username", "x", "y"),
+                       [{"username": ada}]),
+        "key": (Token.objects.values("pk", "user__username"), [{"user__username": ada}]),
+        "number": (users.annotate(n=Count("auth_token")).values_list("n", flat=True), [1]),
+        "named tuple": (Login(ada, SECRET), [ada, None]),
+        "deep": ({"a": [users.values("password")]}, {"a": [[{}]]}),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "kind", ["values", "list", "named", "flat", "relation", "annotation", "key", "number", "named tuple", "deep"]
+)
+def test_rows_of_a_queryset_hold_no_secrets_in_payloads_arguments_and_templates(kind: str) -> None:
+    Token.objects.create(user=User.objects.create(username="ada", password=SECRET), key=SECRET)
+    rows, public = _rows_of_users()[kind]
+    hook(signals=["crashed"])
+    hook(signals=["crashed"], payload_template='{"rows": {{rows}}}')
+    bus = Vehicle.objects.create(name="55")
+    heliostat.emit("crashed", bus, arguments={"rows": rows})
+    heliostat.emit("crashed", bus, payload={"rows": rows})
+    bodies = [json.loads(row.what_is_sent) for row in Callback.objects.select_related("event").order_by("id")]
+    assert [body.get("arguments", body)["rows"] for body in bodies] == [public] * 4
+    assert SECRET not in everything("default")
+
+
+def test_a_plain_attribute_of_an_object_holds_no_secrets_in_templates() -> None:
+    bus = Vehicle.objects.create(name="55")
+    bus.extra = {"password": SECRET, "a": {"pin": SECRET, "b": 1}}  # type: ignore[attr-defined]
+    event = Event(resource="example.vehicle", action="updated", object_id=str(bus.pk), instance=bus)
+    template = '{"all": {{instance.extra}}, "one": {{instance.extra.password}}, "two": {{instance.extra.a.pin}}}'
+    body = json.loads(compiled(template, "application/json").render(event))
+    assert body == {"all": {"a": {"b": 1}}, "one": None, "two": None}

@@ -9,12 +9,13 @@ import pytest
 from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.models import Permission, User
 from django.contrib.contenttypes.models import ContentType
+from django.db.models import F
 
 import heliostat
 from heliostat.events.matching import registry
 from heliostat.webhooks.models import Hook
 from heliostat.webhooks.permissions import forget_answers
-from tests.example.models import Depot, Note, Vehicle
+from tests.example.models import Depot, Note, Tram, Vehicle
 from tests.webhooks.payload_hooks import URL, hook, promised
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -187,3 +188,34 @@ def test_secrets_are_null_in_templates_whoever_asks(using: str) -> None:
     assert sent(using) == {
         "inner": None, "plan": {"stops": 3}, "argument": None, "nested": {"speed": [{"value": 1}]}, "deep": None
     }  # fmt: skip
+
+
+def test_the_default_body_and_a_payload_of_the_caller_hold_no_objects_that_may_not_be_viewed(
+    using: str, ada: User
+) -> None:
+    """Rows, too, that reach such objects over a relation."""
+    allowed(ada, "vehicle")
+    hook(user=ada, enforce_permissions=True, signals=["crashed"])
+    depot = Depot.objects.using(using).create(name="secret depot")
+    bus = Vehicle.objects.using(using).create(name="55", depot=depot)
+    rows = Vehicle.objects.using(using)
+    facts = {"depot": depot, "plain": 7, "depots": Depot.objects.using(using).values("name"),
+             "over": rows.values("depot__name"), "own": rows.values("name"),
+             "named": rows.annotate(x=F("depot__name")).values("x")}  # fmt: skip
+    hidden = {"depot": None, "plain": 7, "depots": None, "over": None, "own": [{"name": "55"}], "named": None}
+    heliostat.emit("crashed", bus, arguments=facts)
+    assert sent(using)["arguments"] == hidden
+    heliostat.emit("crashed", bus, payload=facts)
+    assert sent(using) == hidden
+    allowed(ada, "vehicle", "depot")
+    heliostat.emit("crashed", bus, arguments=facts)
+    assert promised(using)[-1] is None, "nothing is hidden: it is the event's own body"
+
+
+def test_of_an_inherited_object_the_parent_s_event_is_viewed_with_permission_for_the_parent(
+    using: str, ada: User
+) -> None:
+    allowed(ada, "vehicle")
+    of(ada, '{"name": {{instance.name}}, "line": {{instance.tram.line}}, "key": {{object_id}}}')
+    tram = Tram.objects.using(using).create(name="T", line=5)
+    assert sent(using) == {"name": "T", "line": None, "key": tram.pk}

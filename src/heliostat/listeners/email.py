@@ -14,13 +14,14 @@ from heliostat.conf import conf
 from heliostat.exceptions import ConfigurationError
 from heliostat.listeners.base import ListenerBase, ListenerEvent
 from heliostat.listeners.config import Config, aslist
+from heliostat.text import clean_name
 
 SUBJECT = "{resource_name} {object_name}: {action}"
 TEXT = "{resource_name} {object_name}: {action}\n\nBy: {user_id}\nSee: {link}\nEvent: {event_id}\n"
 
 
 class EmailListener(ListenerBase):
-    """Sends plain text; a line break in an object's name cannot add a header."""
+    """Sends plain text; a line break or hidden character in an object's name adds no header, line or other order."""
 
     def __init__(self, recipients: list[str], sender: str | None, subject: str, text: str) -> None:
         self.recipients = recipients
@@ -30,12 +31,12 @@ class EmailListener(ListenerBase):
 
     def __call__(self, event: ListenerEvent) -> None:
         facts = self.facts(event)
-        subject = " ".join(self.subject.format_map(facts).split())
+        subject = clean_name(self.subject.format_map(facts))
         send_mail(subject, self.text.format_map(facts), self.sender, self.recipients, fail_silently=False)
 
     def facts(self, event: ListenerEvent) -> dict[str, Any]:
         payload = event.payload
-        name = event.event.text or event.event.object_id or ""
+        name = clean_name(event.event.text or event.event.object_id or "")
         return {**payload, "object_name": name, "link": conf.site_url.rstrip("/") + payload["uri"]}
 
 

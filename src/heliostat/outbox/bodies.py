@@ -18,6 +18,7 @@ from django.utils.functional import Promise
 
 from heliostat.conf import conf
 from heliostat.events.event import Actor, Event, RequestInfo
+from heliostat.events.querysets import items_of
 from heliostat.events.resources import model_of
 from heliostat.events.secrets import has_secret_key, without_secrets_of_event
 from heliostat.events.snapshot import rebuilt
@@ -90,13 +91,13 @@ def _other(value: Any) -> Any:
 
 
 def _keys_of(queryset: models.QuerySet[Any]) -> list[Any]:
-    """The keys of a queryset. Raises `SnapshotError` for more than anybody wants to be sent."""
-    found = list(queryset[: MOST_KEYS + 1] if queryset._result_cache is None else queryset)
+    """The keys of a queryset's objects, or its rows. Raises `SnapshotError` for more than anybody wants to be sent."""
+    found = items_of(queryset, MOST_KEYS + 1)
     if len(found) > MOST_KEYS:
         raise SnapshotError(
             f"A queryset of more than {MOST_KEYS} objects is no payload; give what is to be sent of it."
         )
-    return [_other(item) if isinstance(item, models.Model) else item for item in found]
+    return with_offsets(found)  # type: ignore[no-any-return]
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_other)

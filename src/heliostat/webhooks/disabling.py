@@ -20,6 +20,7 @@ from heliostat.events.emit import is_told
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
 from heliostat.exceptions import Refused
+from heliostat.text import clean_name
 from heliostat.webhooks.databases import hooks_database
 from heliostat.webhooks.models import Hook, hook_of
 from heliostat.webhooks.targets import host_of
@@ -86,7 +87,7 @@ def mail_owner(event: Event) -> None:
     address = getattr(hook.user, "email", "") if hook is not None else ""
     if address:
         facts = {**event.snapshot, "name": event.snapshot["name"] or event.object_id, "link": _link(event.object_id)}
-        subject = " ".join(f"Your web hook “{facts['name']}” is disabled".split())
+        subject = clean_name(f"Your web hook “{facts['name']}” is disabled")
         send_mail(subject, TEXT.format_map(facts), None, [address], fail_silently=False)
 
 

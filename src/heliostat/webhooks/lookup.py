@@ -22,7 +22,13 @@ from heliostat.conf import did_you_mean
 from heliostat.events.databases import database_of
 from heliostat.events.event import Event
 from heliostat.events.resources import model_of
-from heliostat.events.secrets import generic_secrets, is_secret, points_to_secret, without_secrets_of_event
+from heliostat.events.secrets import (
+    generic_secrets,
+    is_secret,
+    points_to_secret,
+    without_inner_secrets,
+    without_secrets_of_event,
+)
 from heliostat.events.snapshot import told_fields
 from heliostat.outbox.bodies import key_in_body
 from heliostat.webhooks.viewer import Viewer
@@ -66,10 +72,10 @@ def value_at(event: Event, path: Sequence[str], viewer: Viewer | None = None) ->
 
 
 def _may_view_object(event: Event, viewer: Viewer) -> bool:
-    if isinstance(event.instance, models.Model):
-        return viewer.may(event.instance._meta.model, event.instance)
-    model = model_of(event.resource)
-    return model is None or viewer.may(model)
+    """Of an event for a parent model the instance is a child's; what it says is of the parent alone."""
+    instance = event.instance if isinstance(event.instance, models.Model) else None
+    model = model_of(event.resource) or (instance._meta.model if instance is not None else None)
+    return model is None or viewer.may(model, instance)
 
 
 def _of_object(event: Event, names: list[str], viewer: Viewer) -> Any:
@@ -104,7 +110,7 @@ def _attribute(instance: models.Model, name: str, is_last: bool, viewer: Viewer)
     field = _fields(model).get(name)
     if field is None:
         value = inspect.getattr_static(instance, name, None)
-        return value if isinstance(value, PLAIN) else None
+        return without_inner_secrets(model, name, value) if isinstance(value, PLAIN) else None
     if is_secret(model, field.name) or _is_many(field):
         return None
     if is_last and hasattr(field, "fk_field"):  # of a generic relation, the key is a value of this object

@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from heliostat.events.event import Event
 from heliostat.events.savepoint import own_savepoint
 from heliostat.events.secrets import without_secrets_of_event
 from heliostat.exceptions import ConfigurationError, SnapshotError
+from heliostat.outbox.bodies import body_of
 from heliostat.outbox.rendering import default_body, is_rendering, memory_of, rendering
 from heliostat.webhooks.content import Kind, kind_of
 from heliostat.webhooks.deliverers.overrides import dumped, has_own_dump
@@ -84,7 +86,7 @@ def _maker(hook: Hook, event: Event) -> Callable[[Hook, Event], str | None] | No
         return _from_template
     if event.instance is not None and (maker := _maker_of_instance(hook, event)) is not None:
         return maker
-    return _default if has_own_dump() else None
+    return _default if has_own_dump() or Viewer.of(hook, event).hides(event.arguments) else None
 
 
 def _maker_of_instance(hook: Hook, event: Event) -> Callable[[Hook, Event], str] | None:
@@ -94,15 +96,21 @@ def _maker_of_instance(hook: Hook, event: Event) -> Callable[[Hook, Event], str]
     return _from_model if says_itself else None
 
 
-def _default(_: Hook, event: Event) -> str:
-    body, problem = default_body(event)
-    if body is None:
-        raise SnapshotError(problem)
+def _default(hook: Hook, event: Event) -> str:
+    viewer = Viewer.of(hook, event)
+    if viewer.hides(event.arguments):
+        body = body_of(replace(event, arguments=viewer.shown(event.arguments)))
+    else:
+        made, problem = default_body(event)
+        if made is None:
+            raise SnapshotError(problem)
+        body = made
     return without_nul(dumped(msgspec.json.decode(body), event.type))
 
 
 def _from_caller(hook: Hook, event: Event) -> str:
-    return _written(without_secrets_of_event(event.resource, "payload", event.payload), hook, event)
+    payload = Viewer.of(hook, event).shown(event.payload)
+    return _written(without_secrets_of_event(event.resource, "payload", payload), hook, event)
 
 
 def _from_template(hook: Hook, event: Event) -> str:

@@ -9,6 +9,7 @@ from django.db import models
 
 from heliostat.conf import conf
 from heliostat.events.event import Event
+from heliostat.events.querysets import models_read
 from heliostat.outbox.rendering import memory_of
 from heliostat.redaction import redacted
 from heliostat.webhooks.exceptions import InvalidPayloadError
@@ -37,6 +38,14 @@ class Viewer:
         """Return whether data of a model, or of this one object, may be sent to them."""
         return not self._is_asked or may_be_sent(self._owner_id, model, obj)
 
+    def hides(self, value: Any) -> bool:
+        """Return whether a value holds objects or querysets that this viewer may not be sent."""
+        if not self._is_asked or not value:
+            return False
+        hidden: list[Any] = []
+        redacted(value, whole=True, leaf=lambda one: one if self._shown(one) is one else hidden.append(one))
+        return bool(hidden)
+
     def shown(self, value: Any) -> Any:
         """Return a value with None in place of objects, on their own or in lists, that they may not view."""
         return redacted(value, whole=True, leaf=self._shown) if self._is_asked else value
@@ -45,7 +54,7 @@ class Viewer:
         if isinstance(value, models.Model):
             return value if self.may(value._meta.model, value) else None
         if isinstance(value, models.QuerySet):
-            return value if self.may(value.model) else None
+            return value if all(map(self.may, models_read(value))) else None
         return value
 
     def follow(self, instance: models.Model, field: Any) -> None:
