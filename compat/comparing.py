@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from compat.runs import GOOD, Run
 
@@ -49,12 +51,15 @@ class Comparison:
 
 
 def compare(without: Run, with_it: Run, reasons: Mapping[str, str]) -> Comparison:
-    """Compare a run without Heliostat and one with it. `reasons` explains differences by the id of the test."""
+    """Compare a run without Heliostat and one with it.
+
+    `reasons` explains differences, by the id of the test or a pattern of ids.
+    """
     comparison = Comparison(without, with_it)
     for test in sorted(without.outcomes.keys() | with_it.outcomes.keys()):
         before, after = without.outcomes.get(test, NOT_RUN), with_it.outcomes.get(test, NOT_RUN)
         if _kind(before) != _kind(after):
-            reason = reasons.get(test, "")
+            reason = next((why for pattern, why in reasons.items() if fnmatchcase(test, pattern)), "")
             comparison.differences.append(Difference(test, before, after, reason, with_it.texts.get(test, "")))
     if not without.outcomes:
         comparison.problems.append(f"no test ran without Heliostat; see {without.log}")
@@ -77,7 +82,8 @@ def _kind(outcome: str) -> str:
 
 
 def reasons_for(suite: str) -> dict[str, str]:
-    """Return what `explained.toml` says of a suite: reasons by the id of the test."""
+    """Return what `explained.toml` says of a suite: reasons by the id of the test, or by a pattern of ids."""
     with EXPLAINED.open("rb") as file:
-        entries: Iterable[dict[str, str]] = tomllib.load(file).get("explained", [])
-    return {entry["test"]: entry["reason"] for entry in entries if entry["suite"] == suite}
+        entries: list[dict[str, Any]] = tomllib.load(file)["explained"]
+    mine = [entry for entry in entries if fnmatchcase(suite, entry["suite"])]
+    return {test: " ".join(entry["reason"].split()) for entry in mine for test in entry["tests"]}

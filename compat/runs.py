@@ -124,7 +124,7 @@ def _add(result: Run, facts: dict[str, Any]) -> None:
 
 def _key(suite: Suite, python: Path) -> str:
     """What a run without Heliostat depends on, as a short text."""
-    files = sorted([*INSIDE.rglob("*.py"), *(ROOT / "compat" / "probes").rglob("*.py")])
+    files = sorted([] if suite.sdist else (ROOT / "compat" / "probes").rglob("*.py"))
     what = (suite.command, dict(suite.env), suite.folder, suite.own_hashers)
     parts = [repr(what), packages_of(python), *(file.read_text(encoding="utf-8") for file in files)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

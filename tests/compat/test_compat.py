@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from compat.__main__ import main
-from compat.comparing import COUNTS, compare, explain_counts
+from compat.comparing import COUNTS, EXPLAINED, compare, explain_counts
 from compat.environments import BUILD
 from compat.inside.host_queries import HostQueries
 from compat.runs import Run
@@ -144,6 +145,12 @@ def test_statements_of_heliostat_are_hidden_and_those_of_the_host_are_not(monkey
         depot.name = "South"
         depot.save()
     assert [query["sql"].split()[0] for query in queries.captured_queries] == ["UPDATE"]
+
+
+def test_each_explanation_is_of_a_suite_that_there_is() -> None:
+    explained = tomllib.loads(EXPLAINED.read_text(encoding="utf-8"))["explained"]
+    assert {entry["suite"] for entry in explained} <= {suite.name for suite in SUITES}
+    assert compare(_run(a="passed", bc="passed"), _run(a="failed", bc="failed"), {"a": "why", "b*": "why"}).is_equal
 
 
 def test_suites_have_names_of_their_own() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import traceback
 
 import record
 from django.apps import AppConfig
@@ -20,8 +21,8 @@ class ErrorsToRecord(logging.Handler):
     """Record what Heliostat logs as an error: it stopped no test, and may be a fault all the same."""
 
     def emit(self, entry: logging.LogRecord) -> None:
-        error = entry.exc_info[1] if entry.exc_info else None
-        record.line(logged=entry.getMessage(), error=repr(error) if error else None)
+        error = traceback.format_exception_only(entry.exc_info[1])[-1].strip() if entry.exc_info else None
+        record.line(logged=entry.getMessage(), error=error)
 
 
 ERRORS = ErrorsToRecord(logging.ERROR)
