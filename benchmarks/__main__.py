@@ -12,7 +12,7 @@ import sys
 import time
 from types import ModuleType
 
-from benchmarks import backlog, databases, deliveries, latency, others, raw, saves, slow
+from benchmarks import backlog, databases, deliveries, growth, latency, others, raw, saves, slow
 from benchmarks.bench import Bench
 
 MEASUREMENTS: dict[str, ModuleType] = {
@@ -23,6 +23,7 @@ MEASUREMENTS: dict[str, ModuleType] = {
     "c": latency,
     "d": slow,
     "e": backlog,
+    "h": growth,
 }
 
 

@@ -1,4 +1,4 @@
-"""What all tests share: a clean registry, services that are there or are named, and a receiver."""
+"""What all tests share: services that are there or are named, and a receiver."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 from django.conf import settings
 from django.core import mail
 
-from heliostat.events.matching import registry
 from heliostat.testing.receiver import Receiver
 from tests.emptying import empty_instead_of_flush
 
@@ -35,14 +34,6 @@ ALIASES = [
         ),
     ),
 ]
-
-
-@pytest.fixture(autouse=True)
-def fresh_registry() -> Iterator[None]:
-    """A test that rolls back its hooks must not leave them in memory."""
-    registry.forget()
-    yield
-    registry.forget()
 
 
 @pytest.fixture(params=ALIASES, ids=["sqlite", "postgresql", "mariadb"])

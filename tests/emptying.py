@@ -11,6 +11,8 @@ from functools import cache
 from django.db import connections, transaction
 from django.test import TransactionTestCase
 
+from heliostat.events.matching import registry
+
 OF_THE_SCHEMA = {"django_migrations", "django_content_type", "auth_permission"}
 
 
@@ -22,6 +24,7 @@ def empty_instead_of_flush() -> None:
 def _empty_all(test: type[TransactionTestCase]) -> None:
     for using in test._databases_names(include_mirrors=False):  # type: ignore[attr-defined]
         empty(using)
+    registry.catch_up()  # as `flush` sends `post_migrate`
 
 
 def empty(using: str) -> None:

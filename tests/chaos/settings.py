@@ -33,4 +33,5 @@ if NAME.endswith(".sqlite3"):
     DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": NAME, "OPTIONS": SQLITE_OPTIONS}}
 else:
     SERVER = MARIADB if os.environ.get("CHAOS_VENDOR") == "mariadb" else POSTGRESQL
-    DATABASES = {"default": {**SERVER, "NAME": NAME}}
+    OPTIONS = {"pool": {"min_size": 1, "max_size": 1, "timeout": 5}} if os.environ.get("CHAOS_POOL") else {}
+    DATABASES = {"default": {**SERVER, "NAME": NAME, "OPTIONS": OPTIONS}}

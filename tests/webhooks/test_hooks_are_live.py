@@ -10,7 +10,7 @@ import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db import OperationalError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from rest_framework.authtoken.models import Token
 
 from heliostat.delivery.destinations import Destination
@@ -18,10 +18,10 @@ from heliostat.events.matching import registry
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.models import Callback
 from heliostat.testing import run_after_commit
-from heliostat.webhooks import live
+from heliostat.webhooks import changes, live, subscriptions
 from heliostat.webhooks.exceptions import InvalidHeadersError, InvalidModelError, InvalidSignalError
 from heliostat.webhooks.headers import parse_headers
-from heliostat.webhooks.models import SOURCE, Hook, HookVersion
+from heliostat.webhooks.models import Hook
 from tests.chaos.processes import world
 from tests.example.models import Depot, Vehicle
 from tests.example.signals import broken_down
@@ -80,55 +80,13 @@ def test_a_test_that_runs_what_waits_for_its_commit_leaves_no_hook_behind() -> N
     assert not Callback.objects.exists()
 
 
-@pytest.fixture
-def hooks_on(using: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Hooks are told from this database."""
-    monkeypatch.setattr(live, "hooks_database", lambda: using)
-    monkeypatch.setattr(live, "_known", {})
-    return using
-
-
-@pytest.mark.django_db(transaction=True, databases="__all__")
-def test_only_hooks_that_changed_are_made_anew_whatever_changed_them(
-    hooks_on: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made: list[int] = []
-    make = live._of
-    monkeypatch.setattr(live, "_of", lambda hook: (made.append(hook.pk), make(hook))[1])
-    hooks = Hook.objects.using(hooks_on)
-
-    def told() -> dict[str, str]:
-        made.clear()
-        return {one.name: one.pattern for one in live.subscriptions()}
-
-    one, two, three = (hooks.create(target=URL, signals=["example.vehicle.*"]) for _ in range(3))
-    told()
-    assert told() == dict.fromkeys((one.subscriber, two.subscriber, three.subscriber), "example.vehicle.*")
-    assert made == []
-    QuerySet(Hook, using=hooks_on).filter(pk=one.pk).update(signals=["example.depot.*"])
-    assert (told()[one.subscriber], made) == ("example.depot.*", [one.pk])
-    with transaction.atomic(using=hooks_on):
-        hooks.filter(pk=one.pk).update(signals=["example.tag.*"], payload_template="{}")
-        assert told()[one.subscriber] == "example.tag.*"
-        transaction.set_rollback(True, using=hooks_on)
-    assert told()[one.subscriber] == "example.depot.*"
-    two.delete()
-    hooks.filter(pk=three.pk).update(enabled=False)
-    assert list(told()) == [one.subscriber]
-    assert made == []
-    hooks.filter(pk=three.pk).update(enabled=True)
-    assert list(told()) == [one.subscriber, three.subscriber]
-    QuerySet(Hook, using=hooks_on).delete()
-    assert told() == {}
-
-
 @pytest.mark.django_db(transaction=True)
 def test_a_hook_is_not_saved_where_other_processes_could_not_learn_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def dies(_: str) -> None:
+    def dies(*_: object) -> None:
         raise ConnectionError
 
     with monkeypatch.context() as patch, pytest.raises(ConnectionError):
-        patch.setattr(HookVersion, "bump", dies)
+        patch.setattr(changes, "write", dies)
         hook()
     assert not Hook.objects.exists()
 
@@ -137,8 +95,8 @@ def test_a_hook_is_not_saved_where_other_processes_could_not_learn_of_it(monkeyp
 @pytest.mark.parametrize("signals", [5, [5]])
 def test_a_row_that_no_hook_could_have_stops_nobody_else(signals: object, caplog: pytest.LogCaptureFixture) -> None:
     good, spoilt = hook(), hook()
-    QuerySet(Hook).filter(pk=spoilt.pk).update(signals=signals)  # another program wrote it
-    registry.refresh(SOURCE)
+    by_another_program(spoilt, signals=signals)
+    registry.catch_up()
     Vehicle.objects.create(name="1")
     assert Callback.objects.get().subscriber == good.subscriber
     assert f"hook {spoilt.pk} is told nothing" in caplog.text
@@ -148,21 +106,25 @@ def test_a_row_that_no_hook_could_have_stops_nobody_else(signals: object, caplog
 def test_while_hooks_cannot_be_read_those_of_before_are_told_and_they_are_read_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def is_locked(_: object) -> None:
+    def is_locked(*_: object) -> None:
         raise OperationalError("database is locked")
 
     made = hook()
     with monkeypatch.context() as patch:
-        patch.setattr(live, "_marks", is_locked)
-        QuerySet(HookVersion).update(version=F("version") + 1)  # by another process
-        QuerySet(Hook).filter(pk=made.pk).update(signals=["example.depot.*"])
-        registry.refresh(SOURCE)
+        patch.setattr(subscriptions, "rows", is_locked)
+        by_another_program(made, signals=["example.depot.*"])
+        registry.catch_up()
         Vehicle.objects.create(name="1")
         assert Callback.objects.count() == 1
-    assert not live.is_current(), "what could not be read is still to be read"
     registry.catch_up()
     Vehicle.objects.create(name="2")
     assert Callback.objects.count() == 1
+
+
+def by_another_program(hook: Hook, **values: object) -> None:
+    """Past all that this process does when it changes a hook itself."""
+    QuerySet(Hook).filter(pk=hook.pk).update(**values)
+    changes.write([hook.pk], "default")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -12,7 +12,8 @@ from typing import Any
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.db.models import Model, QuerySet
+from django.db.models import CharField, Model, QuerySet, Value
+from django.db.models.functions import Cast, Concat
 from django.http import Http404
 from rest_framework.exceptions import PermissionDenied
 
@@ -59,6 +60,12 @@ def may_do_all(user: Any, action: str, model: type[Model]) -> bool:
 def visible_hooks(user: Any) -> QuerySet[Hook]:
     """Return the hooks that a list shows this user: all, with the permission to view or change hooks, or their own."""
     return Hook.objects.all() if may_do_all(user, "view", Hook) else own_hooks(user)
+
+
+def with_subscribers(hooks: QuerySet[Hook], using: str) -> QuerySet[Any] | list[str]:
+    """Return hooks with their names as `subscriber_name`; the names alone, where `using` is another database."""
+    named = hooks.order_by().annotate(subscriber_name=Concat(Value("hook:"), Cast("pk", CharField())))
+    return named if hooks.db == using else list(named.values_list("subscriber_name", flat=True))
 
 
 def own_hooks(user: Any) -> QuerySet[Hook]:

@@ -21,7 +21,16 @@ from rest_framework.viewsets import GenericViewSet
 from heliostat.api import deliveries, examples, hooks
 from heliostat.api.base import Conflict, HeliostatView, NewestFirst
 from heliostat.api.described import described
-from heliostat.api.policy import check_deliveries, check_may, has_room, may_do_all, own_hooks, owns, visible_hooks
+from heliostat.api.policy import (
+    check_deliveries,
+    check_may,
+    has_room,
+    may_do_all,
+    own_hooks,
+    owns,
+    visible_hooks,
+    with_subscribers,
+)
 from heliostat.conf import conf
 from heliostat.objects import get_object
 from heliostat.outbox import resending
@@ -215,7 +224,7 @@ class DeliveryViewSet(HeliostatView, GenericViewSet[Any]):
             if not (sees_all or own.filter(pk=hook).exists()):
                 raise Http404
             return found.filter(subscriber=f"hook:{hook}")
-        return found if sees_all else OfSubscribers(found, [one.subscriber for one in own.only("pk")])
+        return found if sees_all else OfSubscribers(found, with_subscribers(own, found.db))
 
     def get_object(self) -> Callback:
         found: Callback = super().get_object()

@@ -46,10 +46,11 @@ def _listen_to_signals() -> None:
 
 def _make_ready(connection: Any, **_: Any) -> None:
     """Know who asked before the first change, so that a change finds it in memory."""
+    registry.connected(connection)
     if connection.alias == home():
         registry.matcher  # noqa: B018  makes it
 
 
 def _settings_changed(**_: Any) -> None:
     forget_fields()
-    registry.forget()
+    registry.settings_changed()

@@ -1,251 +1,280 @@
-"""Who asked to know: subscriptions, found in memory.
-
-Sources (code hooks, listeners, web hooks) hand over their subscriptions; they are indexed once, and again
-when a source says that something changed. Matching an event is a look-up in a dictionary.
-"""
+"""Matching: the registry of who is subscribed, and the index that is made of it."""
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import count
+from typing import Any, Protocol
 
 from django.apps import apps
-from django.db import transaction
-from django.db.models import Model
+from django.db import connections
 
-from heliostat.conf import conf
+from heliostat.events import overlay
 from heliostat.events.context import quiet
-from heliostat.events.event import Event, Phase
-from heliostat.events.resources import ACTIONS, resource_of
+from heliostat.events.event import Phase
+from heliostat.events.index import Matcher, can_be_told, is_silenced, is_silent
+from heliostat.events.subscriptions import Interest, Promise, Ready, Subscription
 
-Promise = Callable[[Event], "str | None"]
+__all__ = [
+    "Live",
+    "Matcher",
+    "Promise",
+    "Registry",
+    "Subscription",
+    "can_be_told",
+    "is_silenced",
+    "is_silent",
+    "registry",
+]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subscription:
-    """One subscriber's wish to know.
-
-    `name` identifies the subscriber for ever (`hook:7`, `code:mytom.hooks.tell`). `pattern` is an event type,
-    perhaps with `*`. `tell` is called for the phases `in_transaction` and `after_commit`. For `durable`, `body`
-    renders what is to be sent, or gives None where the event's own body will do; `ordered` asks for the events of
-    each object to be told one after the other.
-    """
-
-    name: str
-    pattern: str
-    phase: Phase
-    tell: Callable[[Event], Any] | None = None
-    body: Promise | None = None
-    object_id: str | None = None
-    condition: Callable[[Event], bool] | None = None
-    ordered: bool = False
-
-    def wants(self, event: Event) -> bool:
-        return self.condition is None or self.condition(event)
-
-
-REMEMBERED = 10_000
+RANK = 64  # bits below the rank of a source in the `order` of its subscribers
 
 Source = Callable[[], Iterable[Subscription]]
 
 
-class Matcher:
-    """An index over all subscriptions; immutable but for its memory of what it has looked up."""
+class Live(Protocol):
+    """A source whose subscribers are rows of a database, which other processes and open transactions change."""
 
-    def __init__(self, subscriptions: Sequence[Subscription]) -> None:
-        self._of_any: dict[str, list[Subscription]] = {}
-        self._of_one: dict[str, dict[str, list[Subscription]]] = {}
-        for subscription in subscriptions:
-            self._add(subscription)
-        self._patterns = tuple(self._of_any.keys() | self._of_one.keys())
-        self._asked: dict[type[Model], bool] = {}
-        self._refusing = tuple({s.pattern for s in subscriptions if s.phase is Phase.IN_TRANSACTION})
-        self._refusable: dict[type[Model], bool] = {}
-        self._found: dict[str, tuple[str, ...]] = {}
+    @property
+    def using(self) -> str:
+        """The database that they are in."""
+        ...
 
-    def _add(self, subscription: Subscription) -> None:
-        if subscription.object_id is None:
-            self._of_any.setdefault(subscription.pattern, []).append(subscription)
-        else:
-            objects = self._of_one.setdefault(subscription.pattern, {})
-            objects.setdefault(subscription.object_id, []).append(subscription)
+    @property
+    def is_known(self) -> bool:
+        """Whether the registry has what is committed, as far as it can be read."""
+        ...
 
-    def asked_of(self, model: type[Model]) -> bool:
-        """Whether anybody asked to know of the creation, change or deletion of objects of a model."""
-        asked = self._asked.get(model)
-        if asked is None:
-            asked = self._asked[model] = can_be_told(model) and any(map(self._patterns_for, _types_of(model)))
-        return asked
+    def look(self) -> None:
+        """See that the registry knows the committed rows, where it does not: call `apply()`, or `add_overlay()`.
 
-    def asked_of_type(self, event_type: str) -> bool:
-        """Whether anybody asked to know of such events."""
-        return bool(self._patterns_for(event_type))
+        It is asked where an event finds that too little is known. It raises nothing.
+        """
+        ...
 
-    def can_be_refused(self, model: type[Model]) -> bool:
-        """Whether a subscriber may undo the creation or change of such an object."""
-        refusable = self._refusable.get(model)
-        if refusable is None:
-            refusable = self._refusable[model] = any(
-                pattern in self._refusing for name in _types_of(model)[:2] for pattern in self._patterns_for(name)
-            )
-        return refusable
+    def catch_up(self) -> None:
+        """Read what was committed since; nothing while a transaction is open here, which might see its own changes."""
+        ...
 
-    def match(self, event: Event) -> list[Subscription]:
-        """The subscriptions that this event concerns, in the order in which they were made."""
-        matched: list[Subscription] = []
-        for pattern in self._patterns_for(event.type):
-            matched += self._of_any.get(pattern, ())
-            if event.object_id is not None and pattern in self._of_one:
-                matched += self._of_one[pattern].get(event.object_id, ())
-        return [subscription for subscription in matched if subscription.wants(event)]
+    def connected(self, connection: Any) -> None:
+        """A connection was opened, to this database or to another."""
+        ...
 
-    def _patterns_for(self, event_type: str) -> tuple[str, ...]:
-        found = self._found.get(event_type)
-        if found is None:
-            found = () if is_silent(event_type) else tuple(p for p in self._patterns if fnmatchcase(event_type, p))
-            if len(self._found) < REMEMBERED:  # custom event types could be without number
-                self._found[event_type] = found
-        return found
+    def forget(self) -> None:
+        """Nothing is known any more."""
+        ...
 
-
-def _types_of(model: type[Model]) -> tuple[str, ...]:
-    return tuple(f"{resource_of(model)}.{action}" for action in ACTIONS)
-
-
-def can_be_told(model: type[Model]) -> bool:
-    """Whether anybody may be told of such objects: models with `heliostat_silent = True` are working material.
-
-    Models that are not the project's (historical ones of a migration, the table of applied migrations) are never told.
-    """
-    is_of_project = model._meta.apps is apps
-    return is_of_project and not (getattr(model, "heliostat_silent", False) or is_silenced(model))
-
-
-def is_silenced(model: type[Model]) -> bool:
-    """Whether HELIOSTAT_SILENT names all that happens to such objects."""
-    return all(map(is_silent, _types_of(model)))
-
-
-def is_silent(event_type: str) -> bool:
-    """Whether HELIOSTAT_SILENT says that such events are told to nobody."""
-    return any(fnmatchcase(event_type, pattern) for pattern in conf.silent)
-
-
-class Provisional:
-    """A change of a source that is not committed yet; Django forgets the marker when it is rolled back."""
-
-    def __init__(self, source: str, using: str) -> None:
-        self.source = source
-        self.is_committed = False
-        self._connection = transaction.get_connection(using)
-        self._marker = self._commit
-        transaction.on_commit(self._marker, using=using)
-
-    def _commit(self) -> None:
-        # A test that runs what waits for a commit inside its own transaction commits nothing.
-        self.is_committed = not self._connection.in_atomic_block
-
-    def is_rolled_back(self) -> bool:
-        return not self.is_committed and all(entry[1] is not self._marker for entry in self._connection.run_on_commit)
+    def again(self, interest: Interest) -> Interest:
+        """Make a subscriber again from what is known of its row: settings changed."""
+        ...
 
 
 class Registry:
-    """The sources of subscriptions, and the matcher made of them.
+    """The sources of subscriptions, and the index made of them.
 
-    The matcher is made when a process opens its first database connection, and anew when a source changes;
-    never while an event is on its way.
+    All threads share one index, made of what is committed. A transaction that changes subscribers sees its own changes
+    by an overlay on its connection.
     """
 
     def __init__(self) -> None:
         self._sources: dict[str, Source] = {}
-        self._is_current: dict[str, Callable[[], bool]] = {}
-        self._known: dict[str, tuple[Subscription, ...]] = {}
-        self._matcher: Matcher | None = None
+        self._ranks: dict[str, int] = {}
+        self._next_rank = count()
+        self._asked: dict[str, list[int]] = {}  # by source, the `order` of each of its subscriptions
+        self._stale: set[str] = set()
+        self._live: Live | None = None
+        self._live_rank = 0
+        self._matcher = Matcher()
+        self._current: Matcher | None = None  # None: something must be looked up first
         self._observers: list[Callable[[Matcher | None], None]] = []
-        self._provisional: list[Provisional] = []
-        self._lock = threading.RLock()  # an older answer of a source must not overwrite a newer one
+        self._observed: frozenset[str] | None = None
+        self._lock = threading.RLock()  # held while memory is changed, never while a database is asked
+        os.register_at_fork(after_in_child=self._after_fork)
 
-    def add(self, name: str, source: Source, is_current: Callable[[], bool] = lambda: True) -> None:
-        """Register a source; it is asked when the matcher is made.
+    def add(self, name: str, source: Source) -> None:
+        """Register a source; it is asked at the next event."""
+        with self._lock:
+            self._sources[name] = source
+            self._rank(name)
+            self._unmake(name)
 
-        `is_current` says whether what it answered last is still true, where other processes may change it.
-        """
-        self._sources[name] = source
-        self._is_current[name] = is_current
-        self._known.pop(name, None)
-        self._unmake()
+    def add_live(self, name: str, live: Live) -> None:
+        """Register the source whose subscribers are rows (one)."""
+        self._live, self._live_rank = live, self._rank(name)
+
+    def _rank(self, name: str) -> int:
+        if name not in self._ranks:
+            self._ranks[name] = next(self._next_rank)
+        return self._ranks[name]
 
     def remove(self, name: str) -> None:
         """Forget a source."""
-        self._sources.pop(name, None)
-        self._is_current.pop(name, None)
-        self._known.pop(name, None)
-        self._unmake()
+        with self._lock:
+            self._sources.pop(name, None)
+            self._ranks.pop(name, None)
+            self._matcher = self._matcher.replaced(dict.fromkeys(self._asked.pop(name, ())))
+            self._unmake()
 
     def observe(self, observer: Callable[[Matcher | None], None]) -> None:
-        """Call `observer` with each new matcher, and with None while it is not known who asked."""
+        """Call `observer` when other event types are asked for, and with None while it is not known which."""
         self._observers.append(observer)
-
-    def refresh(self, name: str, using: str | None = None) -> None:
-        """A source changed: ask it again, and match by its answer from now on.
-
-        `using` is the database where it changed; should that transaction be rolled back, the source is asked anew.
-        """
-        with self._lock:
-            self._known[name] = _asked(self._sources[name])
-            self._build()
-        if using is not None and transaction.get_connection(using).in_atomic_block:
-            self._provisional.append(Provisional(name, using))
-
-    def catch_up(self) -> None:
-        """Ask those sources again that changed in another process; else they are asked within a moment."""
-        for name in [name for name, is_current in self._is_current.items() if not is_current()]:
-            self.refresh(name)
-
-    def subscriptions(self) -> list[Subscription]:
-        for name, source in self._sources.items():
-            if name not in self._known:
-                self._known[name] = _asked(source)
-        return [subscription for name in self._sources for subscription in self._known[name]]
 
     @property
     def matcher(self) -> Matcher:
-        if self._provisional:
-            self._settle_provisional()
-        return self._matcher or self._build()
+        """The index of what is committed, and of what the open transaction of this thread changed."""
+        if overlay.open_layers or self._current is None:
+            return self._matcher_here()
+        return self._current
 
-    def _settle_provisional(self) -> None:
-        rolled_back = [one for one in self._provisional if one.is_rolled_back()]
-        self._provisional = [one for one in self._provisional if not one.is_committed and one not in rolled_back]
-        for name in {one.source for one in rolled_back}:
-            self.refresh(name)
+    def _matcher_here(self) -> Matcher:
+        if self._live is not None:
+            self._live.look()
+        below = self._current or self._make()
+        if overlay.open_layers == {overlay.ENDED}:  # nobody asks any more for what was only asked for in transactions
+            overlay.open_layers.discard(overlay.ENDED)
+            if self._observed is not None and self._observed != below.patterns.names:
+                self._observe(below.patterns.names)
+        if self._live is None or not overlay.open_layers:
+            return below
+        found = overlay.overlay_of(connections[self._live.using])
+        if found is None:
+            return below
+        view = found.over(below, self._is_live)
+        if self._observed is None or not view.patterns.names <= self._observed:
+            self._observe(view.patterns.names)
+        return view
+
+    def durable(self, names: Collection[str]) -> dict[str, Subscription]:
+        """Return a durable subscription of each of these subscribers that is there."""
+        found = (
+            one for interest in self.matcher.interests() if interest.name in names for one in interest.subscriptions
+        )
+        return {one.name: one for one in found if one.phase is Phase.DURABLE and one.name in names}
+
+    def _is_live(self, interest: Interest) -> bool:
+        return interest.order >> RANK == self._live_rank
+
+    def order(self, key: int) -> int:
+        """The `order` of the live subscriber with this key."""
+        return (self._live_rank << RANK) | key
+
+    def live_orders(self) -> list[int]:
+        """The `order` of each live subscriber that is known to be committed."""
+        return [one.order for one in self._matcher.interests() if self._is_live(one)]
+
+    def apply(self, changes: Mapping[int, Interest | None]) -> None:
+        """Live subscribers changed, and that is committed."""
+        with self._lock:
+            self._matcher = self._matcher.replaced(changes)
+            if self._current is not None:
+                self._current = self._matcher
+            if self._observed is not None and self._matcher.patterns.names != self._observed:
+                self._observe(self._matcher.patterns.names)
+
+    def interest(self, order: int) -> Interest | None:
+        """Return a subscriber as it was committed, as far as is known."""
+        return self._matcher.interest(order)
+
+    def add_overlay(
+        self, changes: Mapping[int, Interest | None], committed: Callable[[], None], *, is_whole: bool = False
+    ) -> None:
+        """Live subscribers changed in the transaction that is open here; `committed` is called when it commits."""
+        assert self._live is not None
+        connection = connections[self._live.using]
+        overlay.overlay_on(connection).add(changes, connection, committed, is_whole=is_whole)
+        self.matcher  # noqa: B018  says to the observers what is asked for now
+
+    @property
+    def has_whole_overlay(self) -> bool:
+        """Whether this thread's transaction knows all that there is by itself."""
+        found = overlay.overlay_of(connections[self._live.using]) if self._live and overlay.open_layers else None
+        return found is not None and found.is_whole
+
+    def connected(self, connection: Any) -> None:
+        """A connection was opened: know who is subscribed before the first change."""
+        if self._live is not None:
+            self._live.connected(connection)
+        if not connection.in_atomic_block:
+            self.matcher  # noqa: B018  makes it
+
+    def catch_up(self) -> None:
+        """Ask for what changed in other processes; else it is known within a moment."""
+        if self._live is not None:
+            self._live.catch_up()
+
+    def ask_again(self, name: str) -> None:
+        """A source has other subscriptions than before: ask it at the next event."""
+        with self._lock:
+            self._unmake(name)
+
+    def settings_changed(self) -> None:
+        """Make all subscriptions again, by the settings of now, at the next event. No database is asked."""
+        with self._lock:
+            self._matcher = self._matcher.with_new_memory()
+            if (live := self._live) is not None:
+                known = [one for one in self._matcher.interests() if self._is_live(one)]
+                self._matcher = self._matcher.replaced({one.order: live.again(one) for one in known})
+                if overlay.open_layers and (found := overlay.overlay_of(connections[live.using])) is not None:
+                    found.rebuild(live.again)
+            self._unmake(*self._sources)
 
     def forget(self) -> None:
-        """Ask every source again at the next event (settings changed)."""
-        self._known.clear()
-        self._unmake()
-
-    def _unmake(self) -> None:
-        self._matcher = None
-        if apps.ready:
-            for observer in self._observers:
-                observer(None)
-
-    def _build(self) -> Matcher:
+        """Ask every source again at the next event, its database too."""
         with self._lock:
-            self._matcher = matcher = Matcher(self.subscriptions())
+            if (live := self._live) is not None:
+                live.forget()
+                overlay.forget_overlay(connections[live.using])
+                self._matcher = self._matcher.replaced(dict.fromkeys(self.live_orders()))
+            self._matcher = self._matcher.with_new_memory()
+            self._unmake(*self._sources)
+
+    def _unmake(self, *stale: str) -> None:
+        self._stale |= {*stale}
+        self._current = None
+        if apps.ready and self._observed is not None:
+            self._observe(None)
+
+    def _make(self) -> Matcher:
+        with self._lock:
+            changes: dict[int, Interest | None] = {}
+            for name in sorted(self._stale & self._sources.keys()):
+                changes |= self._asked_again(name)
+            self._stale.clear()
+            if changes:
+                self._matcher = self._matcher.replaced(changes)
+            if self._live is None or self._live.is_known:
+                self._current = self._matcher
+            if self._matcher.patterns.names != self._observed:
+                self._observe(self._matcher.patterns.names)
+            return self._matcher
+
+    def _asked_again(self, name: str) -> dict[int, Interest | None]:
+        """The changes of a source. To look for them is nothing to notify of: it is just not known whom."""
+        with quiet():
+            subscriptions = tuple(self._sources[name]())
+        first = self._rank(name) << RANK
+        changes: dict[int, Interest | None] = dict.fromkeys(self._asked.get(name, ()))
+        changes |= {first + number: Ready(first + number, one) for number, one in enumerate(subscriptions)}
+        self._asked[name] = list(range(first, first + len(subscriptions)))
+        return changes
+
+    def _observe(self, names: frozenset[str] | None) -> None:
+        """Say which event types are asked for: those of all that is committed, and of what may be."""
+        with self._lock:
+            if names is not None and self._observed is not None and overlay.open_layers:
+                names |= self._observed
+            self._observed = names
+            seen = None if names is None else Matcher.of_patterns(names)
             for observer in self._observers:
-                observer(matcher)
-        return matcher
+                observer(seen)
 
-
-def _asked(source: Source) -> tuple[Subscription, ...]:
-    """What a source asks for. Looking for it is nothing to tell of: who is to be told is just what is not known."""
-    with quiet():
-        return tuple(source())
+    def _after_fork(self) -> None:
+        """A thread of the parent may have held the lock; and nobody watches for this process yet."""
+        self._lock = threading.RLock()
+        overlay.open_layers.clear()
+        self._current = None
 
 
 registry = Registry()

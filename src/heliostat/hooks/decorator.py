@@ -47,7 +47,7 @@ def on(
         if name in _decorated:  # decorated twice: for other events, or in another phase
             name = f"{name}@{events[0]}"
         _decorated[name] = Decorated(name, events, Phase(when), function, condition)
-        registry.forget()
+        registry.ask_again(SOURCE)
         return function
 
     return decorate
@@ -61,4 +61,4 @@ def detach(function: Callable[[Event], Any]) -> None:
     """Tell this function no more (for tests)."""
     for name in [name for name, one in _decorated.items() if one.function is function]:
         del _decorated[name]
-    registry.forget()
+    registry.ask_again(SOURCE)

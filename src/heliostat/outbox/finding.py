@@ -12,12 +12,14 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import connections
-from django.db.models import CharField, Max, Min, Q, QuerySet
+from django.db.models import CharField, Max, Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.expressions import RawSQL
+from django.db.models.functions import Coalesce
 
 from heliostat.objects import parse_key
 from heliostat.outbox.models import Callback, Event, Status
 
+BIGGEST_ID = 2**63 - 1
 EVENTS_OF_ONE_OBJECT = 1000  # the newest of them
 LOGS_AT_ONCE = 100  # in one statement; SQLite takes 500
 SKEW = timedelta(minutes=5)  # by which the clocks of two writers may differ
@@ -64,10 +66,12 @@ class OfSubscribers:
     """The callbacks of some subscribers by id, a page at a time; has what a paginator asks of a queryset.
 
     Each subscriber's log is read from its index just as far as the page may reach. For `subscriber IN (…)` a database
-    would sort all that they ever were told, or look for them among everybody's.
+    would sort all that they ever were told, or look for them among everybody's. Many subscribers are given as a
+    queryset with an annotation `subscriber_name`, in the same database: of each, the first callback alone is looked
+    up, and a page of fifty can hold callbacks of no more than the fifty whose first ones come first.
     """
 
-    def __init__(self, callbacks: QuerySet[Callback], subscribers: Sequence[str]) -> None:
+    def __init__(self, callbacks: QuerySet[Callback], subscribers: Sequence[str] | QuerySet[Any]) -> None:
         self._callbacks = callbacks
         self._subscribers = subscribers
 
@@ -81,12 +85,22 @@ class OfSubscribers:
 
     def __getitem__(self, page: slice) -> list[Callback]:
         is_descending = self._callbacks.query.order_by == ("-id",)
-        logs = (self._callbacks.filter(subscriber=one).values("pk")[: page.stop] for one in self._subscribers)
+        subscribers = self._subscribers
+        if isinstance(subscribers, QuerySet):
+            subscribers = self._whose_come_first(subscribers, page.stop, is_descending)
+        logs = (self._callbacks.filter(subscriber=one).values("pk")[: page.stop] for one in subscribers)
         ids: list[int] = []
         while some := list(islice(logs, LOGS_AT_ONCE)):
             ids += self._ids(some)
         ids.sort(reverse=is_descending)
         return list(self._callbacks.filter(pk__in=ids[page]))
+
+    def _whose_come_first(self, subscribers: QuerySet[Any], most: int, is_descending: bool) -> list[str]:
+        log = self._callbacks.filter(subscriber=OuterRef("subscriber_name"))
+        none = 0 if is_descending else BIGGEST_ID
+        found = subscribers.annotate(first_callback=Coalesce(Subquery(log.values("pk")[:1]), none))
+        found = found.order_by("-first_callback" if is_descending else "first_callback")
+        return [name for name, first in found.values_list("subscriber_name", "first_callback")[:most] if first != none]
 
     def _ids(self, logs: Sequence[QuerySet[Any, Any]]) -> list[int]:
         using = self._callbacks.db

@@ -56,11 +56,11 @@ def match_events(using: str) -> int:
     is told to nobody: what is wrong with it is kept in its `context`, and in the log. Raises `OperationalError` where a
     database is in trouble.
     """
-    if not _are_there(using):
+    if not (ids := _oldest(using)):
         return 0
+    registry.catch_up()  # somebody in another process may have asked just before these happened
     with transaction.atomic(using=using), connections[using].cursor() as cursor:
-        rows = _locked_rows(cursor, using)
-        registry.catch_up()  # somebody in another process may have asked just before it happened
+        rows = _locked_rows(cursor, ids, using)
         written: list[Rows] = []
         for row in rows:
             try:
@@ -75,18 +75,23 @@ def match_events(using: str) -> int:
     return len(rows)
 
 
-def _are_there(using: str) -> bool:
+def _oldest(using: str) -> list[Any]:
+    dialect = dialect_for(using)
     with connections[using].cursor() as cursor:
-        cursor.execute(f"SELECT 1 FROM {EVENT} WHERE {dialect_for(using).unmatched} LIMIT 1")
-        return cursor.fetchone() is not None
+        cursor.execute(
+            f"SELECT {dialect.text('id')} FROM {EVENT} WHERE {dialect.unmatched} ORDER BY created_at LIMIT %s",
+            [AT_ONCE],
+        )
+        return [id_ for (id_,) in cursor.fetchall()]
 
 
-def _locked_rows(cursor: Any, using: str) -> list[Row]:
+def _locked_rows(cursor: Any, ids: list[Any], using: str) -> list[Row]:
+    """Those of them that no other worker takes or took."""
     dialect = dialect_for(using)
     cursor.execute(
         f"SELECT {dialect.text('id')}, resource, action, object_id, body, created_at FROM {EVENT} "
-        f"WHERE {dialect.unmatched} ORDER BY created_at LIMIT %s {dialect.lock}",
-        [AT_ONCE],
+        f"WHERE {dialect.among('id', ids)} AND {dialect.unmatched} ORDER BY created_at {dialect.lock}",
+        dialect.keys(ids),
     )
     return [Row(*row) for row in cursor.fetchall()]
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.utils import timezone
 
-from heliostat.events.event import Phase
 from heliostat.events.matching import Subscription, registry
 from heliostat.outbox.bodies import event_from, is_stub
 from heliostat.outbox.models import Callback, Status
@@ -25,7 +24,7 @@ def render_again(ids: Sequence[int], using: str, only: Sequence[Status]) -> None
     callbacks = list(failed.select_related("event"))
     if not callbacks:
         return
-    subscribers = {one.name: one for one in registry.subscriptions() if one.phase is Phase.DURABLE}
+    subscribers = registry.durable({one.subscriber for one in callbacks})
     for callback in callbacks:
         with transaction.atomic(using=using), rendering():
             _render_one(callback, subscribers.get(callback.subscriber), using)

@@ -108,6 +108,16 @@ class Receiver:
                 raise TimeoutError(f"{arrived} of {count} deliveries arrived within {timeout:g} s")
             return list(self._deliveries)
 
+    def clear(self) -> None:
+        """Forget what has arrived so far: the next delivery is number 1 again."""
+        with self._arrived:
+            self._deliveries.clear()
+            self._seen.clear()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """The receiver itself: Django copies what `setUpTestData()` keeps for each test, and a server cannot be."""
+        return self
+
     def start(self) -> Self:
         """Begin to receive."""
         serve = self._server.serve_forever

@@ -19,7 +19,7 @@ class WebhooksConfig(AppConfig):
 
     def ready(self) -> None:
         from django.core.checks import Tags, register
-        from django.db.models.signals import post_delete, post_save
+        from django.db.models.signals import post_delete, post_migrate, post_save, pre_delete
 
         from heliostat.delivery.destinations import resolve_with
         from heliostat.delivery.http import HttpTransport
@@ -30,7 +30,7 @@ class WebhooksConfig(AppConfig):
         from heliostat.events.matching import registry
         from heliostat.events.types import declare_with
         from heliostat.outbox.handover import hand_over
-        from heliostat.webhooks import live, owners, signals
+        from heliostat.webhooks import changes, live, owners, signals, subscriptions, watching
         from heliostat.webhooks.care import PING
         from heliostat.webhooks.checks import (
             check_allowed_models,
@@ -44,7 +44,9 @@ class WebhooksConfig(AppConfig):
         from heliostat.webhooks.models import SOURCE, Hook
         from heliostat.webhooks.standing import HookOwner, hook_deleted
 
-        registry.add(SOURCE, live.subscriptions, live.is_current)
+        registry.add_live(SOURCE, subscriptions.hooks)
+        changes.when_written(subscriptions.hooks.changed)
+        watching.remember_databases()
         register_transport("hook", HttpTransport)
         resolve_with("hook", live.destinations)
         hand_over("hook", configured.taker)
@@ -60,6 +62,12 @@ class WebhooksConfig(AppConfig):
         find_with(NOTICE, notice)
         owners.connect()
         signals.hook_event.connect(signals.tell, dispatch_uid="heliostat.webhooks")
-        for signal in (post_save, post_delete):
-            signal.connect(live.hooks_changed, sender=Hook, dispatch_uid="heliostat.webhooks")
+        receivers = (
+            (post_save, subscriptions.hook_saved),
+            (pre_delete, subscriptions.hook_to_be_deleted),
+            (post_delete, subscriptions.hook_deleted),
+        )
+        for signal, receiver in receivers:
+            signal.connect(receiver, sender=Hook, dispatch_uid="heliostat.webhooks")
+        post_migrate.connect(subscriptions.tables_made, sender=self, dispatch_uid="heliostat.webhooks")
         post_delete.connect(hook_deleted, sender=Hook, dispatch_uid="heliostat.webhooks.gate")

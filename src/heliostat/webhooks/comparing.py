@@ -11,15 +11,18 @@ import decimal
 import math
 import operator
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from functools import partial
+from typing import Any, Final, NoReturn
 
 import msgspec
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime, parse_duration, parse_time
+
+from heliostat.events.subscriptions import NOT_COMPARABLE
 
 Test = Callable[[Any], bool]
 Compare = Callable[[Any, Any], bool]
@@ -218,3 +221,46 @@ def _is_among(item: Any, values: list[Any]) -> bool:
     if isinstance(item, bool):
         return any(each is item for each in values)
     return item in values and any(each == item and not isinstance(each, bool) for each in values)
+
+
+# Stand-ins of values, by which an index finds equal ones: equal values have equal stand-ins, which can be hashed.
+
+NO_VALUE: Final = object()
+"""Stands for what is equal to nothing that a filter may name."""
+
+SIMPLE = {str, int, float, bool, decimal.Decimal, uuid.UUID} | {
+    datetime.datetime,
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+}
+
+
+def stand_in(kind: Kind) -> Callable[[Any], Hashable]:
+    """What makes the stand-in of a value. It raises what a comparison of the value would raise."""
+    return _stand_in_of_anything if kind is ANYTHING else partial(_stand_in, kind)
+
+
+def _stand_in(kind: Kind, value: Any) -> Hashable:
+    if value is None or value is NO_VALUE:
+        return value
+    read = value if type(value) is kind.type else kind.read(value)
+    return read if type(read) in SIMPLE else NOT_COMPARABLE
+
+
+def _stand_in_of_anything(value: Any) -> Hashable:
+    if value is None or value is NO_VALUE:
+        return value
+    sent = value if type(value) is str else _as_sent(value)
+    if type(sent) in SIMPLE:
+        return _rank(sent), sent
+    return NO_VALUE if isinstance(sent, (list, Mapping)) else NOT_COMPARABLE
+
+
+def values_of(kind: Kind, operands: Any) -> frozenset[Hashable] | None:
+    """The stand-ins of the values that an equality names; None where it names one that has none."""
+    try:
+        found = frozenset(stand_in(kind)(None if one is None else _operand(kind, one)) for one in operands)
+    except (ValueError, TypeError):
+        return None
+    return None if found & {NOT_COMPARABLE, NO_VALUE} else found

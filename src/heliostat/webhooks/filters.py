@@ -17,7 +17,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import models
 
@@ -28,8 +28,19 @@ from heliostat.events.resources import ACTIONS, model_of
 from heliostat.events.savepoint import own_savepoint
 from heliostat.events.secrets import generic_secrets, points_to_secret, without_secrets_of_event
 from heliostat.events.snapshot import told_fields
+from heliostat.events.subscriptions import Key
 from heliostat.events.types import NO_READS, READ, REMEDY, WILD, actions_of
-from heliostat.webhooks.comparing import ANYTHING, OPERATORS, Kind, Test, kind_of_field, test_of
+from heliostat.webhooks.comparing import (
+    ANYTHING,
+    NO_VALUE,
+    OPERATORS,
+    Kind,
+    Test,
+    kind_of_field,
+    stand_in,
+    test_of,
+    values_of,
+)
 from heliostat.webhooks.exceptions import InvalidFiltersError
 from heliostat.webhooks.patterns import of_relations_alone, row_actions
 
@@ -64,8 +75,25 @@ def compiled(
     Raises `InvalidFiltersError` that names the place of what is wrong. `more_actions` are declared beside the usual
     ones; with None any action will do: it may be declared no longer, which is no reason to ignore saved filters.
     """
-    if filters == {}:
+    return None if filters == {} else _read(filters, patterns, more_actions).holds
+
+
+def key_of(filters: Any, patterns: Sequence[str]) -> Key | None:
+    """An equality that must hold for these filters to hold, by which an index finds them; None where there is none."""
+    try:
+        return None if filters == {} else _read(filters, patterns, None).key
+    except InvalidFiltersError:  # `condition_for()` says so, when it is asked
         return None
+
+
+class _Part(NamedTuple):
+    """A condition, and an equality without which it does not hold, where it has one."""
+
+    holds: Condition
+    key: Key | None = None
+
+
+def _read(filters: Any, patterns: Sequence[str], more_actions: frozenset[str] | None) -> _Part:
     try:
         written = json.dumps(filters, allow_nan=False, ensure_ascii=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
@@ -85,7 +113,7 @@ class _Reader:
         self.more_actions = more_actions
         self.fields = _Fields(_model_of(patterns))
         self.conditions = 0
-        self.parts: dict[str, Callable[[Any, str, int], Condition]] = {
+        self.parts: dict[str, Callable[[Any, str, int], _Part]] = {
             "actions": self._actions,
             "changed": self._changed,
             "from_to": self._from_to,
@@ -99,7 +127,7 @@ class _Reader:
             "argument": lambda names, _: self._of_event("arguments", names),
         }
 
-    def condition(self, data: Any, place: str, depth: int = 1) -> Condition:
+    def condition(self, data: Any, place: str, depth: int = 1) -> _Part:
         """All that an object says."""
         self._count(place, depth)
         known = (*self.parts, *self.subjects, *OPERATORS)
@@ -119,12 +147,12 @@ class _Reader:
         if self.conditions > MOST_CONDITIONS:
             raise _wrong(place, f"there are at most {MOST_CONDITIONS} conditions")
 
-    def _each(self, data: Any, place: str, depth: int) -> list[Condition]:
+    def _each(self, data: Any, place: str, depth: int) -> list[_Part]:
         if not isinstance(data, list) or not data:
             raise _wrong(place, "give a list of at least one condition")
         return [self.condition(item, f"{place}[{number}]", depth + 1) for number, item in enumerate(data)]
 
-    def _actions(self, data: Any, place: str, _: int) -> Condition:
+    def _actions(self, data: Any, place: str, _: int) -> _Part:
         for action in (actions := _words(data, place)):
             if action + "d" in ACTIONS or action.lower() in set(ACTIONS) - {action}:
                 raise _wrong(place, f"nothing is “{action}”.{did_you_mean(action, ACTIONS)}")
@@ -132,23 +160,23 @@ class _Reader:
                 raise _wrong(place, f"the hook is not told of “{action}”: its signals leave it out")
             if self.more_actions is not None and action not in (known := self._known_actions(self.more_actions)):
                 raise _wrong(place, f"“{action}” is no action of this hook's events{_what_else(action, known)}")
-        return lambda event: event.action in actions
+        return _Part(lambda event: event.action in actions)
 
     def _known_actions(self, more: frozenset[str]) -> list[str]:
         """The actions that the hook's events can have; those that its signals name are checked there."""
         known = (actions_of(one, more_actions=more) if WILD.search(one) else [one] for one in self.patterns)
         return list(dict.fromkeys(name.rpartition(".")[2] for names in known for name in names))
 
-    def _changed(self, data: Any, place: str, _: int) -> Condition:
+    def _changed(self, data: Any, place: str, _: int) -> _Part:
         names = frozenset(self.fields.named(name, place) for name in _words(data, place))
-        return lambda event: not names.isdisjoint(event.changes)
+        return _Part(lambda event: not names.isdisjoint(event.changes))
 
-    def _from_to(self, data: Any, place: str, _: int) -> Condition:
+    def _from_to(self, data: Any, place: str, _: int) -> _Part:
         if not isinstance(data, dict) or not data:
             raise _wrong(place, 'give an object such as {"status": {"from": "PENDING", "to": "COMPLETED"}}')
         return _all([self._step(name, step, place) for name, step in data.items()])
 
-    def _step(self, name: str, step: Any, place: str) -> Condition:
+    def _step(self, name: str, step: Any, place: str) -> _Part:
         name = self.fields.named(name, place)
         kind = self.fields.kind(name, place)
         place = f"{place}.{name}"
@@ -160,9 +188,10 @@ class _Reader:
             change = event.changes.get(name)
             return change is not None and (was is None or was(change[0])) and (became is None or became(change[1]))
 
-        return took_place
+        end = "to" if "to" in step else "from"
+        return _Part(took_place, _key(f"{end} {name}", kind, _of_change(name, end), _equality_of_end(step[end])))
 
-    def _comparison(self, data: dict[str, Any], place: str) -> Condition:
+    def _comparison(self, data: dict[str, Any], place: str) -> _Part:
         subjects = [name for name in self.subjects if name in data]
         operators = [name for name in OPERATORS if name in data]
         if len(subjects) != 1 or not operators:
@@ -172,7 +201,8 @@ class _Reader:
         names = _path(data[subject], f"{place}.{subject}")
         kind, value_of = self.subjects[subject](names, f"{place}.{subject}")
         tests = [_test(kind, name, data[name], f"{place}.{name}") for name in operators]
-        return _all([_of_value(value_of, test) for test in tests])
+        condition = _all([_Part(_of_value(value_of, test)) for test in tests]).holds
+        return _Part(condition, _key(f"{subject} {'.'.join(names)}", kind, value_of, data))
 
     def _of_event(self, part: str, names: list[str]) -> tuple[Kind, ValueOf]:
         """What came with an event, as it would be sent."""
@@ -303,9 +333,35 @@ def _of_value(value_of: ValueOf, test: Test) -> Condition:
     return lambda event: test(value_of(event))
 
 
-def _all(conditions: list[Condition]) -> Condition:
-    if len(conditions) == 1:
-        return conditions[0]
+def _key(name: str, kind: Kind, value_of: ValueOf, data: Mapping[str, Any]) -> Key | None:
+    """The key of a comparison that names an equality (`eq`, `in`)."""
+    operator = next((one for one in ("eq", "in") if one in data), None)
+    values = None if operator is None else values_of(kind, data[operator] if operator == "in" else [data[operator]])
+    if values is None:
+        return None
+    stands_for = stand_in(kind)
+    return Key(f"{name} as {kind.words}, {kind.type.__name__}", lambda event: stands_for(value_of(event)), values)
+
+
+def _equality_of_end(end: Any) -> Mapping[str, Any]:
+    return {"in" if isinstance(end, list) else "eq": end}
+
+
+def _of_change(name: str, end: str) -> ValueOf:
+    def value_of(event: Event) -> Any:
+        change = event.changes.get(name)
+        return NO_VALUE if change is None else change[end == "to"]
+
+    return value_of
+
+
+def _all(parts: list[_Part]) -> _Part:
+    """The part with the equality goes first: what it rules out is asked nothing more, and so cannot fail of it."""
+    keyed = [part for part in parts if part.key is not None]
+    first = min(keyed, key=lambda part: len(part.key.values) if part.key else 0, default=parts[0])
+    if len(parts) == 1:
+        return first
+    conditions = [first.holds, *(part.holds for part in parts if part is not first)]
 
     def hold(event: Event) -> bool:
         for condition in conditions:  # noqa: SIM110  a generator would take twice as long
@@ -313,21 +369,28 @@ def _all(conditions: list[Condition]) -> Condition:
                 return False
         return True
 
-    return hold
+    return _Part(hold, first.key)
 
 
-def _any(conditions: list[Condition]) -> Condition:
+def _any(parts: list[_Part]) -> _Part:
+    if len(parts) == 1:
+        return parts[0]
+    conditions = [part.holds for part in parts]
+
     def holds(event: Event) -> bool:
         for condition in conditions:  # noqa: SIM110
             if condition(event):
                 return True
         return False
 
-    return conditions[0] if len(conditions) == 1 else holds
+    keys = [part.key for part in parts if part.key is not None]
+    if len(keys) == len(parts) and len({key.name for key in keys}) == 1:
+        return _Part(holds, keys[0]._replace(values=frozenset().union(*(key.values for key in keys))))
+    return _Part(holds)
 
 
-def _not(condition: Condition) -> Condition:
-    return lambda event: not condition(event)
+def _not(part: _Part) -> _Part:
+    return _Part(lambda event: not part.holds(event))
 
 
 def condition_for(hook: Hook) -> Condition | None:
@@ -344,7 +407,7 @@ def condition_for(hook: Hook) -> Condition | None:
         conditions.append(lambda event: event.time < end)
     if (filters := _still_readable(hook)) is not None:
         conditions.append(_never_failing(filters, hook))
-    return _all(conditions) if conditions else None
+    return _all([_Part(condition) for condition in conditions]).holds if conditions else None
 
 
 def _still_readable(hook: Hook) -> Condition | None:

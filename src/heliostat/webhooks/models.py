@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -13,13 +14,13 @@ from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.core.validators import MinValueValidator
-from django.db import connections, models, router, transaction
+from django.db import models, router, transaction
 from django.utils import timezone
 
 from heliostat.events.event import Event
-from heliostat.events.matching import registry
 from heliostat.outbox.querysets import OwnQuerySet
 from heliostat.text import validate_name
+from heliostat.webhooks import changes
 from heliostat.webhooks.content import check_content_type
 from heliostat.webhooks.exceptions import (
     InvalidExpiryError,
@@ -45,7 +46,7 @@ from heliostat.webhooks.targets import METHODS, check_finite, check_target, host
 from heliostat.webhooks.templates import check_template
 
 COMES_WITH = {"enabled": "disabled_because", "model": "object_id"}  # saved with the one, for it depends on it
-SOURCE = "webhooks"  # under this name the matcher knows the subscriptions of hooks
+SOURCE = "webhooks"  # under this name the registry knows the subscriptions of hooks
 Checks = dict[str, Callable[[], None]]
 """By field: raises a `ValidationError` where it, with the others as they are, cannot work."""
 
@@ -76,20 +77,29 @@ class HookQuerySet(OwnQuerySet["Hook"]):
     def update(self, **values: Any) -> int:
         if values.get("enabled") is True:  # an expression (`bulk_update()`) may say yes of one and no of another
             values["disabled_because"] = ""
+        change = secrets.randbits(63)  # by which the rows that were changed are known, whatever the condition was
         with transaction.atomic(using=self.db):
-            count = super().update(**values)
-            HookVersion.bump(self.db)
+            if count := super().update(**values, last_change=change):
+                changes.note(self._of_change(change), self.db)
         return count
 
     def bulk_create(self, objs: Any, *args: Any, **kwargs: Any) -> list[Hook]:
         """Looks at each as `save()` does, and raises what that raises."""
-        objs = list(objs)
+        objs, change = list(objs), secrets.randbits(63)
         for hook in objs:
             hook.make_ready(self.db)
+            hook.last_change = change
+        if kwargs.get("update_fields"):
+            kwargs["update_fields"] = {*kwargs["update_fields"], "last_change"}
         with transaction.atomic(using=self.db):
             created = super().bulk_create(objs, *args, **kwargs)
-            HookVersion.bump(self.db)
+            changes.note(self._of_change(change), self.db)
         return created
+
+    def _of_change(self, change: int) -> list[int]:
+        """The ids of the hooks that one statement changed."""
+        rows = self.model._base_manager.using(self.db).filter(last_change=change)
+        return list(rows.values_list("pk", flat=True))
 
 
 class Hook(Signed):
@@ -182,6 +192,7 @@ class Hook(Signed):
     disabled_because = models.CharField(max_length=200, blank=True, default="", editable=False)
     created = models.DateTimeField(auto_now_add=True)
     modified = models.DateTimeField(auto_now=True)
+    last_change = models.BigIntegerField(null=True, editable=False, db_index=True)
 
     action = ""
     """The action of the event that `get_dynamic_payload(hook)` is asked about; empty at any other time."""
@@ -375,27 +386,3 @@ class Signal(models.Model):
         """Raises `InvalidSignalError` where the path leads to no signal that could be told."""
         check_path(self.name)
         super().save(*args, **kwargs)
-
-
-class HookVersion(models.Model):
-    """One row with a number that grows whenever hooks change: other processes look at it."""
-
-    version = models.BigIntegerField(default=0)
-
-    def __str__(self) -> str:
-        return str(self.version)
-
-    @classmethod
-    def bump(cls, using: str) -> None:
-        """Hooks changed: it counts at once in this process, and within a second in every other."""
-        rows = cls.objects.using(using)
-        if not rows.filter(pk=1).update(version=models.F("version") + 1):
-            rows.get_or_create(pk=1, defaults={"version": 1})
-        registry.refresh(SOURCE, using)
-
-    @classmethod
-    def current(cls, using: str) -> int:
-        with connections[using].cursor() as cursor:  # a worker asks at every claim, and the ORM asks ten times slower
-            cursor.execute(f"SELECT version FROM {cls._meta.db_table} WHERE id = 1")
-            row = cursor.fetchone()
-        return row[0] if row else 0

@@ -12,9 +12,10 @@ from django.utils import timezone
 from heliostat.conf import conf
 from heliostat.outbox import gates
 from heliostat.outbox.admission import Limits
+from heliostat.webhooks import changes
 from heliostat.webhooks.databases import hooks_database
 from heliostat.webhooks.disabling import disable
-from heliostat.webhooks.models import Hook, HookVersion, hook_of
+from heliostat.webhooks.models import Hook, hook_of
 
 LIMITED = Q(paused=True) | Q(max_per_second__isnull=False) | Q(max_concurrent__isnull=False)
 
@@ -23,7 +24,7 @@ class HookOwner:
     """Owns the subscribers of the kind `hook`."""
 
     def version(self) -> int:
-        return HookVersion.current(hooks_database())
+        return changes.mark(hooks_database())
 
     def limits(self) -> Mapping[str, Limits]:
         rows = Hook.objects.using(hooks_database()).filter(LIMITED, enabled=True)

@@ -22,10 +22,11 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name="HookVersion",
+            name="HookChange",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("version", models.BigIntegerField(default=0)),
+                ("id", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("hooks", models.TextField(null=True)),
+                ("position", models.BigIntegerField(null=True, unique=True)),
             ],
         ),
         migrations.CreateModel(
@@ -206,6 +207,7 @@ class Migration(migrations.Migration):
                 ("previous_secret_until", models.DateTimeField(editable=False, null=True)),
                 ("created", models.DateTimeField(auto_now_add=True)),
                 ("modified", models.DateTimeField(auto_now=True)),
+                ("last_change", models.BigIntegerField(db_index=True, editable=False, null=True)),
                 (
                     "model",
                     models.ForeignKey(
