@@ -6,10 +6,11 @@ from django.contrib.auth import get_user_model
 from heliostat.alerts.models import BrokerQuery
 from heliostat.console.saving import SaveChanges
 from heliostat.permissions import ObjectPermissions
+from heliostat.query_strings import CheckedQueryStrings
 
 
 @admin.register(BrokerQuery)
-class BrokerQueryAdmin(SaveChanges, ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
+class BrokerQueryAdmin(SaveChanges, CheckedQueryStrings, ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("name", "broker", "user", "created", "last_run")
     list_filter = ("broker", "created")
     list_select_related = ("user",)

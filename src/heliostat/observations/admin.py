@@ -5,10 +5,11 @@ from django.contrib import admin
 from heliostat.console.saving import SaveChanges
 from heliostat.observations.models import ObservationRecord
 from heliostat.permissions import ObjectPermissions
+from heliostat.query_strings import CheckedQueryStrings
 
 
 @admin.register(ObservationRecord)
-class ObservationRecordAdmin(SaveChanges, ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
+class ObservationRecordAdmin(SaveChanges, CheckedQueryStrings, ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("__str__", "observation_id", "status", "scheduled_start", "created")
     list_filter = ("facility", "status", "created")
     list_select_related = ("target",)

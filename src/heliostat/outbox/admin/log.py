@@ -21,6 +21,7 @@ from heliostat.events.resources import model_of
 from heliostat.objects import find_object
 from heliostat.outbox.models import Event
 from heliostat.permissions import ObjectPermissions
+from heliostat.query_strings import CheckedQueryStrings
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
@@ -49,7 +50,7 @@ class BoundedPaginator(LogPaginator):
         return self._counted > MOST
 
 
-class LogAdmin(ObjectPermissions, ModelAdmin):
+class LogAdmin(CheckedQueryStrings, ObjectPermissions, ModelAdmin):
     """A log: to be read, not to be written."""
 
     show_full_result_count = False

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.contrib import admin
 
+from heliostat.query_strings import CheckedQueryStrings
 from heliostat.webhooks.models import Signal
 
 if TYPE_CHECKING:
@@ -15,5 +16,5 @@ else:
 
 
 @admin.register(Signal)
-class SignalAdmin(SignalModelAdmin):
+class SignalAdmin(CheckedQueryStrings, SignalModelAdmin):
     search_fields = ("name",)
