@@ -306,3 +306,41 @@ def test_an_owner_without_the_right_may_delete_the_hook_and_reads_no_body(as_ada
 def test_a_bulk_resend_of_anothers_hook_only_counts_for_who_may_send_it(hook: Hook) -> None:
     viewer = client_of(user_called("viewer"))
     assert viewer.post(f"/api/hooks/{hook.pk}/resend/?preview=true", SINCE).status_code == 403
+
+
+MOVED = {"model": "example.depot", "signals": [], "target_url": "https://eve.example.com/"}
+
+
+def test_a_hook_on_what_an_editor_may_not_view_is_not_turned_to_something_else(as_ada: APIClient) -> None:
+    """Its log, and what waits for it, would be theirs."""
+    address, before = f"/api/hooks/{a_hook(as_ada)['id']}/", rows()
+    eve = user_who_may_view("eve", "depot", "hook")
+    eve.user_permissions.add(Permission.objects.get(codename="change_hook"))
+    for fields in ({**MOVED, "user": eve.pk}, MOVED, {"user": eve.pk}, {"target_url": URL + "/x"}):
+        assert client_of(eve).patch(address, fields).status_code == 400, fields
+    assert rows() == before
+    eve.user_permissions.add(Permission.objects.get(codename="view_vehicle"))
+    assert client_of(eve).patch(address, {**MOVED, "user": eve.pk}).status_code == 200
+
+
+def test_the_new_owner_of_a_hook_reads_and_resends_only_what_they_may_view(
+    as_ada: APIClient, as_staff: APIClient
+) -> None:
+    key = a_hook(as_ada)["id"]
+    as_ada.post(f"/api/hooks/{key}/ping/")
+    ping = Callback.objects.get().pk
+    Vehicle.objects.create(name="55")
+    Callback.objects.update(status="cancelled")
+    told = Callback.objects.latest("id").pk
+    eve = user_who_may_view("eve", "depot")
+    assert as_staff.patch(f"/api/hooks/{key}/", {**MOVED, "user": eve.pk}).status_code == 200
+    client, everything = client_of(eve), {**SINCE, "ended_as": "cancelled"}
+    assert client.get(f"/api/deliveries/{told}/").json()["body"] is None
+    assert client.post(f"/api/deliveries/{told}/resend/").status_code == 403
+    assert client.post("/api/deliveries/resend/", {"deliveries": [told]}).status_code == 403
+    assert client.post(f"/api/hooks/{key}/resend/", everything).status_code == 403
+    assert client.get(f"/api/deliveries/{ping}/").json()["body"]
+    assert client.post(f"/api/deliveries/{ping}/resend/").status_code == 202
+    eve.user_permissions.add(Permission.objects.get(codename="view_vehicle"))
+    assert "55" in client.get(f"/api/deliveries/{told}/").json()["body"]
+    assert client.post(f"/api/hooks/{key}/resend/", everything).json()["count"] == 1

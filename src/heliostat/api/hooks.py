@@ -104,7 +104,7 @@ class HookSerializer(Strict, serializers.ModelSerializer[Hook]):
             raise PermissionDenied(f"This cannot be changed while {reason}.")
         if not owners.DECIDE.isdisjoint(changed):
             check_offered(hook.signals)
-            owners.check_editor(self._user, hook, changed)
+            owners.check_editor(self._user, hook, changed, before)
         hook.validate()
         if before is not None:
             check_move(before.target_url, hook.target_url, before.headers, hook.headers)

@@ -23,9 +23,10 @@ from heliostat.events.resources import resource_of
 from heliostat.events.types import declared_types
 from heliostat.outbox.models import Callback
 from heliostat.permissions import has_permission
+from heliostat.webhooks.care import PING
 from heliostat.webhooks.exceptions import InvalidSignalError
 from heliostat.webhooks.models import Hook, Signal, hook_of
-from heliostat.webhooks.owners import NO_SUCH_MODEL, WHERE, check_may_hook, may_hook, may_view
+from heliostat.webhooks.owners import NO_SUCH_MODEL, WHERE, check_may_hook, may_be_told, may_hook, may_view, why_stopped
 from heliostat.webhooks.patterns import DJANGO_SIGNALS, check_allowed, custom_signals, is_allowed
 
 __all__ = ["NO_SUCH_MODEL", "may_hook", "may_view"]
@@ -94,9 +95,46 @@ def check_deliveries(user: Any, action: str, callbacks: Iterable[Callback]) -> N
     for one in others:
         if not any(has_permission(user, enough, Callback, one) for enough in VIEW):
             raise Http404
-    for one in others if action != "view" else ():
-        if not has_permission(user, action, Callback, one):
+    if action == "view":
+        return
+    for one in found:
+        is_own = one.subscriber in own
+        if not (may_be_sent_again(user, one) if is_own else has_permission(user, action, Callback, one)):
             raise PermissionDenied
+
+
+def may_read_body(user: Any, callback: Callback) -> bool:
+    """Return whether the owner of a hook may read what a callback of it sends: only while they may be notified of it.
+
+    What was made while they could not, nobody sent; and the hook may have been another's, or on something else.
+    """
+    hook = _hook_of(callback)
+    return hook is None or (
+        not why_stopped(hook) and _may_be_told(user, hook, callback.event.type, callback.event.object_id)
+    )
+
+
+def may_be_sent_again(user: Any, callback: Callback) -> bool:
+    """Return whether the owner of a hook may have a callback of it sent again."""
+    hook = _hook_of(callback)
+    return hook is None or _may_be_told(user, hook, callback.event.type, callback.event.object_id)
+
+
+def check_resend_all(user: Any, hook: Hook, callbacks: QuerySet[Callback]) -> None:
+    """Raise `PermissionDenied` where some of these callbacks of the user's own hook are of what they may not view."""
+    if may_do_all(user, "change", Callback) or not hook.enforce_permissions:
+        return
+    types = callbacks.order_by().values_list("event__resource", "event__action").distinct()
+    if not all(_may_be_told(user, hook, ".".join(one), hook.object_id) for one in types):
+        raise PermissionDenied("Some of these are of what you may not view. Choose single ones.")
+
+
+def _hook_of(callback: Callback) -> Hook | None:
+    return Hook.objects.select_related("user", "model").filter(pk=hook_of(callback.subscriber)).first()
+
+
+def _may_be_told(user: Any, hook: Hook, event_type: str, object_id: str | None) -> bool:
+    return event_type == PING or may_be_told(hook, user, event_type, object_id or "")
 
 
 def has_room(user: Any) -> bool:

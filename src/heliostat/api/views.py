@@ -24,6 +24,7 @@ from heliostat.api.described import described
 from heliostat.api.policy import (
     check_deliveries,
     check_may,
+    check_resend_all,
     has_room,
     may_do_all,
     own_hooks,
@@ -178,6 +179,7 @@ class HookViewSet(
             raise PermissionDenied
         since, ended = asked.validated_data["since"], Status(asked.validated_data["ended_as"])
         which = (hook.subscriber, since)
+        check_resend_all(request.user, hook, resending.ended_since(*which, status=ended))
         if request.query_params.get("preview", "").lower() in ("true", "1", "yes"):
             return _count(resending.failed_since(*which, status=ended), status.HTTP_200_OK)
         count = resending.resend_all(*which, status=ended, most=resending.MOST)

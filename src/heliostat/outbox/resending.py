@@ -67,7 +67,7 @@ def resend_all(
     Of more than `most`, those that ended first: what fails anew in the meantime comes last.
     """
     using = using or home()
-    found = _ended_since(subscriber, since, using, status)
+    found = ended_since(subscriber, since, using, status=status)
     if most is not None:
         found = found.order_by("updated_at")[:most]
     return resend(found.values_list("pk", flat=True), using, only=[status], done=done)
@@ -75,9 +75,12 @@ def resend_all(
 
 def failed_since(subscriber: str, since: datetime, using: str | None = None, *, status: Status = Status.ERROR) -> int:
     """How many callbacks `resend_all` would send again now."""
-    return _ended_since(subscriber, since, using or home(), status).count()
+    return ended_since(subscriber, since, using, status=status).count()
 
 
-def _ended_since(subscriber: str, since: datetime, using: str, status: Status) -> QuerySet[Callback]:
-    found = in_state(Callback.objects.using(using), status).filter(updated_at__gte=since).order_by()
+def ended_since(
+    subscriber: str, since: datetime, using: str | None = None, *, status: Status = Status.ERROR
+) -> QuerySet[Callback]:
+    """Return the callbacks that `resend_all` would send again now."""
+    found = in_state(Callback.objects.using(using or home()), status).filter(updated_at__gte=since).order_by()
     return found.filter(subscriber=subscriber) if subscriber else found

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Iterable, Mapping
+from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from typing import Any, Protocol
 
@@ -155,10 +156,32 @@ def why_closed(hook: Hook, changed: Collection[str]) -> str:
     return why_stopped(hook, enforced=True)
 
 
-def check_editor(editor: Any, hook: Hook, changed: Collection[str]) -> None:
-    """Raise a `ValidationError` where a person changes who is told what, and may not be told that themselves."""
-    if not DECIDE.isdisjoint(changed):
-        check_may_hook(editor, hook)
+def check_editor(editor: Any, hook: Hook, changed: Collection[str], before: Hook | None = None) -> None:
+    """Raise a `ValidationError` where a person changes who is notified of what, and may not view that themselves.
+
+    `before` is the hook as it was: its callbacks wait for an address, and its log is the owner's, so that only users
+    who may view what it was on may turn it to something else.
+    """
+    if DECIDE.isdisjoint(changed):
+        return
+    if before is not None:
+        check_may_hook(editor, before)
+    check_may_hook(editor, hook)
+
+
+def may_be_told(hook: Hook, user: Any, event_type: str, object_id: str) -> bool:
+    """Return whether the owner of a hook may view an event that it was once sent.
+
+    `why_stopped` answers for the events that it is on now; it may have been on something else before.
+    """
+    is_on_it = object_id == hook.object_id or not hook.object_id
+    if not hook.enforce_permissions or (is_on_it and any(fnmatchcase(event_type, one) for one in hook.patterns)):
+        return True
+    try:
+        check_may_hook(user, Hook(signals=[event_type], object_id=object_id))
+    except ValidationError:
+        return False
+    return True
 
 
 def why_stopped(hook: Hook, *, enforced: bool | None = None) -> str:

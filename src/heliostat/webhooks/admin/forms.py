@@ -141,7 +141,7 @@ class HookForm(HookModelForm):
             self.add_error(None, f"This cannot be changed while {reason}; give the hook another owner first.")
             return
         try:
-            owners.check_editor(self.editor, self.instance, changed)
+            owners.check_editor(self.editor, self.instance, changed, None if is_new else self._before)
         except ValidationError as error:
             for name, errors in by_field(error).items():
                 messages = [str(text).removesuffix(owners.WHERE) for one in errors for text in one.messages]
