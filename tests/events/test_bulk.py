@@ -10,11 +10,12 @@ import pytest
 from django.core.exceptions import FieldError
 from django.db import IntegrityError, connections, transaction
 from django.db.models import Case, F, Value, When
+from django.db.models.functions import Concat
 
 from heliostat.events.event import Event
 from heliostat.exceptions import Refused
 from heliostat.testing import captured_events, subscribed
-from tests.example.models import Depot, OldVehicle, Parcel, Stop, Tag, Tram, Vehicle
+from tests.example.models import Conductor, Depot, Driver, OldVehicle, Parcel, Seat, Stop, Tag, Ticket, Tram, Vehicle
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -268,3 +269,57 @@ def test_a_primary_key_that_is_updated_is_the_key_of_the_event(using: str) -> No
     with captured_events("example.stop.*") as events:
         Stop.objects.using(using).filter(code="A").update(code="B")
     assert [(event.object_id, dict(event.changes)) for event in events] == [("B", {"code": ("A", "B")})]
+
+
+def test_primary_keys_that_an_expression_changes_are_the_keys_of_the_events(using: str) -> None:
+    for code in ("A", "B"):
+        Stop.objects.using(using).create(code=code, name="x")
+    with captured_events("example.stop.*") as events:
+        assert Stop.objects.using(using).update(code=Concat(F("code"), Value("1")), name="y") == 2
+    assert {(event.object_id, event.changes["code"], event.changes["name"]) for event in events} == {
+        ("A1", ("A", "A1"), ("x", "y")),
+        ("B1", ("B", "B1"), ("x", "y")),
+    }
+
+
+@pytest.mark.parametrize("row", [7, F("row") + 6])
+def test_an_update_of_a_part_of_composite_keys_is_published(using: str, row: Any) -> None:
+    for letter in ("a", "b"):
+        Seat.objects.using(using).create(row=1, letter=letter)
+    with captured_events("example.seat.*") as events:
+        assert Seat.objects.using(using).update(row=row, taken=True) == 2
+    assert {event.object_id for event in events} == {'["7", "a"]', '["7", "b"]'}
+    assert [dict(event.changes) for event in events] == [{"row": (1, 7), "taken": (False, True)}] * 2
+
+
+@pytest.mark.parametrize("options", [{"of": ("depot",)}, {"of": ("self",), "nowait": True}, {"skip_locked": True}])
+def test_an_update_of_rows_that_were_to_be_locked_is_published_and_waits_as_ever(
+    using: str, options: dict[str, Any]
+) -> None:
+    north = Depot.objects.using(using).create(name="North")
+    Vehicle.objects.using(using).create(name="55", depot=north)
+    chosen = Vehicle.objects.using(using).select_related("depot").select_for_update(**options)
+    with captured_events("example.vehicle.*") as events:
+        assert chosen.update(seats=4) == 1
+    assert [dict(event.changes) for event in events] == [{"seats": (0, 4)}]
+
+
+def test_a_reference_that_got_its_key_after_it_was_assigned_is_found_by_an_upsert(using: str) -> None:
+    there = Driver.objects.using(using).create(name="there")
+    Conductor.objects.using(using).create(driver=there)
+    later = Driver(name="later")
+    objects = [Conductor(driver=later)]
+    later.pk = there.pk
+    later._state.db = objects[0]._state.db = using
+    with captured_events("example.conductor.*") as events:
+        Conductor.objects.using(using).bulk_create(objects, ignore_conflicts=True)
+    assert events == []
+
+
+def test_creation_in_bulk_is_published_where_the_database_makes_the_key(using: str) -> None:
+    with captured_events("example.ticket.*") as events:
+        Ticket.objects.using(using).bulk_create([Ticket(text="made"), Ticket(id=4712, text="given")])
+    assert {(event.action, event.object_id, event.snapshot["text"]) for event in events} == {
+        ("created", "4711", "made"),
+        ("created", "4712", "given"),
+    }

@@ -17,7 +17,7 @@ from heliostat.events.snapshot import rebuilt
 from heliostat.events.values import conversion_of
 from heliostat.outbox.bodies import body_of
 from heliostat.testing import captured_events
-from tests.example.models import Survey
+from tests.example.models import Berth, Sighting, Survey
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases="__all__"),
@@ -28,11 +28,14 @@ pytestmark = [
 @pytest.fixture(autouse=True)
 def table() -> Iterator[None]:
     connection = connections["postgresql"]
+    tables = (Survey, Berth, Sighting)
     with connection.schema_editor() as editor:
-        editor.create_model(Survey)
+        for table in tables:
+            editor.create_model(table)
     yield
     with connection.schema_editor() as editor:
-        editor.delete_model(Survey)
+        for table in tables:
+            editor.delete_model(table)
 
 
 def test_arrays_and_ranges_are_json_and_an_unchanged_save_has_no_changes() -> None:
@@ -74,3 +77,26 @@ def test_a_mapping_is_a_json_object() -> None:
     field.set_attributes_from_name("extra")
     field.model = Survey
     assert conversion_of(field).plain({"a": "1", "b": None}) == {"a": "1", "b": None}
+
+
+def test_rows_with_an_empty_unique_key_are_updated_by_an_upsert_where_empty_keys_collide() -> None:
+    Berth.objects.using("postgresql").create(pier="A", ship="Argo")
+    berths = [Berth(pier="A", ship="Endurance"), Berth(pier="B", ship="Fram")]
+    with captured_events("example.berth.*") as events:
+        Berth.objects.using("postgresql").bulk_create(
+            berths, update_conflicts=True, update_fields=["ship"], unique_fields=["pier", "number"]
+        )
+    assert sorted((event.action, dict(event.changes)) for event in events) == [
+        ("created", {}),
+        ("updated", {"ship": ("Argo", "Endurance")}),
+    ]
+    with captured_events("example.berth.*") as events:
+        Berth.objects.using("postgresql").bulk_create([Berth(pier="A"), Berth(pier="C")], ignore_conflicts=True)
+    assert [(event.action, event.snapshot["pier"]) for event in events] == [("created", "C")]
+
+
+@pytest.mark.parametrize("ignore", [False, True])
+def test_objects_can_be_created_in_bulk_where_the_database_makes_keys_in_no_order(ignore: bool) -> None:
+    with captured_events():
+        Sighting.objects.using("postgresql").bulk_create([Sighting(text="a")], ignore_conflicts=ignore)
+    assert Sighting.objects.using("postgresql").count() == 1

@@ -16,7 +16,7 @@ from django.utils import timezone
 from heliostat import emit
 from heliostat.testing import captured_events
 from tests.example.fields import Colour, Money
-from tests.example.models import Depot, Instrument, Narrow, Parcel, Status, Stop, Ticket, Vehicle
+from tests.example.models import Depot, Instrument, Ledger, Narrow, Parcel, Status, Stop, Ticket, Vehicle
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -59,6 +59,14 @@ def test_decimals_are_published_as_the_column_rounds_them(using: str) -> None:
     assert str(events[0].snapshot["price"]) in ("1.00", "1.01")
     assert str(events[1].snapshot["price"]) == str(stored) == "1.50"
     assert events[2].changes == {}
+
+
+def test_decimals_with_more_digits_than_a_float_are_published_as_the_column_holds_them(using: str) -> None:
+    with captured_events("example.ledger.*") as events:
+        for amount in ("12345678901234567.12", "-9999999999999.99", "1E+17", "0.07"):
+            Ledger.objects.using(using).create(amount=decimal.Decimal(amount))
+    stored = Ledger.objects.using(using).order_by("pk").values_list("amount", flat=True)
+    assert [str(event.snapshot["amount"]) for event in events] == [str(amount) for amount in stored]
 
 
 @pytest.mark.parametrize(

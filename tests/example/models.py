@@ -6,6 +6,7 @@ import uuid
 
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.postgres.fields import ArrayField, DateTimeRangeField, IntegerRangeField
+from django.contrib.postgres.functions import RandomUUID
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
@@ -203,3 +204,31 @@ class Coded(models.Model):
 
     code = CodeField(primary_key=True, max_length=10)
     name = models.CharField(max_length=50)
+
+
+class Ledger(models.Model):
+    amount = models.DecimalField(max_digits=30, decimal_places=2)
+
+
+class Berth(models.Model):
+    """Rows whose key is empty collide, too, where the database can; a test makes the table."""
+
+    pier = models.CharField(max_length=5)
+    number = models.IntegerField(null=True)
+    ship = models.CharField(max_length=50, blank=True)
+
+    class Meta:
+        managed = False
+        db_table = "example_berth"
+        constraints = [models.UniqueConstraint(fields=["pier", "number"], nulls_distinct=False, name="one_berth")]
+
+
+class Sighting(models.Model):
+    """A key that PostgreSQL makes, in no order; a test makes the table."""
+
+    id = models.UUIDField(primary_key=True, db_default=RandomUUID())
+    text = models.CharField(max_length=50)
+
+    class Meta:
+        managed = False
+        db_table = "example_sighting"

@@ -18,7 +18,7 @@ from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db import models
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet, Value
 
 from heliostat.conf import conf
 from heliostat.events.capture import MARK, build_event, can_be_refused, lineage, observed, publish
@@ -28,7 +28,7 @@ from heliostat.events.rows import Row, chunks, difference, rows_of
 from heliostat.events.snapshot import visible
 from heliostat.events.transactions import change_transaction
 from heliostat.events.unnoticed import attempt
-from heliostat.events.values import restored
+from heliostat.events.values import restored, target_of
 
 logger = logging.getLogger("heliostat.events")
 
@@ -77,24 +77,53 @@ def _about_to_update(queryset: Any, values: dict[str, Any], using: str) -> Updat
 
 
 def _rows_to_update(queryset: Any, values: dict[str, Any], using: str) -> UpdatedRows:
-    keys = dict.fromkeys(queryset._chain().order_by().values_list("pk", flat=True))
-    return UpdatedRows(queryset.model, list(keys), values, using)
+    rows = queryset._chain().order_by()
+    rows.query.select_for_update = False  # an UPDATE takes no notice of it, and neither skips rows nor fails by it
+    if (new_key := _new_key(queryset.model, values)) is None:
+        return UpdatedRows(queryset.model, list(dict.fromkeys(rows.values_list("pk", flat=True))), values, using)
+    is_composite = queryset.model._meta.is_composite_pk
+    new_keys = {old: tuple(new) if is_composite else new[0] for old, *new in rows.values_list("pk", *new_key)}
+    return UpdatedRows(queryset.model, list(new_keys), values, using, new_keys)
+
+
+def _new_key(model: type[models.Model], values: Mapping[str, Any]) -> list[Any] | None:
+    """The primary key that a statement gives each row, as an expression for each of its fields; None where it stays."""
+    fields: Any = model._meta.pk_fields
+    set_by = [{one.name, one.attname, "pk"} & values.keys() for one in fields]
+    if not any(set_by):
+        return None
+    pairs = zip(fields, set_by, strict=True)
+    return [_expression(one, values[name.pop()]) if name else F(one.attname) for one, name in pairs]
+
+
+def _expression(field: Any, value: Any) -> Any:
+    if hasattr(value, "resolve_expression"):
+        return value
+    target = target_of(field)
+    if isinstance(value, models.Model):
+        value = getattr(value, target.attname)
+    return Value(target.get_prep_value(value), output_field=target)
 
 
 class UpdatedRows:
     """Rows that a statement is about to update: their keys, and the old values of the fields that it sets.
 
-    A statement that gives an object another primary key sets it to a value, so it is about one row only.
+    `new_keys` are the primary keys that the statement gives them, by the old ones.
     """
 
-    def __init__(self, model: type[models.Model], keys: Sequence[Any], values: Mapping[str, Any], using: str) -> None:
+    def __init__(
+        self,
+        model: type[models.Model],
+        keys: Sequence[Any],
+        values: Mapping[str, Any],
+        using: str,
+        new_keys: Mapping[Any, Any] | None = None,
+    ) -> None:
         self.model = lineage(model)[0]
         self.using = using
         names = _names(self.model, values)
         self.before = dict(rows_of(self.model, keys, using, lock=True, names=names))
-        pk = self.model._meta.pk
-        assert pk is not None
-        self.new_key = next((values[name] for name in ("pk", pk.name, pk.attname) if name in values), None)
+        self.new_keys = new_keys or {}
 
     def publish(self) -> None:
         """Publish what changed, a chunk of rows at a time."""
@@ -104,9 +133,9 @@ class UpdatedRows:
 
     def _events(self, keys: Sequence[Any], levels: Levels) -> list[Event]:
         events: list[Event] = []
-        for key, row in rows_of(self.model, keys if self.new_key is None else [self.new_key], self.using):
-            before = self.before[key if self.new_key is None else keys[0]]
-            events += _events_of(self.model, levels, before, row, self.using)
+        old_keys = {self.new_keys.get(key, key): key for key in keys}
+        for key, row in rows_of(self.model, list(old_keys), self.using):
+            events += _events_of(self.model, levels, self.before[old_keys[key]], row, self.using)
         return events
 
 

@@ -6,8 +6,9 @@ before the statement, and those that have the objects' unique keys after it: wha
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
-from functools import reduce
+from functools import cache, reduce
 from operator import or_
 from typing import Any
 
@@ -16,6 +17,9 @@ from django.db.models import Max, Q, QuerySet
 
 from heliostat.events.keys import python_key
 from heliostat.events.rows import Row, chunks, rows_of, table_of
+from heliostat.events.values import target_of
+
+logger = logging.getLogger("heliostat.events")
 
 KEYS_AT_ONCE = 100  # of several columns, which are compared one by one
 
@@ -48,7 +52,8 @@ class Inserted:
         self._is_upsert = update_conflicts
         self._unique = list(_unique_keys(self.model, unique_fields)) if self._may_collide else []
         self._without_key = [one for one in objs if self._may_collide and not self._can_be_found(one)]
-        self._last = self._last_key() if self._without_key or not self._returns_keys() else None
+        is_unknown = self._without_key or not self._returns_keys() or any(_is_made(one.pk) for one in objs)
+        self._last = self._last_key() if is_unknown and _has_number_as_key(self.model) else None
         self._there = self._found() if self._may_collide else {}
         if update_conflicts:
             names = {model._meta.get_field(name).name for name in update_fields or ()}
@@ -58,12 +63,12 @@ class Inserted:
     def keys(self) -> list[Any]:
         """The primary keys of the rows that were created or updated, in the order of the objects where it is known."""
         if not self._may_collide:
-            self.objects = {python_key(self.model, one.pk): one for one in self._objs if one.pk is not None}
-            return list(self.objects) or list(self._newer(self._objs))
+            self.objects = {python_key(self.model, one.pk): one for one in self._objs if _is_known(one.pk)}
+            return list(self.objects) + list(self._newer([one for one in self._objs if not _is_known(one.pk)]))
         found = self._found()
         if self._is_upsert:  # a row with an empty unique key is new, and the database has returned its primary key
-            found |= dict.fromkeys(python_key(self.model, one.pk) for one in self._without_key if one.pk is not None)
-        unknown = [one for one in self._without_key if one.pk is None]
+            found |= dict.fromkeys(python_key(self.model, one.pk) for one in self._without_key if _is_known(one.pk))
+        unknown = [one for one in self._without_key if not _is_known(one.pk)]
         new = [key for key in found if key not in self._there] + list(self._newer(unknown))
         return new + list(self.before)
 
@@ -93,6 +98,11 @@ class Inserted:
         """
         if not objs:
             return
+        if not _has_number_as_key(self.model):
+            logger.warning(
+                "%d objects of %s have no events: no key tells their rows", len(objs), self.model._meta.label
+            )
+            return
         rows: QuerySet[Any] = QuerySet(self.model, using=self.using).order_by("pk")
         newer = [] if self._last is None else rows.filter(pk__gt=self._last).values_list("pk", flat=True)
         found = rows_of(self.model, list(newer or rows.values_list("pk", flat=True)), self.using)
@@ -103,6 +113,20 @@ class Inserted:
                     left.remove(one)
                     yield key
                     break
+
+
+def _is_made(key: Any) -> bool:
+    """Whether the database makes this key: Django 5.2 leaves the expression in place of it."""
+    return hasattr(key, "resolve_expression")
+
+
+def _is_known(key: Any) -> bool:
+    return key is not None and not _is_made(key)
+
+
+def _has_number_as_key(model: type[models.Model]) -> bool:
+    """Whether later rows have higher keys; PostgreSQL has no highest UUID, for example."""
+    return isinstance(target_of(model._meta.pk), models.IntegerField)
 
 
 def _unique_keys(model: type[models.Model], names: Sequence[str] | None) -> Iterator[UniqueKey]:
@@ -124,15 +148,31 @@ def _unique_keys(model: type[models.Model], names: Sequence[str] | None) -> Iter
 
 
 def _values(instance: models.Model, unique: UniqueKey) -> tuple[Any, ...] | None:
-    """The unique key of an object; None where a part is empty, for then it collides with nothing."""
-    values = tuple(getattr(instance, one.attname) for one in unique)
-    if any(value is None or hasattr(value, "resolve_expression") for value in values):
+    """The unique key of an object; None where it collides with nothing, for a part is empty."""
+    values = tuple(_value(instance, one) for one in unique)
+    if any(map(_is_made, values)):
         return None
-    return values
+    return None if None in values and not _holds_empty(unique) else values
+
+
+@cache
+def _holds_empty(unique: UniqueKey) -> bool:
+    """Whether two rows whose key has the same empty parts collide (NULLS NOT DISTINCT)."""
+    names = {one.name for one in unique}
+    constraints = (one for one in unique[0].model._meta.constraints if isinstance(one, models.UniqueConstraint))
+    return any(one.nulls_distinct is False and set(one.fields) == names for one in constraints)
+
+
+def _value(instance: models.Model, field: Any) -> Any:
+    """What will be inserted: the key of a related object that got one since it was assigned, as Django does it."""
+    value = getattr(instance, field.attname)
+    if value is None and field.is_relation and (related := field.get_cached_value(instance, default=None)) is not None:
+        return getattr(related, field.target_field.attname)
+    return value
 
 
 def _equal(unique: UniqueKey, wanted: Sequence[tuple[Any, ...]]) -> Q:
-    if len(unique) == 1:
+    if len(unique) == 1 and (None,) not in wanted:
         return Q((f"{unique[0].attname}__in", [values[0] for values in wanted]))
     each = (Q(*((one.attname, value) for one, value in zip(unique, values, strict=True))) for values in wanted)
     return reduce(or_, each)

@@ -14,6 +14,7 @@ import decimal
 import json
 import logging
 import math
+import sys
 import uuid
 from base64 import b64decode
 from collections.abc import Callable, Mapping
@@ -123,7 +124,7 @@ def _of_kind(field: Any, kind: type | None) -> tuple[Convert, Convert | None] | 
         expected, written = PARSED[kind]
         return partial(_parsed, field, expected), written
     if kind is models.DecimalField:
-        return partial(_decimal, field), partial(_exact_decimal, field.decimal_places)
+        return partial(_decimal, field), partial(_written_decimal, field.decimal_places)
     if kind is models.DateTimeField:
         return partial(_moment, field), _exact_moment
     if isinstance(field, models.JSONField):
@@ -191,6 +192,13 @@ def _exact_decimal(places: int | None, value: Any) -> Any:
     if exponent < -places and value != round(value, places):
         return UNKNOWN  # the database rounds, each in its own way
     return value.quantize(decimal.Decimal(1).scaleb(-places), context=decimal.Context(prec=1000))
+
+
+def _written_decimal(places: int | None, value: Any) -> Any:
+    """SQLite stores a decimal number as a float where it is no whole one; a float holds so many digits exactly."""
+    exact = _exact_decimal(places, value)
+    is_long = type(exact) is decimal.Decimal and exact.adjusted() + (places or 0) >= sys.float_info.dig
+    return UNKNOWN if is_long else exact
 
 
 def _moment(field: Any, value: Any) -> Any:
