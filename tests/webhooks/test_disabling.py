@@ -146,7 +146,7 @@ def test_another_hook_can_be_told_of_it_and_the_disabled_one_is_not(receiver: Re
         drain_outbox()
         drain_outbox()
     (delivery,) = receiver.deliveries
-    assert delivery.json["object_id"] == dead.pk
+    assert delivery.json["object_id"] == str(dead.pk)
     assert len(gone.deliveries) == 1
     assert row(watching).enabled
 

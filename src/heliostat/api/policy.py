@@ -1,7 +1,7 @@
 """Who may see, change and make hooks and see deliveries: owners their own, others with Django's permissions.
 
 What is somebody else's and may not be viewed is not found (404); what may be viewed but not changed is refused (403).
-`heliostat.webhooks.owners` says who may be told of what.
+`heliostat.webhooks.owners` says who may receive which events.
 """
 
 from __future__ import annotations

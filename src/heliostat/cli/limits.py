@@ -45,7 +45,7 @@ def behind(proxy: str) -> dict[str, Any]:
 
 
 class SlowClients:
-    """Closes connections whose request comes too slowly: waitress's own limit begins anew with each byte."""
+    """Closes connections whose request comes too slowly: waitress's own limit begins again with each byte."""
 
     def __init__(self) -> None:
         self._began: WeakKeyDictionary[Any, float] = WeakKeyDictionary()

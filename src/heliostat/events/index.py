@@ -47,7 +47,7 @@ class Patterns:
         return frozenset([*wild, event_type] if event_type in self.names else wild)
 
     def asked_of(self, model: type[Model]) -> bool:
-        """Whether anybody asked to know of the creation, change or deletion of objects of a model."""
+        """Whether the creation, change or deletion of objects of a model has subscribers."""
         asked = self._asked.get(model)
         if asked is None:
             asked = self._asked[model] = can_be_told(model) and any(map(self.found, _types_of(model)))
@@ -139,17 +139,17 @@ class Matcher:
 
     @classmethod
     def of_patterns(cls, names: frozenset[str]) -> Matcher:
-        """Return an index that knows what is asked for, but not by whom."""
+        """Return an index that knows the event types, but not their subscribers."""
         made = cls()
         made.patterns = Patterns(names)
         return made
 
     def asked_of(self, model: type[Model]) -> bool:
-        """Whether anybody asked to know of the creation, change or deletion of objects of a model."""
+        """Whether the creation, change or deletion of objects of a model has subscribers."""
         return self.patterns.asked_of(model)
 
     def asked_of_type(self, event_type: str) -> bool:
-        """Whether anybody asked to know of such events."""
+        """Whether such events have subscribers."""
         return bool(self.patterns.found(event_type))
 
     def can_be_refused(self, model: type[Model]) -> bool:
@@ -243,7 +243,7 @@ def _types_of(model: type[Model]) -> tuple[str, ...]:
 
 
 def can_be_told(model: type[Model]) -> bool:
-    """Whether anybody may be told of such objects: models with `heliostat_silent = True` are working material.
+    """Whether such objects may have events: models with `heliostat_silent = True` are working material.
 
     Models that are not the project's (historical ones of a migration, the table of applied migrations) are never told.
     """
@@ -257,5 +257,5 @@ def is_silenced(model: type[Model]) -> bool:
 
 
 def is_silent(event_type: str) -> bool:
-    """Whether HELIOSTAT_SILENT says that such events are told to nobody."""
+    """Whether HELIOSTAT_SILENT names such events."""
     return any(fnmatchcase(event_type, pattern) for pattern in conf.silent)

@@ -251,7 +251,7 @@ class Registry:
             return self._matcher
 
     def _asked_again(self, name: str) -> dict[int, Interest | None]:
-        """The changes of a source. To look for them is nothing to notify of: it is just not known whom."""
+        """The changes of a source. Looking for them publishes no events: the subscribers are not known yet."""
         with quiet():
             subscriptions = tuple(self._sources[name]())
         first = self._rank(name) << RANK

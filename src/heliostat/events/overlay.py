@@ -49,7 +49,7 @@ class Layer:
         open_layers.add(token)
         self._entry = weakref.ref(entry, lambda _: _end(token))
 
-    def __del__(self) -> None:  # of whom nobody is left, the callback above is not called
+    def __del__(self) -> None:  # the callback above is not called for an object without references
         _end(self._token)
 
     @property

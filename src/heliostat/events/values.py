@@ -33,7 +33,7 @@ logger = logging.getLogger("heliostat.events")
 Convert = Callable[[Any], Any]
 
 UNKNOWN: Final = object()
-"""What the row holds can not be told from memory."""
+"""Memory does not say what the row holds."""
 
 ABSENT: Final = object()
 """A value that cannot be converted: the field is left out of the snapshot."""

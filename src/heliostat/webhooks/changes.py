@@ -1,6 +1,6 @@
 """The log of changed hooks: how a process learns which rows to read again.
 
-Whoever changes hooks writes a row here, in the same transaction, and locks nothing for it. When it is committed, the
+A change of hooks writes a row here, in the same transaction, and locks nothing for it. When it is committed, the
 first process that finds it gives it the next `position`; so positions are in the order of commits, whatever the order
 in which rows were written, and a reader that knows all up to one position asks for what comes after it. On SQLite,
 where one writes at a time, the row is written with its position.

@@ -1,4 +1,4 @@
-"""Where hooks want to be told: their destinations, as they are now."""
+"""Destinations of webhooks, as they are now."""
 
 from __future__ import annotations
 

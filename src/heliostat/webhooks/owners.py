@@ -44,7 +44,7 @@ logger = logging.getLogger("heliostat.webhooks")
 DECIDE = frozenset(
     {"user", "model", "object_id", "signals", "filters", "payload_template", "serializer_class", "target_url"}
 )
-"""The fields of a hook that decide who is told what."""
+"""The fields of a hook that decide which events it receives, and where they are sent."""
 CLOSED = (DECIDE - {"user"}) | {"headers", "http_method", "content_type"}
 """The fields that stay as they are while the owner may not be notified."""
 
@@ -56,7 +56,7 @@ NOT_KNOWN = "HELIOSTAT_MAY_HOOK failed for the owner of the hook; the log says w
 
 
 class Policy(Protocol):
-    """Whether a user who is no superuser may be told of objects of a model; of one of them, where its key is given."""
+    """Whether a user who is not a superuser may receive events of a model; of one of them, where its key is given."""
 
     def __call__(self, user: Any, model: type[Model], object_id: str) -> bool: ...
 
@@ -70,7 +70,7 @@ def may_view(user: Any, model: type[Model], object_id: str) -> bool:
 
 
 def may_hook(user: Any, model: type[Model], object_id: str = "") -> bool:
-    """Return whether an active user may be told of objects of a model, or of the one with this key."""
+    """Return whether an active user may receive events of a model, or of the one with this key."""
     if not getattr(user, "is_active", True):
         return False
     return bool(_is_superuser(user) or policy_at(conf.may_hook)(user, model, object_id))
@@ -137,7 +137,7 @@ def _may_match(user: Any, model: type[Model] | None, object_id: str) -> bool:
 
 
 def _check_template(user: Any, hook: Hook, told: list[type[Model]]) -> None:
-    """What a template reaches over relations is told, too."""
+    """A template also sends what it reaches over relations."""
     for path in names_in(hook.payload_template, hook.content_type):
         for model in {reached for start in told for reached in models_on(path, start)}:
             if model is None or not may_hook(user, model):

@@ -1,4 +1,4 @@
-"""For whom a template is rendered: what they may view of each object on the way, and how many objects are fetched."""
+"""The user that a template is rendered for: what they may view of each object on the way, and how many objects are fetched."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class HookForm(HookModelForm):
     filters = JsonField(required=False, help_text=FILTERS_HELP)
     seen = SeenField(required=False)
     editor: Any = None
-    """The user whose form it is: they save only what they may be told of themselves. None where nothing is saved."""
+    """The user whose form it is: they save only what they may receive themselves. None where nothing is saved."""
 
     class Meta:
         model = Hook
