@@ -58,7 +58,7 @@ class HookViewSet(
     mixins.DestroyModelMixin,
     GenericViewSet[Hook],
 ):
-    """Webhooks: which events they receive, and where they are sent. You see your own; with permissions, those of others."""
+    """Webhooks: which events they receive, and where. You see your own; with permissions, those of others."""
 
     queryset = Hook.objects.none()
     serializer_class = hooks.HookSerializer

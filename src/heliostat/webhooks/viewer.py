@@ -1,4 +1,4 @@
-"""The user that a template is rendered for: what they may view of each object on the way, and how many objects are fetched."""
+"""The user that a template is rendered for: what they may view, and how many objects are fetched for them."""
 
 from __future__ import annotations
 
