@@ -6,11 +6,12 @@ import logging
 from typing import Any
 
 import pytest
+from django.core.checks import run_checks
 from django.db import connections, transaction
 
 from heliostat.events import context
 from heliostat.testing import captured_events
-from tests.example.models import Coded, Depot, Odd, Voucher
+from tests.example.models import Coded, Depot, Odd, Vehicle, Voucher
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -72,3 +73,46 @@ def test_a_row_whose_key_is_of_a_field_of_another_package_is_read(using: str, ma
     changes = [event.changes.get("name") for event in events]
     assert changes == [("old", "new"), ("new", "newer"), None]
     assert events[-1].snapshot["name"] == "newer"
+
+
+STEPS = {
+    "add": lambda bus: bus.tags.add("invalid"),
+    "remove": lambda bus: bus.tags.remove("invalid"),
+    "set": lambda bus: bus.tags.set(["invalid"]),
+    "clear": lambda bus: bus.tags.clear(),
+    "update": lambda bus: Vehicle.objects.using(bus._state.db).update(no_such_field=1),
+    "update by a wrong value": lambda bus: Vehicle.objects.using(bus._state.db).update(seats="many"),
+    "bulk_create": lambda bus: Vehicle.objects.using(bus._state.db).bulk_create([Vehicle(name="x", seats="many")]),
+    "save": lambda bus: bus.save(),
+    "delete": lambda bus: bus.delete(),
+}
+
+
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS.keys())
+def test_in_a_transaction_that_is_broken_already_the_errors_are_the_hosts_own(using: str, step: Any) -> None:
+    def error_of() -> tuple[type[Exception] | None, bool]:
+        found: type[Exception] | None = None
+        with transaction.atomic(using=using):
+            with context.quiet():
+                bus = Vehicle.objects.using(using).create(name="55")
+            connections[using].needs_rollback = True  # as an error inside atomic(savepoint=False) leaves it
+            try:
+                step(bus)
+            except Exception as error:
+                found = type(error)
+            needs_rollback = connections[using].needs_rollback
+            transaction.set_rollback(True, using=using)
+        return found, needs_rollback
+
+    expected = error_of()
+    with captured_events() as events:
+        assert error_of() == expected
+    assert events == []
+
+
+def test_checks_and_saves_work_where_a_test_leaves_our_apps_out(using: str, settings: Any) -> None:
+    with captured_events() as events:
+        settings.INSTALLED_APPS = [one for one in settings.INSTALLED_APPS if not one.startswith("heliostat")]
+        run_checks()
+        Vehicle.objects.using(using).create(name="55").delete()
+    assert [event.action for event in events] == ["created", "deleted"]

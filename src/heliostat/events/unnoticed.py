@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError, models
+from django.db.transaction import TransactionManagementError
 
 from heliostat.exceptions import HeliostatError
 
@@ -21,10 +22,13 @@ def attempt(model: type[models.Model], work: Callable[[], T], otherwise: T, but:
     """Return what `work` returns, or `otherwise` where it raises: a field whose own code fails on a value of its own
     (a key that it cannot look up, for example). The error is logged; the change stands, without its event.
 
-    Errors of the database and of subscribers, and those that `but` names, are raised.
+    Errors of the database and of subscribers, and those that `but` names, are raised. In a transaction that is broken
+    already nothing can be read, and nothing will be committed: there is no event, and what is raised is the host's.
     """
     try:
         return work()
+    except TransactionManagementError:
+        return otherwise
     except Exception as error:
         if isinstance(error, (*OF_THE_HOST, *but)):
             raise
