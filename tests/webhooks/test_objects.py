@@ -80,7 +80,7 @@ def test_a_key_is_written_as_its_model_writes_keys_when_the_model_alone_is_chang
 
 
 def test_a_key_that_no_object_can_have_is_refused() -> None:
-    with pytest.raises(InvalidObjectError, match=r"no key of example\.parcel") as caught:
+    with pytest.raises(InvalidObjectError, match=r"is not a key of example\.Parcel") as caught:
         create_hook(model=Parcel, object_id="7", target_url=URL)
     assert list(caught.value.message_dict) == ["object_id"]
     with pytest.raises(InvalidObjectError, match="needs its model"):
