@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db.models import ForeignKey, IntegerField
 from django.http import HttpRequest
 
 from heliostat.objects import find_object
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 else:
     AdminMixin = object
 
+HUGE = re.compile(r"[0-9]{19}")  # digits of a number that a column of some database does not hold
 OFFERED = frozenset({"exact", "isnull", "in", "gte", "lt"})
 """The lookups of Django's list filters. Others (`created__year=99999`, `name__regex=(`) fail in the database."""
 
@@ -27,7 +30,16 @@ class CheckedQueryStrings(AdminMixin):
         name, *ends = lookup.split("__")
         if "\x00" in str(value) or not OFFERED.issuperset(self._lookups(name) & set(ends)):
             return False
+        if HUGE.search(str(value)) and self._is_number(name):
+            return False
         return super().lookup_allowed(lookup, value, request)
+
+    def _is_number(self, name: str) -> bool:
+        try:
+            field = self.opts.pk if name == "pk" else self.opts.get_field(name)
+        except FieldDoesNotExist:
+            return False
+        return isinstance(field, (IntegerField, ForeignKey))
 
     def _lookups(self, name: str) -> set[str]:
         try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models.signals import post_delete
@@ -18,6 +19,8 @@ from heliostat.outbox.models import Callback
 from heliostat.testing import Receiver, captured_events, drain_outbox, run_after_commit
 from heliostat.webhooks.models import Hook
 from tests.example.models import Depot, Vehicle
+
+pytestmark = pytest.mark.xdist_group("isolation")  # one test after the other, in one process
 
 
 def hook(url: str = "https://receiver.example.com/") -> Hook:

@@ -188,9 +188,7 @@ def test_an_undeclared_action_can_be_sent_and_reaches_hooks_that_name_no_action(
     assert told().count("example.vehicle.stolen") == 2
 
 
-def test_a_hook_that_was_saved_before_stays_quiet_and_is_shown_in_a_check(
-    caplog: pytest.LogCaptureFixture, settings: Any
-) -> None:
+def test_a_hook_that_was_saved_before_stays_quiet_and_is_shown_in_a_check(settings: Any) -> None:
     settings.HELIOSTAT_EVENT_TYPES = {"example.vehicle.stolen": ""}
     hook = create_hook(
         target_url=URL, model=Vehicle, signals=["stolen", "created"], filters={"actions": ["stolen", "created"]}
@@ -200,7 +198,6 @@ def test_a_hook_that_was_saved_before_stays_quiet_and_is_shown_in_a_check(
     bus.name = "56"
     bus.save()
     assert told() == ["example.vehicle.created"], "its filters still hold"
-    assert f"hook {hook.pk}: “stolen” is no action of example.vehicle." in caplog.text
     (message,) = run_checks(tags=[Tags.database], databases=["default"])
     assert (message.id, f"hook {hook.pk}" in message.msg) == ("heliostat.W061", True)
     assert "stolen" in message.msg

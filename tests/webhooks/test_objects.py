@@ -61,7 +61,7 @@ def test_the_object_of_a_hook_is_found_by_its_key() -> None:
 @pytest.mark.parametrize(
     ("model", "written", "key"),
     [
-        (Vehicle, " 007", "7"),
+        (Vehicle, "007", "7"),
         (Vehicle, 0, "0"),
         (Parcel, "0B1F6BD25A2A4D5C8F5E0F4CF6B3A0AA", "0b1f6bd2-5a2a-4d5c-8f5e-0f4cf6b3a0aa"),
         (Stop, "007", "007"),
