@@ -38,7 +38,7 @@ class Subscription:
     `name` identifies the subscriber for ever (`hook:7`, `code:mytom.hooks.tell`). `pattern` is an event type,
     perhaps with `*`. `tell` is called for the phases `in_transaction` and `after_commit`. For `durable`, `body`
     renders what is to be sent, or gives None where the event's own body will do; `ordered` asks for the events of
-    each object to be told one after the other.
+    each object to be delivered one after the other.
     """
 
     name: str

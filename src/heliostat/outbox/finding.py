@@ -66,9 +66,9 @@ class OfSubscribers:
     """The callbacks of some subscribers by id, a page at a time; has what a paginator asks of a queryset.
 
     Each subscriber's log is read from its index just as far as the page may reach. For `subscriber IN (…)` a database
-    would sort all that they ever were told, or look for them among everybody's. Many subscribers are given as a
+    would sort all callbacks that they ever had, or look for them among everybody's. Many subscribers are given as a
     queryset with an annotation `subscriber_name`, in the same database: of each, the first callback alone is looked
-    up, and a page of fifty can hold callbacks of no more than the fifty whose first ones come first.
+    up, and a page of fifty can hold callbacks of only the fifty whose first ones come first.
     """
 
     def __init__(self, callbacks: QuerySet[Callback], subscribers: Sequence[str] | QuerySet[Any]) -> None:
