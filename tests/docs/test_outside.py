@@ -13,7 +13,6 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connections
 
 from heliostat.delivery.worker import Worker
-from heliostat.events.matching import registry
 from heliostat.testing import Receiver
 from heliostat.webhooks.models import Hook
 from tests.example.models import Vehicle
@@ -36,7 +35,6 @@ def trigger(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (sql,) = re.findall(r"```sql\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
     execute(sql.replace("fleet_vehicle", "example_vehicle").replace("fleet.vehicle", "example.vehicle"))
     monkeypatch.setattr(Vehicle, "heliostat_silent", True, raising=False)
-    registry.forget()
     yield
     execute("DROP FUNCTION tell_changes CASCADE")
 

@@ -120,7 +120,6 @@ def test_the_key_of_a_session_is_in_no_event(published: list[Event], using: str)
 
 def test_what_is_exposed_is_published(published: list[Event], token: Token, using: str, settings: Any) -> None:
     settings.HELIOSTAT_EXPOSE = {"authtoken.Token": ["key"]}
-    registry.forget()
     Door.objects.using(using).create(name="north", opener=token)
     assert the(published).snapshot["opener"] == token.key
     published.clear()
@@ -138,10 +137,8 @@ def test_secret_names_inside_json_are_left_out(published: list[Event], using: st
     assert the(published).snapshot["plan"] == {"stops": [{"name": "a"}]}
     assert bus.plan == plan, "the object itself keeps what it has"
     settings.HELIOSTAT_EXPOSE = {"example.vehicle": ["plan.apiKey"]}
-    registry.forget()
     bus.save()
     assert published[-1].snapshot["plan"] == {"stops": [{"name": "a"}], "apiKey": "x"}
     settings.HELIOSTAT_EXPOSE = {"example.vehicle": ["plan"]}
-    registry.forget()
     bus.save()
     assert published[-1].snapshot["plan"] == plan

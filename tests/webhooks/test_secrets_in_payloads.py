@@ -21,7 +21,6 @@ from rest_framework.authtoken.models import Token
 
 import heliostat
 from heliostat.events.event import Event
-from heliostat.events.matching import registry
 from heliostat.outbox.bodies import event_from
 from heliostat.outbox.models import Callback
 from heliostat.outbox.models import Event as EventRow
@@ -41,7 +40,6 @@ PUBLIC = {"items": [{"n": 1}], "name": "a"}
 @pytest.fixture
 def token(using: str, settings: Any) -> Token:
     settings.HELIOSTAT_SILENT = []
-    registry.forget()
     with heliostat.quiet():
         user = User.objects.db_manager(using).create_user("ada")
         return Token.objects.using(using).create(user=user, key=SECRET)
@@ -122,7 +120,6 @@ def test_a_model_s_own_payload_holds_no_key_of_a_token(
 def test_a_template_gets_no_key_of_a_token(path: str, using: str, token: Token) -> None:
     one = Hook.objects.create(target=URL, signals=["example.*"], ordered=True)
     Hook.objects.update(payload_template='{"value": {{instance.%s}}, "object": {{object_id}}}' % path)  # noqa: UP031
-    registry.forget()
     Badge(holder=token, colour="red").save(using=using)
     Door(name="north", opener=token).save(using=using)
     assert SECRET not in everything(using)

@@ -40,7 +40,6 @@ def test_a_default_body_over_the_limit_undoes_no_save_and_leaves_hooks_with_smal
 ) -> None:
     large, small = hook(), hook(payload_template=SMALL)
     Hook.objects.update(target_url=receiver.url)
-    registry.forget()
     with transaction.atomic(using=using):
         Vehicle.objects.using(using).create(name="55", plan=LARGE)
         Depot.objects.using(using).create(name="North")
@@ -224,7 +223,6 @@ def test_what_still_cannot_be_rendered_ends_as_an_error_again(
 ) -> None:
     hook()
     Hook.objects.update(target_url=receiver.url)
-    registry.forget()
     Vehicle.objects.using(using).create(name="55", plan=LARGE)
     (before,) = problems(using)
     (callback,) = Callback.objects.using(using).all()
@@ -243,7 +241,6 @@ def test_what_was_corrected_is_rendered_again_when_it_is_resent(
 ) -> None:
     one = hook(payload_template=SMALL)
     Hook.objects.update(target_url=receiver.url, payload_template='{"name": ')
-    registry.forget()
     bus = Vehicle.objects.using(using).create(name="55")
     assert len(problems(using)) == 1
     with heliostat.quiet():

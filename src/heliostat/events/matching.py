@@ -62,10 +62,6 @@ class Live(Protocol):
         """A connection was opened, to this database or to another."""
         ...
 
-    def forget(self) -> None:
-        """Nothing is known any more."""
-        ...
-
     def again(self, interest: Interest) -> Interest:
         """Make a subscriber again from what is known of its row: settings changed."""
         ...
@@ -218,16 +214,6 @@ class Registry:
                 self._matcher = self._matcher.replaced({one.order: live.again(one) for one in known})
                 if overlay.open_layers and (found := overlay.overlay_of(connections[live.using])) is not None:
                     found.rebuild(live.again)
-            self._unmake(*self._sources)
-
-    def forget(self) -> None:
-        """Ask every source again at the next event, its database too."""
-        with self._lock:
-            if (live := self._live) is not None:
-                live.forget()
-                overlay.forget_overlay(connections[live.using])
-                self._matcher = self._matcher.replaced(dict.fromkeys(self.live_orders()))
-            self._matcher = self._matcher.with_new_memory()
             self._unmake(*self._sources)
 
     def _unmake(self, *stale: str) -> None:

@@ -119,8 +119,3 @@ def overlay_on(connection: Any) -> Overlay:
     """Return the overlay of a connection, made where there is none."""
     found: Overlay = connection.__dict__.setdefault(NAME, Overlay())
     return found
-
-
-def forget_overlay(connection: Any) -> None:
-    """Let this connection see what all others see."""
-    connection.__dict__.pop(NAME, None)
