@@ -345,3 +345,22 @@ def test_an_event_of_a_transaction_is_for_the_hooks_that_it_made(on: str) -> Non
         Hook.objects.using(on).bulk_create([Hook(signals=["example.vehicle.*"], target=URL) for _ in range(3)])
         Vehicle.objects.using(on).create(name="55")
     assert Callback.objects.using(on).count() == 3
+
+
+def test_a_connection_that_is_opened_beside_that_of_its_thread_opens_no_other(
+    on: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a worker's that listens: where a pool has one connection, the other would be the last."""
+    from heliostat.webhooks import subscriptions
+
+    monkeypatch.setattr(subscriptions.hooks, "_is_known", False)
+
+    def work() -> bool:
+        beside = connections[on].copy()
+        beside.connect()
+        try:
+            return connections[on].connection is not None
+        finally:
+            beside.close()
+
+    assert elsewhere(work) is False

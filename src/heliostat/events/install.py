@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.checks import register
 from django.core.signals import setting_changed
+from django.db import connections
 from django.db.backends.signals import connection_created
 
 from heliostat.conf import check_settings, conf
@@ -46,6 +47,8 @@ def _listen_to_signals() -> None:
 
 def _make_ready(connection: Any, **_: Any) -> None:
     """Know who asked before the first change, so that a change finds it in memory."""
+    if connection.alias not in connections or connections[connection.alias] is not connection:
+        return  # one that somebody opened beside this thread's own, which would be opened, too, and never closed
     registry.connected(connection)
     if connection.alias == home():
         registry.matcher  # noqa: B018  makes it

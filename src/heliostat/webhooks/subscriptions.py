@@ -87,8 +87,11 @@ class LiveHooks:
     def _look_around(self, using: str) -> None:
         if using != self.using or _is_in_transaction(using):
             return
-        with quiet(), self._reading:
-            self._read_news(using)
+        with quiet():
+            # Before the lock: of a pool's connections another thread may hold the last, and wait for the lock.
+            connections[using].ensure_connection()
+            with self._reading:
+                self._read_news(using)
         if self._position is not None and self._position.early:
             changes.number(using)
 
@@ -153,10 +156,6 @@ class LiveHooks:
         else:
             with quiet():
                 registry.add_overlay(self._read(hooks), self.catch_up)
-
-    def forget(self) -> None:
-        """Read all hooks at the next event."""
-        self._is_known, self._position = False, None
 
     def again(self, interest: Interest) -> Interest:
         """The same hook, by the settings of now."""
