@@ -12,6 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from heliostat.api.policy import with_subscribers
+from heliostat.outbox import finding
 from heliostat.outbox.finding import OfSubscribers
 from heliostat.outbox.models import Callback, Event
 from heliostat.testing import Receiver, drain_outbox
@@ -182,6 +184,22 @@ def test_the_logs_of_many_hooks_are_read_from_an_index_no_further_than_the_page(
         cursor.execute(("EXPLAIN QUERY PLAN " if using == "default" else "EXPLAIN ") + captured[0]["sql"])
         plan = str(cursor.fetchall())
     assert plan.count("heliostat_of_subscriber") >= 2, plan
+
+
+@pytest.mark.parametrize("order", ["id", "-id"])
+@pytest.mark.parametrize("newest", ["theirs", "others'"])
+def test_the_log_of_many_hooks_is_the_same_however_it_is_found(
+    order: str, newest: str, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "NEXT_OF_ALL", 8)
+    theirs = [Hook.objects.create(user=ada, signals=["example.vehicle.*"], target_url=URL) for _ in range(3)]
+    some = [one.subscriber for one in theirs]
+    for _ in range(4):
+        promise("default", *(["hook:98", "hook:99", *some] if newest == "theirs" else [*some, "hook:98", "hook:99"]))
+    log = Callback.objects.order_by(order)
+    found = OfSubscribers(log, with_subscribers(Hook.objects.filter(user=ada), "default"))
+    for start, stop in ((0, 3), (0, 5), (0, 12), (2, 7)):
+        assert found[start:stop] == list(log.filter(subscriber__in=some)[start:stop])
 
 
 def test_a_page_costs_the_same_number_of_queries_however_long_it_is(as_ada: APIClient) -> None:

@@ -21,6 +21,7 @@ from heliostat.outbox.models import Callback, Event, Status
 
 BIGGEST_ID = 2**63 - 1
 EVENTS_OF_ONE_OBJECT = 1000  # the newest of them
+NEXT_OF_ALL = 500  # callbacks, among which those of many subscribers are looked for first
 LOGS_AT_ONCE = 100  # in one statement; SQLite takes 500
 SKEW = timedelta(minutes=5)  # by which the clocks of two writers may differ
 MESSAGE_ID = re.compile(r"msg_([0-9a-f]{32})(?:_.*)?", re.IGNORECASE)
@@ -67,8 +68,9 @@ class OfSubscribers:
 
     Each subscriber's log is read from its index just as far as the page may reach. For `subscriber IN (…)` a database
     would sort all callbacks that they ever had, or look for them among everybody's. Many subscribers are given as a
-    queryset with an annotation `subscriber_name`, in the same database: of each, the first callback alone is looked
-    up, and a page of fifty can hold callbacks of only the fifty whose first ones come first.
+    queryset with an annotation `subscriber_name`, in the same database. Who has so many has most likely callbacks
+    among the next of all. Else of each subscriber the first callback alone is looked up: a page of fifty can hold
+    callbacks of only the fifty whose first ones come first.
     """
 
     def __init__(self, callbacks: QuerySet[Callback], subscribers: Sequence[str] | QuerySet[Any]) -> None:
@@ -87,6 +89,8 @@ class OfSubscribers:
         is_descending = self._callbacks.query.order_by == ("-id",)
         subscribers = self._subscribers
         if isinstance(subscribers, QuerySet):
+            if len(near := self._among_the_next(subscribers)) >= page.stop:
+                return list(self._callbacks.filter(pk__in=near[page]))
             subscribers = self._whose_come_first(subscribers, page.stop, is_descending)
         logs = (self._callbacks.filter(subscriber=one).values("pk")[: page.stop] for one in subscribers)
         ids: list[int] = []
@@ -94,6 +98,12 @@ class OfSubscribers:
             ids += self._ids(some)
         ids.sort(reverse=is_descending)
         return list(self._callbacks.filter(pk__in=ids[page]))
+
+    def _among_the_next(self, subscribers: QuerySet[Any]) -> list[int]:
+        found = list(self._callbacks.values_list("pk", "subscriber")[:NEXT_OF_ALL])
+        names = {name for _, name in found}
+        theirs = set(subscribers.filter(subscriber_name__in=names).values_list("subscriber_name", flat=True))
+        return [pk for pk, name in found if name in theirs]
 
     def _whose_come_first(self, subscribers: QuerySet[Any], most: int, is_descending: bool) -> list[str]:
         log = self._callbacks.filter(subscriber=OuterRef("subscriber_name"))

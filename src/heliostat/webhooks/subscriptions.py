@@ -22,7 +22,7 @@ from heliostat.webhooks import changes
 from heliostat.webhooks.changes import Position
 from heliostat.webhooks.databases import hooks_database
 from heliostat.webhooks.models import Hook
-from heliostat.webhooks.rows import PK, HookInterest, Maker, rows
+from heliostat.webhooks.rows import HookInterest, Maker, rows
 from heliostat.webhooks.watching import watch
 
 logger = logging.getLogger("heliostat.webhooks")
@@ -127,7 +127,7 @@ class LiveHooks:
         """Read some hooks by id; None for what is gone."""
         maker = Maker(self.using, registry.order)
         found: dict[int, Interest | None] = {registry.order(pk): None for pk in pks}
-        found.update((registry.order(row[PK]), maker.of_row(row)) for row in rows(self.using, frozenset(pks)))
+        found.update((registry.order(row.pk), maker.of_row(row)) for row in rows(self.using, frozenset(pks)))
         return found
 
     def _know_here(self) -> None:
@@ -136,7 +136,7 @@ class LiveHooks:
             with quiet(), transaction.atomic(using=self.using):  # a savepoint: there may be no such table yet
                 maker = Maker(self.using, registry.order)
                 made: dict[int, Interest | None] = {
-                    registry.order(row[PK]): maker.of_row(row) for row in rows(self.using)
+                    registry.order(row.pk): maker.of_row(row) for row in rows(self.using)
                 }
         except DatabaseError as error:
             logger.debug("hooks cannot be read now: %s", error)
@@ -160,7 +160,7 @@ class LiveHooks:
     def again(self, interest: Interest) -> Interest:
         """The same hook, by the settings of now."""
         assert isinstance(interest, HookInterest)
-        return Maker(interest.using, registry.order, is_read=False).again(interest.row)
+        return Maker(interest.using, registry.order, is_read=False).of_row(interest.row)
 
 
 def _is_in_transaction(using: str) -> bool:
