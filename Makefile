@@ -7,7 +7,7 @@ DEV_READY := $(VENV)/.ready-to-develop
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo mariadb test lint types floors migrations unit browser chaos bench compat screenshots lock clean
+.PHONY: help demo mariadb test lint types floors migrations unit browser chaos bench size compat screenshots lock clean
 
 help: ## Say what each command does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -41,6 +41,9 @@ chaos: $(DEV_READY) ## Kill workers and databases at random, and count what was 
 
 bench: $(DEV_READY) ## Print the table of figures beside the goals (ARGS=--quick: in two minutes)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+size: $(DEV_READY) ## Count lines, private functions used once, and what one event passes (ARGS=--names)
+	$(BIN)/python -m benchmarks.size $(ARGS)
 
 compat: $(DEV_READY) ## Run the tests of Django and other packages without Heliostat and with it (ARGS="taggit wagtail")
 	$(BIN)/python -m compat $(ARGS)
