@@ -331,10 +331,3 @@ def publish(events: list[Event], using: str, served: Served | None = None) -> No
     elif events:
         with ours(using):
             tell(events, using, served)
-
-
-make = build_event
-
-
-def happened(event: Event, using: str) -> None:
-    publish([event], using)

@@ -10,7 +10,7 @@ from django.utils.functional import LazyObject
 
 from heliostat.conf import LONGEST_EVENT_TYPE
 from heliostat.events import context
-from heliostat.events.capture import happened, make
+from heliostat.events.capture import build_event, publish
 from heliostat.events.databases import database_of, home
 from heliostat.events.event import NOTHING, Event
 from heliostat.events.matching import registry
@@ -39,7 +39,7 @@ def emit(
         if is_told(f"{resource_of(type(instance))}.{event}"):
             row = stored(type(instance), instance.pk, alias)  # what the object holds in memory may never be saved
             facts = {"snapshot": snapshot(instance) if row is None else row, "payload": payload, "arguments": arguments}
-            _tell_atomically(make(event, instance, alias, **facts), alias)
+            _tell_atomically(build_event(event, instance, alias, **facts), alias)
     elif is_told(_whole_type(event, instance)):
         alias = using or home()
         _tell_atomically(_without_object(event, alias, payload=payload, arguments=arguments), alias)
@@ -83,4 +83,4 @@ def _without_object(event_type: str, using: str, **facts: Any) -> Event:
 
 def _tell_atomically(event: Event, using: str) -> None:
     with transaction.atomic(using=using, savepoint=False):
-        happened(event, using)
+        publish([event], using)

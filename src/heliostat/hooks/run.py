@@ -7,7 +7,7 @@ from typing import Any
 from django.db import models, transaction
 
 from heliostat.events import context
-from heliostat.events.capture import happened
+from heliostat.events.capture import publish
 from heliostat.events.databases import database_of, home
 from heliostat.events.event import Event
 from heliostat.hooks.points import RESOURCE, point_named
@@ -27,7 +27,7 @@ def run_hook(name: str, *args: Any, **kwargs: Any) -> None:
         return
     using = _database_of(bound.arguments)
     with transaction.atomic(using=using, savepoint=False):
-        happened(_event(name, bound.arguments, using), using)
+        publish([_event(name, bound.arguments, using)], using)
 
 
 def _event(name: str, arguments: dict[str, Any], using: str) -> Event:

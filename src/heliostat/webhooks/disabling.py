@@ -15,7 +15,7 @@ from django.db import transaction
 from django.urls import NoReverseMatch, reverse
 
 from heliostat.conf import conf
-from heliostat.events.capture import happened
+from heliostat.events.capture import publish
 from heliostat.events.emit import is_told
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
@@ -61,7 +61,7 @@ def _tell(hook: Hook, because: str) -> None:
     if is_told(DISABLED):
         facts = {"name": str(hook.name), "user": hook.user_id, "host": host_of(hook.target_url), "because": because}
         event = Event(resource=RESOURCE, action=ACTION, object_id=str(hook.pk), snapshot=facts, using=hooks_database())
-        happened(event, hooks_database())
+        publish([event], hooks_database())
 
 
 def notices() -> Iterator[Subscription]:
