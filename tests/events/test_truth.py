@@ -83,6 +83,9 @@ def test_decimals_with_more_digits_than_a_float_are_published_as_the_column_hold
         ("bought", datetime.date(2026, 11, 30), None),
         ("plan", (1, 2), [1, 2]),
         ("plan", {1: {"a": (1,)}}, {"1": {"a": [1]}}),
+        ("plan", "\ud83d\ude00", "\U0001f600"),  # JSON spells a character beyond 16 bits as two halves
+        ("plan", ["\ud83d\ude00"], ["\U0001f600"]),
+        ("plan", "é", "é"),
         ("type", Status.NEW, "new"),
         ("photo", "bus.png", "bus.png"),
     ],

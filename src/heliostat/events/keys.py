@@ -15,7 +15,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import connection, models
 
-from heliostat.events.values import conversion_of, target_of
+from heliostat.events.values import conversion_of, target_of, text_in_fixture
 
 PLAIN_KEYS = (int, uuid.UUID)
 DIGITS = re.compile(r"-?[0-9]+")
@@ -84,7 +84,7 @@ def _text(field: models.Field[Any, Any], value: Any) -> str:
     if isinstance(plain, (datetime.datetime, datetime.date, datetime.time)):
         return plain.isoformat()
     if isinstance(plain, bytes):
-        return target.value_to_string(_Holder(target, plain))  # type: ignore[arg-type]
+        return text_in_fixture(target, plain)
     return str(plain)
 
 
@@ -112,8 +112,3 @@ def _fits(target: models.Field[Any, Any], value: Any) -> bool:
         low, high = connection.ops.integer_field_range(target.get_internal_type())
         return (low is None or value >= low) and (high is None or value <= high)
     return True
-
-
-class _Holder:
-    def __init__(self, field: models.Field[Any, Any], value: Any) -> None:
-        setattr(self, field.attname, value)

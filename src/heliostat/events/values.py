@@ -20,6 +20,7 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import partial
+from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
 from django.conf import settings
@@ -243,8 +244,11 @@ def _exact_file(value: Any) -> Any:
 
 
 def _json(field: Any, value: Any) -> Any:
-    """As JSON has it: tuples are lists, keys are texts. A copy, which the caller cannot change any more."""
-    if value is None or type(value) in (str, int, bool):
+    """As JSON has it: tuples are lists, keys are texts, two surrogates are one character.
+
+    A copy, which the caller cannot change any more.
+    """
+    if value is None or type(value) in (int, bool) or (type(value) is str and value.isascii()):
         return value
     if hasattr(value, "resolve_expression"):
         return UNKNOWN
@@ -274,7 +278,7 @@ def _structure(field: Any, value: Any) -> Any:
         return _range(value, inner)
     if isinstance(value, (datetime.datetime, memoryview, str, int)):
         return with_offset(value) if isinstance(value, datetime.datetime) else _inside(value)
-    return field.value_to_string(_Holder(field, value))
+    return text_in_fixture(field, value)
 
 
 def _range(value: Any, inner: Convert) -> dict[str, Any]:
@@ -298,11 +302,10 @@ def _inside(value: Any) -> Any:
     return plain if type(plain) in PLAIN_TYPES else str(plain)
 
 
-class _Holder:
-    """An object with the value of one field, which is all that `value_to_string()` needs."""
-
-    def __init__(self, field: models.Field[Any, Any], value: Any) -> None:
-        setattr(self, field.attname, value)
+def text_in_fixture(field: Any, value: Any) -> str:
+    """The text of a value of a field as Django writes it into fixtures."""
+    holder = SimpleNamespace(**{field.attname: value})  # all that `value_to_string()` needs of an object
+    return str(field.value_to_string(holder))
 
 
 def restored(field: models.Field[Any, Any], value: Any) -> Any:
