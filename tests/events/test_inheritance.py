@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from django.contrib.contenttypes.models import ContentType
-from django.db import transaction
+from django.db import connections, transaction
+from django.test.utils import CaptureQueriesContext
 
 from heliostat.events.event import Event
 from heliostat.exceptions import Refused
@@ -118,6 +121,22 @@ def test_a_refused_object_of_any_model_is_undone_whole_and_the_caller_goes_on(us
         one.seats = 99
         one.save(using=using)
     assert Vehicle.objects.using(using).get().seats == 99
+
+
+def test_no_savepoint_is_left_open_by_a_save_that_may_be_refused(using: str) -> None:
+    def refuse(event: Event) -> None:
+        if event.snapshot["seats"] > 100:
+            raise ValueError("too many seats")
+
+    connection = connections[using]
+    with subscribed(refuse, "example.vehicle.*", when="in_transaction"), transaction.atomic(using=using):
+        for seats in (99, 101):
+            with CaptureQueriesContext(connection) as queries, suppress(Refused):
+                NightTram(name="12", seats=seats).save(using=using)
+            said = [one["sql"].replace('"', "").replace("`", "").split() for one in queries]
+            begun = {words[1] for words in said if words[0] == "SAVEPOINT"}
+            assert begun
+            assert begun == {words[2] for words in said if words[0] == "RELEASE"}
 
 
 @pytest.mark.parametrize("how", ["child", "parent", "queryset", "cascade", "proxy"])

@@ -203,6 +203,8 @@ def _captured(
                 _publish(instance, levels, saved, asked)
             else:
                 state.__dict__[SCRATCH] = saved
+        if is_last and saved.savepoint is not None:
+            transaction.savepoint_commit(saved.savepoint, using)
     except BaseException as error:
         if is_done and was_adding:  # the change was undone: an object that was new is new again
             state.adding, state.db = was_adding, was_using
@@ -210,6 +212,7 @@ def _captured(
         if isinstance(error, Refused):
             if saved.savepoint is not None:
                 transaction.savepoint_rollback(saved.savepoint, using)
+                transaction.savepoint_commit(saved.savepoint, using)  # a rollback to it leaves it open
             error.undone_in = using
         raise
     return not saved.tables[model].is_new
