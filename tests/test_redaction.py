@@ -78,6 +78,25 @@ def test_secrets_are_left_out_of_a_json_value_however_deep() -> None:
     assert value["password"] == "x", "the value itself is not changed"
 
 
+@pytest.mark.parametrize(
+    ("value", "public"),
+    [
+        ([["Authorization", "x"], ["Accept", "*/*"]], [["Authorization", None], ["Accept", "*/*"]]),
+        ([(b"cookie", b"x"), (b"host", b"a")], [[b"cookie", None], [b"host", b"a"]]),
+        ({"headers": (("X-Api-Key", ["x"]), 1)}, {"headers": [["X-Api-Key", None], 1]}),
+        ({("token", "x")}, [["token", None]]),
+        (
+            [["token", "x", "y"], ["token"], "pw", ["a", [["pin", 1]]]],
+            [["token", "x", "y"], ["token"], "pw", ["a", [["pin", None]]]],
+        ),
+    ],
+)
+def test_a_name_and_its_value_may_be_a_pair_in_a_list(value: Any, public: Any) -> None:
+    assert redacted(value) == public
+    assert redacted([["key", 1], [b"token", 2]], exposed={"key", "token"}) == [["key", 1], [b"token", 2]]
+    assert redacted([["key", 1]], whole=True) == [["key", 1]]
+
+
 def test_what_is_exposed_stays() -> None:
     assert redacted([{"key": 1, "token": 2}], exposed={"key"}) == [{"key": 1}]
 

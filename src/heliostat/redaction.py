@@ -98,8 +98,9 @@ def redacted(value: Any, exposed: Collection[str] = (), *, whole: bool = False, 
     """Return a deep copy of a JSON value without what is under a secret name, however deep inside.
 
     Objects with fields (dataclasses, `msgspec.Struct`, attrs) become dicts, other sequences and sets become lists (of a
-    named tuple, with None in place of what is secret); what is no container becomes what `leaf` makes of it. `exposed`
-    are names that are kept; with `whole` all are. Takes values of any depth, and values that hold themselves: the copy
+    named tuple, with None in place of what is secret). A pair in a list is a name and its value, as headers often are:
+    `[["Cookie", None]]`. What is no container becomes what `leaf` makes of it. `exposed` are names that are kept; with
+    `whole` all are. Takes values of any depth, and values that hold themselves: the copy
     does too, and cannot be written as JSON either.
     """
     return _Copy(exposed, whole, leaf).of(value)
@@ -122,8 +123,15 @@ class _Copy:
             if isinstance(target, dict):
                 target.update((name, self._begun(item)) for name, item in original if self._is_kept(name))
             else:
-                target.extend(map(self._begun, original))
+                target.extend(self._begun(self._without_value(item)) for item in original)
         return copy
+
+    def _without_value(self, item: Any) -> Any:
+        """An item of a list; without the value where it is a pair of a secret name and its value, as of a header."""
+        if not isinstance(item, (list, tuple)) or len(item) != len(("name", "value")):
+            return item
+        name = item[0].decode("latin-1") if isinstance(item[0], bytes) else item[0]
+        return [item[0], None] if isinstance(name, str) and not self._is_kept(name) else item
 
     def _is_kept(self, name: Any) -> bool:
         return self._whole or name in self._exposed or not is_secret_name(name)
