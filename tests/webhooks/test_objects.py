@@ -8,10 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, models, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from rest_framework.authtoken.models import Token
 
 import heliostat
 from heliostat.events.matching import registry
@@ -20,7 +22,7 @@ from heliostat.testing import Receiver, drain_outbox
 from heliostat.webhooks.api import create_hook
 from heliostat.webhooks.exceptions import InvalidObjectError
 from heliostat.webhooks.models import Hook
-from tests.example.models import Depot, Parcel, Stop, Vehicle
+from tests.example.models import Badge, Depot, Parcel, Stop, Vehicle
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -77,6 +79,17 @@ def test_a_key_is_written_as_its_model_writes_keys_when_the_model_alone_is_chang
     hook.full_clean()
     hook.save(update_fields=["model"])
     assert Hook.objects.get().object_id == "7"
+
+
+def test_a_hook_on_an_object_whose_key_is_a_secret_is_refused() -> None:
+    token = Token.objects.create(user=User.objects.create_user("ada"), key="s3cr3t")
+    for one in (token, Badge.objects.create(holder=token)):
+        with pytest.raises(InvalidObjectError, match=r"key of .* is a secret") as caught:
+            create_hook(content_object=one, target_url=URL)
+        assert "object_id" in caught.value.message_dict
+        assert "s3cr3t" not in str(caught.value)
+    assert not Hook.objects.exists()
+    assert create_hook(model=Badge, target_url=URL).object_id == "", "on all of them"
 
 
 def test_a_key_that_no_object_can_have_is_refused() -> None:

@@ -16,6 +16,7 @@ from heliostat.conf import closest, conf, suggestion
 from heliostat.events.keys import canonical_key
 from heliostat.events.matching import is_silenced
 from heliostat.events.resources import ACTIONS, resource_of
+from heliostat.events.secrets import has_secret_key
 from heliostat.events.types import READ, REMEDY, WILD, actions_of, is_declared, problem_of, resources
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.database_checks import unkept
@@ -124,6 +125,11 @@ def key_of_object(model: ContentType | None, key: Any) -> str:
     found = model.model_class()
     if found is None:
         return str(key)
+    if has_secret_key(found):
+        raise InvalidObjectError(
+            f"The key of {found._meta.label} is a secret, which no event names, so a hook on one object would never be "
+            "notified. Leave the object out: then the hook is on all of them."
+        )
     try:
         written = canonical_key(found, key)
     except ValidationError as error:
