@@ -11,7 +11,7 @@ from django.db import connections, transaction
 
 from heliostat.outbox.rendering import rendering
 from heliostat.webhooks.permissions import forget_answers, may_be_sent
-from tests.example.models import Depot, OldVehicle, Vehicle
+from tests.example.models import Depot, OldVehicle, Seat, Vehicle
 
 
 class OfOneDepot(BaseBackend):
@@ -58,7 +58,7 @@ def test_a_permission_for_one_object(settings: Any) -> None:
 
 
 def rule(user: Any, model: Any, object_id: str) -> bool:
-    return bool(user.username == "ada" and object_id == "7")
+    return bool(user.username == "ada" and object_id in ("7", '["7", "A"]'))
 
 
 @pytest.mark.django_db
@@ -67,6 +67,7 @@ def test_the_rule_of_a_site_is_asked_where_it_has_one(settings: Any) -> None:
     user = User.objects.create_user("ada")
     assert may_be_sent(user.pk, Depot, Depot(pk=7))
     assert not may_be_sent(user.pk, Depot, Depot(pk=8))
+    assert may_be_sent(user.pk, Seat, Seat(row=7, letter="A")), "with a key as events spell it"
 
 
 @pytest.mark.django_db

@@ -12,8 +12,8 @@ import logging
 import time
 from collections.abc import Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
-from functools import cache, lru_cache
-from typing import Any, Protocol
+from functools import lru_cache
+from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
@@ -23,7 +23,6 @@ from django.core.signals import setting_changed
 from django.db import Error as DatabaseError
 from django.db.models import Model
 from django.db.models.signals import m2m_changed, post_save
-from django.utils.module_loading import import_string
 
 from heliostat.conf import conf
 from heliostat.delivery.destinations import Destination, NoDestination
@@ -55,12 +54,6 @@ NOT_ALLOWED = "the owner of the hook has no permission to view what it subscribe
 NOT_KNOWN = "HELIOSTAT_MAY_HOOK failed for the owner of the hook; the log says why"
 
 
-class Policy(Protocol):
-    """Whether a user who is not a superuser may receive events of a model; of one of them, where its key is given."""
-
-    def __call__(self, user: Any, model: type[Model], object_id: str) -> bool: ...
-
-
 def may_view(user: Any, model: type[Model], object_id: str) -> bool:
     """The default policy: Django's permission to view the model, or this one object where a backend knows objects."""
     if permissions.may_view(user, model):
@@ -73,14 +66,7 @@ def may_hook(user: Any, model: type[Model], object_id: str = "") -> bool:
     """Return whether an active user may receive events of a model, or of the one with this key."""
     if not getattr(user, "is_active", True):
         return False
-    return bool(_is_superuser(user) or policy_at(conf.may_hook)(user, model, object_id))
-
-
-@cache
-def policy_at(path: str) -> Policy:
-    """Return the function that `HELIOSTAT_MAY_HOOK` names; raises `ImportError` where there is none."""
-    found: Policy = import_string(path)
-    return found
+    return bool(_is_superuser(user) or permissions.policy()(user, model, object_id))
 
 
 def _is_superuser(user: Any) -> bool:

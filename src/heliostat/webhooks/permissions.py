@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from django.contrib.auth import get_user_model
 from django.core.signals import setting_changed
@@ -20,6 +19,7 @@ from django.db.models import Model
 from django.utils.module_loading import import_string
 
 from heliostat.conf import Conf, conf
+from heliostat.events.keys import key_of
 from heliostat.outbox.rendering import memory
 from heliostat.permissions import has_permission
 
@@ -30,6 +30,18 @@ Answer = tuple[float, Any]
 """When it was read (monotonic seconds), and what was read."""
 
 _committed: dict[Question, Answer] = {}
+
+
+class Policy(Protocol):
+    """Whether a user who is not a superuser may receive events of a model; of one of them, where its key is given."""
+
+    def __call__(self, user: Any, model: type[Model], object_id: str) -> bool: ...
+
+
+def policy() -> Policy:
+    """Return the function that `HELIOSTAT_MAY_HOOK` names; raise `ImportError` where there is none."""
+    found: Policy = import_string(conf.may_hook)
+    return found
 
 
 def may_view(user: Any, model: type[Model], obj: Model | None = None) -> bool:
@@ -55,7 +67,6 @@ def may_be_sent(user_id: Any, model: type[Model], obj: Model | None = None) -> b
 def forget_answers(**_: object) -> None:
     """Ask everything again."""
     _committed.clear()
-    _site_rule.cache_clear()
 
 
 setting_changed.connect(forget_answers)
@@ -72,14 +83,8 @@ def _user(user_id: Any) -> Any | None:
 
 def _may_be_sent(user: Any, model: type[Model], obj: Model | None) -> bool:
     if conf.may_hook != Conf.may_hook.default:
-        return bool(_site_rule(conf.may_hook)(user, model, "" if obj is None else str(obj.pk)))
+        return bool(policy()(user, model, "" if obj is None else key_of(obj)))
     return may_view(user, model._meta.concrete_model or model, obj)
-
-
-@cache
-def _site_rule(path: str) -> Callable[[Any, type[Model], str], Any]:
-    rule: Callable[[Any, type[Model], str], Any] = import_string(path)
-    return rule
 
 
 def _identity(user: Any) -> Question:
