@@ -195,6 +195,16 @@ def test_nobody_without_an_address_is_written_to_and_a_site_may_write_to_nobody(
     assert mail.outbox == []
 
 
+def test_an_owner_who_is_inactive_by_then_gets_no_e_mail(receiver: Receiver, django_user_model: Any) -> None:
+    ada = django_user_model.objects.create_user("ada", "ada@example.com")
+    hook = hook_to(receiver, user=ada)
+    disable(hook.subscriber, "gone")
+    django_user_model.objects.update(is_active=False)
+    drain_outbox()
+    assert Callback.objects.get(subscriber__startswith="notice:").status == "sent"
+    assert mail.outbox == []
+
+
 def test_a_mail_that_cannot_be_sent_is_logged_and_tried_again(
     receiver: Receiver, django_user_model: Any, settings: Any, caplog: Any
 ) -> None:

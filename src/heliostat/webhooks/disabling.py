@@ -81,11 +81,12 @@ def notice(subscriber: str) -> Callable[[Event], Any] | None:
 
 
 def mail_owner(event: Event) -> None:
-    """Raises where the mail cannot be handed over, so that it is tried again."""
+    """Write to the owner, unless they are inactive. Raises where the mail cannot be handed over; it is tried again."""
     assert event.object_id is not None
     hook = Hook.objects.using(hooks_database()).filter(pk=event.object_id).select_related("user").first()
-    address = getattr(hook.user, "email", "") if hook is not None else ""
-    if address:
+    owner = hook.user if hook is not None else None
+    address = getattr(owner, "email", "")
+    if address and getattr(owner, "is_active", True):
         facts = {**event.snapshot, "name": event.snapshot["name"] or event.object_id, "link": _link(event.object_id)}
         subject = clean_name(f"Your web hook “{facts['name']}” is disabled")
         send_mail(subject, TEXT.format_map(facts), None, [address], fail_silently=False)
