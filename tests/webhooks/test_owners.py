@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from heliostat.outbox import resending
@@ -177,6 +177,83 @@ def test_permission_on_the_one_object_is_enough_and_ends_with_it(receiver: Recei
     after_a_while()
     drain_outbox()
     assert told() == (Status.CANCELLED, owners.NOT_ALLOWED)
+
+
+@pytest.fixture
+def eve(settings: Any) -> User:
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", f"{__name__}.Open"]
+    return User.objects.create_user("eve")
+
+
+def on_one(receiver: Receiver, owner: User, using: str = "default") -> tuple[Hook, Vehicle]:
+    vehicle = Vehicle.objects.using(using).create(name="open")
+    hook = create_hook(
+        user=owner, model=Vehicle, object_id=str(vehicle.pk), target_url=receiver.url, enforce_permissions=True
+    )
+    return hook, vehicle
+
+
+def test_permission_on_the_one_object_is_enough_for_its_deletion(using: str, receiver: Receiver, eve: User) -> None:
+    _, vehicle = on_one(receiver, eve, using)
+    vehicle.save()
+    vehicle.delete()
+    after_a_while()
+    drain_outbox(using)
+    assert told(using)[0] == Status.SENT
+    assert sorted(one.json["event_type"] for one in receiver.deliveries) == ["deleted", "updated"]
+    User.objects.update(is_active=False)
+    after_a_while()
+    assert again(using) == (Status.CANCELLED, owners.INACTIVE)
+
+
+def test_permission_that_ended_before_the_deletion_does_not_come_back_with_it(receiver: Receiver, eve: User) -> None:
+    _, vehicle = on_one(receiver, eve)
+    Vehicle.objects.update(name="shut")
+    vehicle.refresh_from_db()
+    vehicle.delete()
+    drain_outbox()
+    assert set(Callback.objects.values_list("status", "status_details")) == {(Status.CANCELLED, owners.NOT_ALLOWED)}
+
+
+def test_permission_on_an_object_that_is_gone_is_of_that_owner_and_object_alone(receiver: Receiver, eve: User) -> None:
+    hook, vehicle = on_one(receiver, eve)
+    other = Vehicle.objects.create(name="shut")
+    vehicle.delete()
+    drain_outbox()
+    assert told()[0] == Status.SENT
+    Hook.objects.update(user=User.objects.create_user("ben"))
+    after_a_while()
+    assert again() == (Status.CANCELLED, owners.NOT_ALLOWED)
+    Hook.objects.update(user=eve, object_id=str(other.pk))
+    after_a_while()
+    assert again() == (Status.CANCELLED, owners.NOT_ALLOWED)
+    hook.refresh_from_db()
+    assert owners.why_stopped(hook) == owners.NOT_ALLOWED
+
+
+def test_permission_on_the_model_ends_after_the_deletion_too(receiver: Receiver, ada: User) -> None:
+    _, vehicle = on_one(receiver, ada)
+    vehicle.delete()
+    ada.user_permissions.clear()
+    drain_outbox()
+    assert told() == (Status.CANCELLED, owners.NOT_ALLOWED)
+
+
+class Failing(Open):
+    def has_perm(self, user: Any, permission: str, one: Any = None) -> bool:
+        if one is not None:
+            list(Depot.objects.raw("SELECT no_such_column FROM example_depot"))
+        return False
+
+
+def test_a_backend_that_fails_costs_the_deletion_nothing(using: str, receiver: Receiver, settings: Any) -> None:
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", f"{__name__}.Failing"]
+    hook, vehicle = on_one(receiver, User.objects.create_user("eve"), using)
+    with transaction.atomic(using=using):
+        vehicle.delete()
+        assert not Vehicle.objects.using(using).exists()
+    hook.refresh_from_db()
+    assert hook.ended
 
 
 def on_weekdays(user: Any, model: Any, object_id: str) -> bool:

@@ -188,6 +188,7 @@ class Hook(Signed):
         editable=False,
         help_text="Deliver only while the owner has permission to view what the hook subscribes to.",
     )
+    viewer_at_end = models.TextField(blank=True, default="", editable=False)  # see owners.viewer_at_end()
     failing_since = models.DateTimeField(null=True, editable=False)
     disabled_because = models.CharField(max_length=200, blank=True, default="", editable=False)
     created = models.DateTimeField(auto_now_add=True)

@@ -8,6 +8,7 @@ hook.
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Collection, Iterable, Mapping
@@ -28,6 +29,7 @@ from heliostat.conf import conf
 from heliostat.delivery.destinations import Destination, NoDestination
 from heliostat.events.matching import can_be_told
 from heliostat.events.resources import model_of, resource_of
+from heliostat.events.savepoint import own_savepoint
 from heliostat.events.types import WILD
 from heliostat.objects import find_object
 from heliostat.outbox.models import Event
@@ -82,12 +84,12 @@ def check_may_hook(user: Any, hook: Hook) -> None:
     if _is_superuser(user):
         return
     model = hook.model.model_class() if hook.model else None
-    if hook.model and (model is None or not may_hook(user, model, hook.object_id)):
+    if hook.model and (model is None or not _may_match(user, model, hook)):
         raise InvalidModelError(NO_SUCH_MODEL)
     told: list[type[Model]] = []
     for pattern in hook.patterns:
         found = _models_of(pattern)
-        if not all(_may_match(user, one, hook.object_id) for one in found):
+        if not all(_may_match(user, one, hook) for one in found):
             raise InvalidSignalError(f"You may not be told of “{pattern}”. {WHERE}")
         told += [one for one in found if one is not None]
     if hook.payload_template:
@@ -118,8 +120,41 @@ def forget(**_: object) -> None:
 setting_changed.connect(forget)
 
 
-def _may_match(user: Any, model: type[Model] | None, object_id: str) -> bool:
-    return permissions.may_view(user, Event) if model is None else may_hook(user, model, object_id)
+def _may_match(user: Any, model: type[Model] | None, hook: Hook) -> bool:
+    if model is None:
+        return permissions.may_view(user, Event)
+    if hook.viewer_at_end and hook.viewer_at_end == _viewer(user.pk, model, hook.object_id):
+        return True
+    return may_hook(user, model, hook.object_id)
+
+
+def viewer_at_end(hook: Hook, instance: Any) -> str:
+    """Return what `Hook.viewer_at_end` holds from now on, when the object of the hook is deleted: the owner, where a
+    permission on this object alone lets them view it; empty otherwise.
+
+    When its last callbacks leave, nobody can be asked about the object any more. Asks about the object as it was, in
+    the transaction of the deletion. Raises nothing.
+    """
+    model = hook.model.model_class() if hook.model else None
+    if model is None or hook.user_id is None or not hook.enforce_permissions:
+        return ""
+    try:
+        with own_savepoint():
+            if permissions.may_be_sent(hook.user_id, model) or not permissions.may_be_sent(
+                hook.user_id, model, instance
+            ):
+                return ""
+    except Exception:  # whatever a project's own function raises
+        logger.exception(
+            "hook %s: asking about the permission of its owner failed, nothing more is sent to it", hook.pk
+        )
+        return ""
+    return _viewer(hook.user_id, model, hook.object_id)
+
+
+def _viewer(user_id: Any, model: type[Model], object_id: str) -> str:
+    """A user and an object, so that no other owner and no other object has the same permission."""
+    return json.dumps([str(user_id), model._meta.label_lower, object_id])
 
 
 def _check_template(user: Any, hook: Hook, told: list[type[Model]]) -> None:

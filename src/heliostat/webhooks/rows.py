@@ -27,6 +27,7 @@ from heliostat.webhooks import changes
 from heliostat.webhooks.exceptions import InvalidSignalError
 from heliostat.webhooks.filters import condition_for, key_of
 from heliostat.webhooks.models import Hook
+from heliostat.webhooks.owners import viewer_at_end
 from heliostat.webhooks.paths import signal_in_row
 from heliostat.webhooks.patterns import check_allowed, custom_signals, patterns_of, problems_of
 
@@ -44,6 +45,7 @@ LEFT_OUT = {
     "encrypted_previous_secret",
     "previous_secret_until",
     "last_change",
+    "viewer_at_end",
 }
 FIELDS = tuple(field.attname for field in Hook._meta.concrete_fields if field.name not in LEFT_OUT)
 OWN = ("id", "object_id", "target_url", "filters")  # hardly ever alike in two hooks
@@ -245,10 +247,11 @@ def _end_with_object(hook: Hook, pattern: str, using: str) -> Subscription:
     """The hooks of an object end with it; what they were promised to be told, its deletion too, is still sent."""
 
     def object_deleted(event: Event) -> None:
+        viewer = viewer_at_end(hook, event.instance)
         if event.using == using:  # in the same transaction as the object
-            _end([hook.pk], using)
+            _end({hook.pk: viewer}, using)
         else:
-            _Ending.of(event.using, using).hooks.append(hook.pk)
+            _Ending.of(event.using, using).hooks[hook.pk] = viewer
 
     return Subscription(
         name=f"end of {hook.subscriber}",
@@ -259,10 +262,15 @@ def _end_with_object(hook: Hook, pattern: str, using: str) -> Subscription:
     )
 
 
-def _end(pks: list[int], using: str) -> None:
+def _end(viewers: dict[int, str], using: str) -> None:
+    """End hooks, by id; their `viewer_at_end` beside it."""
+    hooks: QuerySet[Hook] = QuerySet(Hook, using=using)
     with transaction.atomic(using=using, savepoint=False):
-        QuerySet(Hook, using=using).filter(pk__in=pks).update(ended=True)
-        changes.note(pks, using, deleted=True)
+        hooks.filter(pk__in=list(viewers)).update(ended=True)
+        for pk, viewer in viewers.items():
+            if viewer:
+                hooks.filter(pk=pk).update(viewer_at_end=viewer)
+        changes.note(list(viewers), using, deleted=True)
 
 
 class _Ending:
@@ -272,7 +280,7 @@ class _Ending:
     """
 
     def __init__(self, hooks_using: str) -> None:
-        self.hooks: list[int] = []
+        self.hooks: dict[int, str] = {}
         self._using = hooks_using
 
     def __call__(self) -> None:

@@ -189,6 +189,7 @@ class Migration(migrations.Migration):
                         help_text="Deliver only while the owner has permission to view what the hook subscribes to.",
                     ),
                 ),
+                ("viewer_at_end", models.TextField(blank=True, default="", editable=False)),
                 ("failing_since", models.DateTimeField(editable=False, null=True)),
                 ("disabled_because", models.CharField(blank=True, default="", editable=False, max_length=200)),
                 (
