@@ -15,7 +15,7 @@ help: ## Say what each command does
 demo: $(RUN_READY) ## Run the main job on SQLite (ARGS=--once: without a browser, then exit)
 	@$(BIN)/heliostat demo $(ARGS)
 
-test: lint types floors migrations unit ## Check and test everything (under 5 minutes)
+test: lint types floors migrations unit ## Check and test (under 6 minutes; SLOW=yes: with whole projects and killed servers, as CI does)
 
 mariadb: $(DEV_READY) ## Let the tests use MariaDB too (compiles its client: gcc, pkg-config, libmariadb-dev)
 	$(PIP) install --constraint requirements-dev.txt --editable '.[mariadb]'
@@ -34,7 +34,7 @@ migrations: $(DEV_READY) ## No model without its migration
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m django makemigrations --check --dry-run
 
 unit: $(DEV_READY) ## The tests alone (ARGS="-k name" for some of them)
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not chaos" $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not chaos $(if $(SLOW),,and not slow)" $(ARGS)
 
 chaos: $(DEV_READY) ## Kill workers and databases at random, and count what was lost
 	$(BIN)/pytest -m chaos -s $(ARGS)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,7 @@ from tests.chaos import mariadb
 from tests.settings import POSTGRESQL
 
 MIGRATE = "from django.core.management import call_command; call_command('migrate', run_syncdb=True, verbosity=0)\n"
+CHECKPOINT = "from django.db import connection; connection.cursor().execute('PRAGMA wal_checkpoint(TRUNCATE)')\n"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -70,19 +75,46 @@ def kill(process: subprocess.Popen[str]) -> str:
 def world(kind: str, folder: Path) -> Iterator[World]:
     """A world on a fresh SQLite file, or a fresh database of a server, migrated."""
     if kind == "default":
-        made = World(str(folder / "world.sqlite3"))
-        migrate(made)
-        yield made
+        yield World(shutil.copy(_migrated_file(), folder / "world.sqlite3"))
         return
     name = f"heliostat_{uuid.uuid4().hex[:12]}"
-    _administer(kind, f"CREATE DATABASE {name}")
+    template = f" TEMPLATE {_migrated_database()}" if kind == "postgresql" else ""
+    _administer(kind, f"CREATE DATABASE {name}{template}")
     try:
         made = World(name)
         made.environment["CHAOS_VENDOR"] = kind
-        migrate(made)
+        if not template:
+            migrate(made)
         yield made
     finally:
-        _administer(kind, f"DROP DATABASE {name}" + (" WITH (FORCE)" if kind == "postgresql" else ""))
+        _drop(kind, name)
+
+
+@cache
+def _migrated_file() -> str:
+    """Return a migrated SQLite file, for copies of it: to migrate takes seconds."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder)
+    made = World(f"{folder}/template.sqlite3")
+    migrate(made)
+    made.run(CHECKPOINT)
+    return made.database
+
+
+@cache
+def _migrated_database() -> str:
+    """Return the name of a migrated database of PostgreSQL, a template for others."""
+    name = f"heliostat_{uuid.uuid4().hex[:12]}"
+    _administer("postgresql", f"CREATE DATABASE {name}")
+    atexit.register(_drop, "postgresql", name)
+    made = World(name)
+    made.environment["CHAOS_VENDOR"] = "postgresql"
+    migrate(made)
+    return name
+
+
+def _drop(kind: str, name: str) -> None:
+    _administer(kind, f"DROP DATABASE {name}" + (" WITH (FORCE)" if kind == "postgresql" else ""))
 
 
 def _administer(kind: str, statement: str) -> None:

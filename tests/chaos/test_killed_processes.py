@@ -7,8 +7,12 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from heliostat.testing import Answer, Receiver
 from tests.chaos.processes import World, kill, world
+
+pytestmark = pytest.mark.slow
 
 HOOK = """
 from django.contrib.contenttypes.models import ContentType

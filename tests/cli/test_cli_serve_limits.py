@@ -13,6 +13,8 @@ from tests.cli.running import Running, manage, run, running
 
 from heliostat.cli import limits
 
+pytestmark = pytest.mark.slow
+
 QUICK = "\nfrom heliostat.cli import limits\nlimits.GRACE, limits.IDLE, limits.CONNECTIONS = 1.0, 2, 12\n"
 
 

@@ -17,7 +17,10 @@ from tests.chaos.processes import MIGRATE, World
 from tests.chaos.test_killed_processes import HOOK
 from tests.delivery.working import eventually
 
-pytestmark = pytest.mark.skipif(binaries() is None, reason="no initdb and pg_ctl of PostgreSQL here")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(binaries() is None, reason="no initdb and pg_ctl of PostgreSQL here"),
+]
 
 WRITE = "from tests.example.models import Vehicle\nfor i in range({count}): Vehicle.objects.create(name=str(i))"
 MANY = """

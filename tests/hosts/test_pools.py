@@ -14,7 +14,10 @@ from django.conf import settings
 from heliostat.testing.receiver import Receiver
 from tests.hosts.projects import Project, database
 
-pytestmark = pytest.mark.skipif("postgresql" not in settings.DATABASES, reason="no PostgreSQL at 127.0.0.1:5432")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif("postgresql" not in settings.DATABASES, reason="no PostgreSQL at 127.0.0.1:5432"),
+]
 QUICK = {"max_size": 1, "min_size": 1, "timeout": 5}
 
 

@@ -12,6 +12,8 @@ from django.conf import settings
 from heliostat.testing.receiver import Receiver
 from tests.hosts.projects import Project, database
 
+pytestmark = pytest.mark.slow
+
 # As in Django's documentation, "Automatic database routing".
 PRIMARY_REPLICA = """
 import random

@@ -19,6 +19,8 @@ from heliostat.testing.receiver import Receiver
 from tests.cli.running import free_port
 from tests.hosts.projects import Project, database
 
+pytestmark = pytest.mark.slow
+
 VIEWS = """
 from django.db import transaction
 from django.http import HttpResponse

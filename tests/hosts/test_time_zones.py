@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from heliostat.testing.receiver import Receiver
 from tests.hosts.projects import Project
+
+pytestmark = pytest.mark.slow
 
 
 def test_without_time_zones_events_are_delivered_retried_and_counted_at_the_right_time(project: Project) -> None:

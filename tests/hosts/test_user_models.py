@@ -8,6 +8,8 @@ import pytest
 
 from tests.hosts.projects import ADMIN, DJANGO, ENGINE, Project, database
 
+pytestmark = pytest.mark.slow
+
 ADMIN_URLS = """
 from django.contrib import admin
 from django.urls import path

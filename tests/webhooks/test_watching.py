@@ -14,6 +14,8 @@ from django.conf import settings
 
 from tests.chaos.processes import World, world
 
+pytestmark = pytest.mark.slow
+
 MAKE = (
     "from django.contrib.contenttypes.models import ContentType\n"
     "from heliostat.webhooks.models import Hook\nfrom tests.example.models import Vehicle\n"
