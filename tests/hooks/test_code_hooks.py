@@ -10,11 +10,11 @@ from django.core.checks import run_checks
 from django.db import transaction
 
 from heliostat import emit, on
-from heliostat.delivery import python
 from heliostat.events.signals import listen_to
 from heliostat.events.telling import failures
 from heliostat.exceptions import ConfigurationError, Refused, UnknownHookPoint
 from heliostat.hooks import points, run_hook
+from heliostat.hooks.attached import CodeKind
 from heliostat.hooks.decorator import detach
 from heliostat.outbox.models import Attempt, Callback
 from heliostat.testing import drain_outbox
@@ -221,12 +221,12 @@ def test_a_durable_hook_whose_error_cannot_even_be_told_is_tried_again_like_any_
 def test_a_durable_hook_that_cannot_be_looked_up_is_tried_again(
     settings: Any, bus: Vehicle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing(_: str) -> None:
+    def missing(*_: Any) -> None:
         raise ImportError("the disk of the programs is away")
 
     settings.HOOKS = {"vehicle_too_fast": {"call": f"{HERE}.simple", "when": "durable"}}
     run_hook("vehicle_too_fast", bus, 90.0)
-    monkeypatch.setitem(python._finders, "code", missing)
+    monkeypatch.setattr(CodeKind, "function", missing)
     assert drain_outbox() == {"retry": 1}
 
 

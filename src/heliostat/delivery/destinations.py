@@ -1,8 +1,7 @@
-"""Where HTTP callbacks go: whoever owns the subscribers says so when it is asked."""
+"""Where HTTP callbacks go."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from heliostat.delivery.signing import SigningKey
@@ -31,17 +30,3 @@ class NoDestination:
     """Nobody is there any more (deleted, disabled); `reason` goes into the callback's details."""
 
     reason: str
-
-
-Resolver = Callable[[Iterable[str]], Mapping[str, Destination | NoDestination]]
-
-_resolvers: dict[str, Resolver] = {}
-
-
-def resolve_with(kind: str, resolver: Resolver) -> None:
-    """Ask `resolver` for the destinations of subscribers of this kind."""
-    _resolvers[kind] = resolver
-
-
-def destinations(kind: str, subscribers: Iterable[str]) -> Mapping[str, Destination | NoDestination]:
-    return _resolvers[kind](subscribers)

@@ -7,17 +7,19 @@ import os
 import select
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pycurl
 
 from heliostat.conf import conf
-from heliostat.delivery.destinations import destinations
+from heliostat.delivery.destinations import Destination, NoDestination
+from heliostat.delivery.kinds import Deliver, Job, SubscriberKind, kind_of
 from heliostat.delivery.line import Line
 from heliostat.delivery.names import Names
 from heliostat.delivery.request import Exchange
-from heliostat.delivery.transport import Deliver, Job, kind_of
 from heliostat.exceptions import HeliostatError
 
 IDLE_WAIT = 1.0  # seconds; libcurl says when it wants to be called earlier
@@ -46,10 +48,12 @@ class HttpTransport:
 
     def send(self, jobs: list[Job]) -> None:
         """Called by the worker's own thread, which may ask the database where the jobs go."""
-        names: dict[str, set[str]] = {}
+        names: dict[HttpKind, set[str]] = {}
         for job in jobs:
-            names.setdefault(kind_of(job.claimed.subscriber), set()).add(job.claimed.subscriber)
-        where = {name: found for kind in names for name, found in destinations(kind, names[kind]).items()}
+            kind = kind_of(job.claimed.subscriber)
+            assert isinstance(kind, HttpKind)
+            names.setdefault(kind, set()).add(job.claimed.subscriber)
+        where = {name: found for kind in names for name, found in kind.destinations(names[kind]).items()}
         self._waiting.extend(Exchange(job, where[job.claimed.subscriber]) for job in jobs)
         self._wake()
 
@@ -159,6 +163,16 @@ class HttpTransport:
         result = line.exchange.result(handle, code, message)
         self._spare.append(line)
         self._deliver(result)
+
+
+class HttpKind(SubscriberKind, ABC):
+    """Subscribers that are receivers of HTTP requests."""
+
+    transport = HttpTransport
+
+    @abstractmethod
+    def destinations(self, subscribers: Collection[str]) -> Mapping[str, Destination | NoDestination]:
+        """Return where each of these subscribers is, as it is now. May ask the database."""
 
 
 def _as_curl(happened: int) -> int:

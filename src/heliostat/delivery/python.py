@@ -1,10 +1,11 @@
-"""Python subscribers told by a worker: durable code hooks and listeners, on a few threads."""
+"""Python subscribers that a worker calls: durable code hooks and listeners, on a few threads."""
 
 from __future__ import annotations
 
 import logging
 import time
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,26 +14,13 @@ from django.db import close_old_connections
 from django.utils import timezone
 
 from heliostat.conf import conf
-from heliostat.delivery.transport import Deliver, Job, kind_of, register_transport
+from heliostat.delivery.kinds import Deliver, Job, SubscriberKind, kind_of
 from heliostat.events.context import telling
 from heliostat.events.event import Event
 from heliostat.outbox.bodies import event_from
 from heliostat.outbox.transitions import GIVE_UP, RETRY, SENT, Result
 
 logger = logging.getLogger("heliostat.delivery")
-
-Finder = Callable[[str], Callable[[Event], Any] | None]
-
-_finders: dict[str, Finder] = {}
-
-
-def find_with(kind: str, finder: Finder) -> None:
-    """`finder` gives the function of a subscriber of this kind, or None where it is configured no more.
-
-    Registers this transport for the kind.
-    """
-    _finders[kind] = finder
-    register_transport(kind, PythonTransport)
 
 
 class PythonTransport:
@@ -73,11 +61,22 @@ class PythonTransport:
         )
 
 
+class PythonKind(SubscriberKind, ABC):
+    """Subscribers that are Python functions."""
+
+    transport = PythonTransport
+
+    @abstractmethod
+    def function(self, subscriber: str) -> Callable[[Event], Any] | None:
+        """Return the function of a subscriber; None where it is not configured any more."""
+
+
 def _call(job: Job) -> tuple[str, str, str]:
     subscriber = job.claimed.subscriber
     try:
         close_old_connections()
-        function = _finders[kind_of(subscriber)](subscriber)
+        kind = kind_of(subscriber)
+        function = kind.function(subscriber) if isinstance(kind, PythonKind) else None
         if function is None:
             return GIVE_UP, "no such function is configured any more", ""
         event = event_from(job.event_body, job.context, job.using)

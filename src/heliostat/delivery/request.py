@@ -17,8 +17,8 @@ from heliostat.delivery.answers import details_of, is_in_trouble, outcome_of
 from heliostat.delivery.destinations import Destination, NoDestination
 from heliostat.delivery.guard import why_forbidden
 from heliostat.delivery.heads import kept
+from heliostat.delivery.kinds import Job
 from heliostat.delivery.names import Found, for_libcurl, place_of, refusal
-from heliostat.delivery.transport import Job
 from heliostat.outbox.transitions import CANCEL, GIVE_UP, RETRY, SENT, Result
 
 if TYPE_CHECKING:

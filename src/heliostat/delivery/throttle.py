@@ -1,6 +1,6 @@
 """Who may be told now, and how much: pauses, limits, and the gates of receivers in trouble.
 
-Whoever owns subscribers says what they allow (`limit_with`) and is told how they fare; the worker asks a `Throttle`.
+A kind of subscribers says what they allow, and is told how they fare; the worker asks a `Throttle`.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ import time
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from math import inf
-from typing import Protocol
 
 from django.db import transaction
 
 from heliostat.conf import conf
-from heliostat.delivery.transport import kind_of
+from heliostat.delivery import kinds
+from heliostat.delivery.kinds import kind_of
 from heliostat.outbox import gates, transitions
 from heliostat.outbox.admission import Admission, Limits
 from heliostat.outbox.dialect import Claimed, dialect_for
@@ -25,38 +25,6 @@ SUBSCRIBERS_AT_ONCE = 100
 LOOK = 0.5  # seconds between looks at what subscribers allow
 LOOK_AT_PAUSED = 0.05  # the same, while somebody paused has something due
 NO_LIMITS = Limits()
-
-
-class Owner(Protocol):
-    """Owns the subscribers of a kind."""
-
-    def version(self) -> int:
-        """Another number whenever what subscribers allow may have changed. Asked twice a second: it should be quick."""
-        ...
-
-    def limits(self) -> Mapping[str, Limits]:
-        """Those of its subscribers that limit anything."""
-        ...
-
-    def failing(self, subscriber: str) -> None:
-        """The last that is known of it is a failure."""
-        ...
-
-    def well(self, subscriber: str) -> None:
-        """It had failed, and is well again."""
-        ...
-
-    def gone(self, subscriber: str) -> None:
-        """It wants to hear nothing any more."""
-        ...
-
-
-_owners: dict[str, Owner] = {}
-
-
-def limit_with(kind: str, owner: Owner) -> None:
-    """Ask `owner` what subscribers of this kind allow, and tell it how they fare."""
-    _owners[kind] = owner
 
 
 class Throttle:
@@ -130,15 +98,15 @@ class Throttle:
                     self._is_well(name, fared)
                 else:
                     self._warms(name)
-                if fared.is_gone and (owner := _owners.get(kind_of(name))):
-                    owner.gone(name)
+                if fared.is_gone and (kind := kind_of(name)):
+                    kind.gone(name)
 
     def _look(self, every: float) -> None:
         if (now := time.monotonic()) >= self._looked_at + every:
             self._looked_at = now
-            versions = [owner.version() for owner in _owners.values()]
+            versions = [kind.version() for kind in kinds.registered()]
             if versions != self._versions:
-                self._limits = ChainMap(*(dict(owner.limits()) for owner in _owners.values()))
+                self._limits = ChainMap(*(dict(kind.limits()) for kind in kinds.registered()))
                 self._versions = versions
 
     def _allowed(self, due: Mapping[str, str]) -> list[str]:
@@ -157,10 +125,10 @@ class Throttle:
         self._failing.add(name)
         self._probing.discard(name)
         self._warming.pop(name, None)
-        if owner := _owners.get(kind_of(name)):
+        if kind := kind_of(name):
             if fared.was_well:
-                owner.well(name)
-            owner.failing(name)
+                kind.recovered(name)
+            kind.failing(name)
 
     def _is_well(self, name: str, fared: Fared) -> None:
         if fared.was_well:
@@ -172,8 +140,8 @@ class Throttle:
             self._probing.discard(name)
             self._warming[name] = 1
             self._warms(name)
-        if fared.was_well and (owner := _owners.get(kind_of(name))):
-            owner.well(name)
+        if fared.was_well and (kind := kind_of(name)):
+            kind.recovered(name)
 
     def _warms(self, name: str) -> None:
         if name in self._warming:

@@ -14,19 +14,19 @@ from django.db import Error as DatabaseError
 from django.db import connections
 
 from heliostat.conf import conf
-from heliostat.delivery import journal
+from heliostat.delivery import journal, kinds
 from heliostat.delivery.bell import Bell
 from heliostat.delivery.heartbeat import Heartbeat
+from heliostat.delivery.kinds import Job, Transport, kind_of
 from heliostat.delivery.notifications import listen_for_notifications
-from heliostat.delivery.observers import attempted
 from heliostat.delivery.pools import release_pooled
 from heliostat.delivery.tally import Tally
 from heliostat.delivery.throttle import Throttle
-from heliostat.delivery.transport import Job, Transport, kind_of, transport_kinds
 from heliostat.events.databases import home
 from heliostat.outbox import transitions, wakeup
 from heliostat.outbox.dialect import Claimed, dialect_for
 from heliostat.outbox.handover import left_to_worker
+from heliostat.outbox.kinds import name_of_kind
 from heliostat.outbox.models import message_id
 from heliostat.outbox.outside import match_events
 from heliostat.outbox.transitions import Result
@@ -121,11 +121,11 @@ class Worker:
 
     def _begin(self) -> None:
         transports: dict[object, Transport] = {}
-        for kind, factory in transport_kinds().items():
-            if factory not in transports:
-                transports[factory] = factory()
-                transports[factory].start(self._deliver)
-            self._transports[kind] = transports[factory]
+        for kind in kinds.registered():
+            if kind.transport not in transports:
+                transports[kind.transport] = kind.transport()
+                transports[kind.transport].start(self._deliver)
+            self._transports[kind.name] = transports[kind.transport]
         if not self._draining:  # what is due is due; nobody needs to say so, and others may want to be told
             wakeup.register(self.using, self.wake)
             self._ears.callback(wakeup.unregister, self.using, self.wake)
@@ -222,10 +222,10 @@ class Worker:
         due = self._throttle.due() if self._subscribers is None else self._throttle.due_among(self._subscribers)
         free = {kind: transport.slots for kind, transport in self._transports.items()}
         for claimed in self._in_flight.values():
-            free[kind_of(claimed.subscriber)] -= 1
+            free[name_of_kind(claimed.subscriber)] -= 1
         slots: dict[str, int] = {}
         for position, subscriber in enumerate(due):
-            kind = kind_of(subscriber)
+            kind = name_of_kind(subscriber)
             share = -(-free.get(kind, 0) // (len(due) - position))  # rounded up
             wanted = min(share, self._throttle.most(subscriber) - self._load[subscriber], conf.batch_size)
             if wanted > 0:
@@ -239,7 +239,7 @@ class Worker:
         jobs: dict[str, list[Job]] = {}
         for one in claimed:
             if one.event_id in bodies:  # deleted in between, and the callback with it
-                jobs.setdefault(kind_of(one.subscriber), []).append(_job(one, *bodies[one.event_id], self.using))
+                jobs.setdefault(name_of_kind(one.subscriber), []).append(_job(one, *bodies[one.event_id], self.using))
         for kind, of_kind in jobs.items():
             self._transports[kind].send(of_kind)
             for job in of_kind:
@@ -266,7 +266,15 @@ class Worker:
         if self.tally:
             self.tally.note(results)
         self._throttle.learn(results)
-        attempted(results, self.using)
+        for result in results:
+            self._attempted(result)
+
+    def _attempted(self, result: Result) -> None:
+        try:
+            if kind := kind_of(result.claimed.subscriber):
+                kind.attempted(result, self.using)
+        except Exception:
+            logger.exception("callback %d was sent, but what follows from it failed", result.claimed.id)
 
     def _upkeep(self, now: float) -> None:
         self._upkeep_at = now + min(UPKEEP, conf.lease / 4)

@@ -19,17 +19,17 @@ class HooksConfig(AppConfig):
         super().import_models()
 
     def ready(self) -> None:
-        from heliostat.delivery.python import find_with
+        from heliostat.delivery import kinds
         from heliostat.events.matching import registry
         from heliostat.events.types import declare_with
-        from heliostat.hooks.attached import function_of, subscriptions
+        from heliostat.hooks.attached import CodeKind, subscriptions
         from heliostat.hooks.checks import check_databases, check_decorated, check_hooks, check_points
         from heliostat.hooks.decorator import SOURCE
         from heliostat.hooks.points import event_types
 
         autodiscover_modules("hook_points", "hooks")
         registry.add(SOURCE, subscriptions)
-        find_with("code", function_of)
+        kinds.register(CodeKind())
         register(check_hooks)
         register(check_decorated)
         register(check_databases)

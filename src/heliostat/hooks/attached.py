@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from heliostat.delivery.python import PythonKind
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
 from heliostat.events.savepoint import own_savepoint
@@ -169,9 +170,13 @@ def _of_attachment(attached: Attachment) -> Iterator[Subscription]:
         )
 
 
-def function_of(subscriber: str) -> Callable[[Event], Any] | None:
-    """The function that a durable callback is for, as configured now."""
-    for attached in attachments():
-        if isinstance(attached, Attachment) and attached.name == subscriber:
-            return attached.tell
-    return next((partial(one.function) for one in decorated() if one.name == subscriber), None)
+class CodeKind(PythonKind):
+    """Durable code hooks."""
+
+    name = "code"
+
+    def function(self, subscriber: str) -> Callable[[Event], Any] | None:
+        for attached in attachments():
+            if isinstance(attached, Attachment) and attached.name == subscriber:
+                return attached.tell
+        return next((partial(one.function) for one in decorated() if one.name == subscriber), None)

@@ -18,11 +18,11 @@ class ListenersConfig(AppConfig):
         super().import_models()
 
     def ready(self) -> None:
-        from heliostat.delivery.python import find_with
+        from heliostat.delivery import kinds
         from heliostat.events.matching import registry
-        from heliostat.listeners.source import check_databases, check_listeners, listener_of, subscriptions
+        from heliostat.listeners.source import ListenerKind, check_databases, check_listeners, subscriptions
 
         registry.add("listeners", subscriptions)
-        find_with("listener", listener_of)
+        kinds.register(ListenerKind())
         register(check_listeners)
         register(check_databases)

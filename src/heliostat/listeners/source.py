@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error
 
+from heliostat.delivery.python import PythonKind
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
 from heliostat.exceptions import ConfigurationError
@@ -32,10 +33,14 @@ def subscriptions() -> Iterator[Subscription]:
             yield Subscription(name=name, pattern=pattern, phase=phase, tell=listener.tell)
 
 
-def listener_of(subscriber: str) -> Callable[[Event], Any] | None:
-    """The listener that a durable callback is for, as configured now."""
-    found = _built.get(subscriber)
-    return found.tell if found else None
+class ListenerKind(PythonKind):
+    """Durable listeners."""
+
+    name = "listener"
+
+    def function(self, subscriber: str) -> Callable[[Event], Any] | None:
+        found = _built.get(subscriber)
+        return found.tell if found else None
 
 
 def check_listeners(**_: object) -> list[CheckMessage]:

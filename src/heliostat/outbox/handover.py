@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -17,38 +17,30 @@ from django.db import connections, transaction
 from heliostat.events.context import telling
 from heliostat.events.event import Event
 from heliostat.events.telling import Told
+from heliostat.outbox import kinds
+from heliostat.outbox.kinds import Dispatcher
 from heliostat.outbox.models import Callback, Status
 
 logger = logging.getLogger("heliostat.outbox")
 
 AT_ONCE = 500  # callbacks, so that no message of a queue grows without bound
 
-Taker = Callable[[Sequence[int], str], Any]
-"""Called after the commit with ids of callbacks and the alias of their database."""
-
-_takers: dict[str, Callable[[], Taker | None]] = {}
-
-
-def hand_over(kind: str, taker: Callable[[], Taker | None]) -> None:
-    """Ask `taker`, whenever promises to subscribers of this kind are written, who takes them; None: a worker."""
-    _takers[kind] = taker
-
 
 def after_commit(told: Sequence[Told], using: str) -> None:
     """Hand over what was just promised, when this transaction commits."""
     if _here.is_worker:
         return
-    for kind, taker in _takers.items():
-        if (take := taker()) is not None and (events := _events_for(kind, told)):
-            _transaction(kind, take, using).events.extend(events)
+    for kind in kinds.registered():
+        if (take := kind.dispatcher()) is not None and (events := _events_for(kind.name, told)):
+            _transaction(kind.name, take, using).events.extend(events)
 
 
 def again_after_commit(ids: Sequence[int], using: str) -> None:
     """Hand over what is to be told once more, or sooner, when this transaction commits."""
     if ids and not _here.is_worker:
-        for kind, taker in _takers.items():
-            if (take := taker()) is not None:
-                _transaction(kind, take, using).again.extend(ids)
+        for kind in kinds.registered():
+            if (take := kind.dispatcher()) is not None:
+                _transaction(kind.name, take, using).again.extend(ids)
 
 
 def _events_for(kind: str, told: Sequence[Told]) -> list[Event]:
@@ -59,7 +51,7 @@ def _events_for(kind: str, told: Sequence[Told]) -> list[Event]:
 class _Transaction:
     """What one transaction promised to one kind of subscribers, handed over together."""
 
-    def __init__(self, kind: str, take: Taker, using: str) -> None:
+    def __init__(self, kind: str, take: Dispatcher, using: str) -> None:
         self.events: list[Event] = []
         self.again: list[int] = []
         self._kind, self._take, self._using = kind, take, using
@@ -118,7 +110,7 @@ def left_to_worker() -> Iterator[None]:
         _here.is_worker = before
 
 
-def _transaction(kind: str, take: Taker, using: str) -> _Transaction:
+def _transaction(kind: str, take: Dispatcher, using: str) -> _Transaction:
     known = _here.transactions.get((kind, using))
     if known is None or not known.is_open():
         known = _here.transactions[kind, using] = _Transaction(kind, take, using)

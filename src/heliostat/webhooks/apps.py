@@ -21,16 +21,10 @@ class WebhooksConfig(AppConfig):
         from django.core.checks import Tags, register
         from django.db.models.signals import post_delete, post_migrate, post_save, pre_delete
 
-        from heliostat.delivery.destinations import resolve_with
-        from heliostat.delivery.http import HttpTransport
-        from heliostat.delivery.observers import observe
-        from heliostat.delivery.python import find_with
-        from heliostat.delivery.throttle import limit_with
-        from heliostat.delivery.transport import register_transport
+        from heliostat.delivery import kinds
         from heliostat.events.matching import registry
         from heliostat.events.types import declare_with
-        from heliostat.outbox.handover import hand_over
-        from heliostat.webhooks import changes, live, owners, signals, subscriptions, watching
+        from heliostat.webhooks import changes, owners, signals, subscriptions, watching
         from heliostat.webhooks.care import PING
         from heliostat.webhooks.checks import (
             check_allowed_models,
@@ -39,27 +33,22 @@ class WebhooksConfig(AppConfig):
             check_saved_hooks,
         )
         from heliostat.webhooks.databases import check_hooks_database
-        from heliostat.webhooks.deliverers import configured, overrides
-        from heliostat.webhooks.disabling import DISABLED, NOTICE, notice, notices
+        from heliostat.webhooks.disabling import DISABLED, NoticeKind, notices
+        from heliostat.webhooks.kind import HookKind, hook_deleted
         from heliostat.webhooks.models import SOURCE, Hook
-        from heliostat.webhooks.standing import HookOwner, hook_deleted
 
         registry.add_live(SOURCE, subscriptions.hooks)
         changes.when_written(subscriptions.hooks.changed)
         watching.remember_databases()
-        register_transport("hook", HttpTransport)
-        resolve_with("hook", live.destinations)
-        hand_over("hook", configured.taker)
-        observe("hook", overrides.answered)
         register(check_deliverers)
         register(check_allowed_models)
         register(check_policy)
         register(check_hooks_database)
         register(check_saved_hooks, Tags.database)
         declare_with(lambda: {PING: "A test event for one hook.", DISABLED: "A hook was disabled by itself."})
-        limit_with("hook", HookOwner())
+        kinds.register(HookKind())
+        kinds.register(NoticeKind())
         registry.add("webhooks.notices", notices)
-        find_with(NOTICE, notice)
         owners.connect()
         signals.hook_event.connect(signals.tell, dispatch_uid="heliostat.webhooks")
         receivers = (

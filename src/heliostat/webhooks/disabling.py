@@ -15,6 +15,7 @@ from django.db import transaction
 from django.urls import NoReverseMatch, reverse
 
 from heliostat.conf import conf
+from heliostat.delivery.python import PythonKind
 from heliostat.events.capture import publish
 from heliostat.events.emit import is_told
 from heliostat.events.event import Event, Phase
@@ -29,8 +30,7 @@ logger = logging.getLogger("heliostat.webhooks")
 
 RESOURCE, ACTION = "webhooks.hook", "disabled"
 DISABLED = f"{RESOURCE}.{ACTION}"
-NOTICE = "notice"
-MAIL = f"{NOTICE}:mail_to_owner"
+MAIL = "notice:mail_to_owner"
 TEXT = """\
 Your web hook “{name}” is disabled: {because}.
 
@@ -75,9 +75,13 @@ def notices() -> Iterator[Subscription]:
         )
 
 
-def notice(subscriber: str) -> Callable[[Event], Any] | None:
-    """What tells a notice, as it is configured now."""
-    return mail_owner if subscriber == MAIL and conf.mail_owners else None
+class NoticeKind(PythonKind):
+    """The e-mail to the owner of a disabled hook."""
+
+    name = "notice"
+
+    def function(self, subscriber: str) -> Callable[[Event], Any] | None:
+        return mail_owner if subscriber == MAIL and conf.mail_owners else None
 
 
 def mail_owner(event: Event) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from heliostat.delivery.destinations import Destination, NoDestination
 from heliostat.exceptions import ConfigurationError
@@ -20,7 +20,7 @@ Known = dict[str, owners.Known]
 _looked_up: tuple[Position | None, Known] = (None, {})  # what was looked up, and which changes it knows of
 
 
-def destinations(subscribers: Iterable[str]) -> Mapping[str, Destination | NoDestination]:
+def destinations(subscribers: Collection[str]) -> Mapping[str, Destination | NoDestination]:
     """Where these hooks want to be told, as they are now. What was looked up is kept until any hook changes."""
     wanted, known = set(subscribers), _still_true()
     if missing := wanted - known.keys():

@@ -3,6 +3,5 @@
 from __future__ import annotations
 
 from heliostat.outbox.admin import callbacks, events, workers
-from heliostat.outbox.admin.subscribers import link_with
 
-__all__ = ["callbacks", "events", "link_with", "workers"]
+__all__ = ["callbacks", "events", "workers"]

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from django.urls import reverse
-
-from heliostat.outbox.admin import link_with
 from heliostat.webhooks.admin import hooks, signals
 
 __all__ = ["hooks", "signals"]
-
-link_with("hook", lambda identifier: reverse("admin:heliostat_webhooks_hook_change", args=[identifier]))

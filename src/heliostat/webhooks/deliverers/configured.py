@@ -12,7 +12,7 @@ from django.utils.module_loading import import_string
 
 from heliostat.conf import Conf, conf, did_you_mean
 from heliostat.exceptions import ConfigurationError
-from heliostat.outbox.handover import Taker
+from heliostat.outbox.kinds import Dispatcher
 from heliostat.webhooks.deliverers.base import (
     HookDeliverer,
     HooksDeliverer,
@@ -28,8 +28,8 @@ MISSPELT = "heliostat.webhooks.deliveres."  # as document 002 writes it
 EXTRAS = {"celery": "celery", "django_tasks": "tasks"}  # what is not installed, and the extra that brings it
 
 
-def taker() -> Taker | None:
-    """Who takes what was just committed; None where it is left to the worker."""
+def dispatcher() -> Dispatcher | None:
+    """Return what sends callbacks right after their commit; None leaves them to the worker."""
     deliver = collection_deliverer()
     return None if class_of(deliver) is WorkerHooksDeliverer else deliver
 

@@ -1,27 +1,47 @@
-"""What hooks allow, and how they fare: their limits for the worker, and since when they only fail."""
+"""Hooks as a kind of subscribers: where they are, what they allow, and what follows from each attempt."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.urls import reverse
 from django.utils import timezone
 
 from heliostat.conf import conf
+from heliostat.delivery.destinations import Destination, NoDestination
+from heliostat.delivery.http import HttpKind
 from heliostat.outbox import gates
 from heliostat.outbox.admission import Limits
-from heliostat.webhooks import changes
+from heliostat.outbox.kinds import Dispatcher
+from heliostat.outbox.transitions import Result
+from heliostat.webhooks import changes, live
 from heliostat.webhooks.databases import hooks_database
+from heliostat.webhooks.deliverers import configured, overrides
 from heliostat.webhooks.disabling import disable
 from heliostat.webhooks.models import Hook, hook_of
 
 LIMITED = Q(paused=True) | Q(max_per_second__isnull=False) | Q(max_concurrent__isnull=False)
 
 
-class HookOwner:
-    """Owns the subscribers of the kind `hook`."""
+class HookKind(HttpKind):
+    """Rows of `Hook`, as `hook:<id>`."""
+
+    name = "hook"
+
+    def destinations(self, subscribers: Collection[str]) -> Mapping[str, Destination | NoDestination]:
+        return live.destinations(subscribers)
+
+    def dispatcher(self) -> Dispatcher | None:
+        return configured.dispatcher()
+
+    def admin_url(self, subscriber: str) -> str:
+        return reverse("admin:heliostat_webhooks_hook_change", args=[hook_of(subscriber)])
+
+    def attempted(self, result: Result, using: str) -> None:
+        overrides.answered(result, using)
 
     def version(self) -> int:
         return changes.mark(hooks_database())
@@ -39,7 +59,7 @@ class HookOwner:
             for since in row.filter(failing_since__lt=long_ago).values_list("failing_since", flat=True):
                 disable(subscriber, f"it has only failed since {since:%Y-%m-%d %H:%M} UTC")
 
-    def well(self, subscriber: str) -> None:
+    def recovered(self, subscriber: str) -> None:
         _row(subscriber).filter(failing_since__isnull=False).update(failing_since=None)
 
     def gone(self, subscriber: str) -> None:
