@@ -332,3 +332,100 @@ def test_tests_of_a_project_with_a_mirror_see_what_they_publish(folder: Path) ->
             """,
         )
         assert "OK" in project.manage("test", "--noinput").stderr
+
+
+STRICT = """
+class StrictRouter:
+    apps = ("shop", "auth", "contenttypes")
+    fails = True
+
+    def db_for_write(self, model, **hints):
+        if self.fails and model._meta.app_label not in self.apps:
+            raise LookupError(f"no database for {model._meta.label}")
+        return "default"
+
+    db_for_read = db_for_write
+"""
+
+
+def test_saves_work_where_a_router_raises_for_models_that_it_does_not_know(sqlite_project: Project) -> None:
+    sqlite_project.configure("""
+        INSTALLED_APPS.insert(2, "heliostat.hooks")
+        DATABASE_ROUTERS = ["routers.StrictRouter"]
+    """)
+    sqlite_project.write("routers.py", STRICT)
+    sqlite_project.write("shop/hooks.py", EVERYTHING)
+    sqlite_project.manage("migrate", "--skip-checks")
+    errors = sqlite_project.manage("check", fails=True).stderr
+    assert "heliostat.E036" in errors
+    assert "heliostat_outbox.event: LookupError('no database for heliostat_outbox.Event')" in errors
+    done = sqlite_project.run(
+        "-c",
+        "import django; django.setup()\n"
+        "from heliostat.outbox.models import Event\n"
+        "from shop.models import Book\nfrom shop.hooks import heard\n"
+        "book = Book.objects.create(title='a')\nbook.save()\nBook.objects.update(title='b')\nbook.delete()\n"
+        "assert heard == ['shop.book.created', 'shop.book.updated', 'shop.book.updated', 'shop.book.deleted'], heard\n"
+        "assert Event.objects.using('default').count() == 4\n",
+    )
+    assert done.stderr.count("no database for heliostat_outbox.Event") == 1
+
+
+def test_hooks_stay_known_where_a_router_raises_for_a_while(beside_legacy: Project) -> None:
+    beside_legacy.configure('DATABASE_ROUTERS = ["routers.StrictRouter"]')
+    beside_legacy.write("routers.py", STRICT.replace('"default"', '"legacy"').replace("fails = True", "fails = False"))
+    beside_legacy.manage("migrate", "--database=legacy")
+    beside_legacy.python("""
+        import time
+        from heliostat.events.matching import registry
+        from heliostat.outbox.models import Callback, Event
+        from heliostat.webhooks.api import create_hook
+        from routers import StrictRouter
+        from shop.models import Book
+
+        create_hook(signals=["created"], target_url="http://127.0.0.1:9/", model=Book)
+        Book.objects.create(title="a")
+        StrictRouter.fails = True
+        time.sleep(1.5)
+        Book.objects.create(title="b")
+        StrictRouter.fails = False
+        assert Event.objects.count() == 2
+        assert Callback.objects.filter(subscriber__startswith="hook:").count() == 2
+    """)
+
+
+def test_tags_are_read_in_the_database_of_their_object(beside_legacy: Project) -> None:
+    pytest.importorskip("taggit")
+    beside_legacy.configure("""
+        from routers import AppRouter
+        INSTALLED_APPS += ["taggit", "tagged"]
+        DATABASE_ROUTERS = ["routers.AppRouter"]
+        AppRouter.allow_migrate = lambda self, db, app_label, **hints: True
+    """)
+    beside_legacy.write("tagged/__init__.py", "")
+    beside_legacy.write(
+        "tagged/models.py",
+        """
+        from django.db import models
+        from taggit.managers import TaggableManager
+
+        class Article(models.Model):
+            tags = TaggableManager()
+        """,
+    )
+    for alias in ("default", "legacy"):
+        beside_legacy.manage("migrate", "--run-syncdb", f"--database={alias}")
+    beside_legacy.python("""
+        from heliostat.testing import captured_events
+        from tagged.models import Article
+
+        article = Article()
+        article.save(using="legacy")
+        with captured_events("tagged.article.*") as events:
+            article.tags.add("red")
+            one = Article.objects.using("legacy").prefetch_related("tags").get()
+            one.tags.add("blue")
+            one.tags.clear()
+        changes = [event.changes["tags"] for event in events]
+        assert changes == [([], [1]), ([1], [1, 2]), ([1, 2], [])], changes
+    """)

@@ -126,7 +126,7 @@ def deleted(instance: models.Model, using: str, **_: Any) -> None:
 
 def _deleted(instance: models.Model, model: type[models.Model], using: str, deletion: Deletion | None) -> Event | None:
     if deletion is None or model not in deletion.rows:
-        row: Row | None = snapshot(instance)
+        row: Row | None = snapshot(instance, using)
     else:  # once: Django may collect a row as its model and as a proxy of it
         row = deletion.rows[model].pop(_key(instance, model), None)
     if row is None:  # there was no such row, so none was deleted

@@ -62,8 +62,8 @@ def public_key(instance: models.Model, model: type[models.Model]) -> str | None:
     return None if view_of(model).hides_key else key_of(instance, model)
 
 
-def snapshot(instance: models.Model) -> Row:
-    """The fields of an object in memory as plain values, by field name.
+def snapshot(instance: models.Model, using: str | None = None) -> Row:
+    """The fields of an object in memory, which is of this database, as plain values, by field name.
 
     Fields that are not loaded are left out; so are fields that hold secrets, and expressions such as
     `F("count") + 1`, whose value only the database knows.
@@ -75,7 +75,7 @@ def snapshot(instance: models.Model) -> Row:
         if attname in values and not hasattr(values[attname], "resolve_expression")
     )
     row = {name: value for name, value in found if value is not ABSENT}
-    return visible(row, model, database_of(instance))
+    return visible(row, model, using or database_of(instance))
 
 
 def has_expressions(instance: models.Model) -> bool:

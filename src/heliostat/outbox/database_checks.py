@@ -12,7 +12,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, models, router
 
-from heliostat.events.databases import home
+from heliostat.events.databases import home, written_in
 from heliostat.events.matching import can_be_told
 from heliostat.events.resources import resource_of
 from heliostat.outbox.models import Event
@@ -41,12 +41,25 @@ def models_without_outbox() -> dict[str, list[type[models.Model]]]:
     found: dict[str, list[type[models.Model]]] = {}
     for model in apps.get_models():
         if not model._meta.proxy and can_be_told(model):
-            found.setdefault(router.db_for_write(model), []).append(model)
+            found.setdefault(written_in(model), []).append(model)
     return {alias: of_alias for alias, of_alias in found.items() if not may_have_outbox(alias)}
+
+
+def router_errors(model: type[models.Model]) -> list[CheckMessage]:
+    """Report a router that raises when it is asked where to write this model of Heliostat."""
+    try:
+        router.db_for_write(model)
+    except Exception as error:
+        text = f"A router raises when it is asked where to write {model._meta.label_lower}: {error!r}."
+        hint = "Let db_for_write() of the routers return an alias for this model, or None where another one decides."
+        return [Error(text, hint=hint, id="heliostat.E036")]
+    return []
 
 
 def check_outboxes(**_: object) -> list[CheckMessage]:
     """Report databases without an outbox whose models can be observed, and a home that must not have its tables."""
+    if errors := router_errors(Event):
+        return errors
     if not may_have_outbox(home()):
         text = f"The routers send the outbox to the database {home()!r}, and do not allow its tables there."
         return [Error(text, hint=KEEP.format(alias=home()) + ".", id="heliostat.E034")]

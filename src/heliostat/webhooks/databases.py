@@ -8,17 +8,20 @@ from django.core.checks import CheckMessage, Error
 from django.db import router
 from django.db.models import Model
 
-from heliostat.outbox.database_checks import may_have_outbox
+from heliostat.events.databases import written_in
+from heliostat.outbox.database_checks import may_have_outbox, router_errors
 from heliostat.webhooks.models import Hook
 
 
 def hooks_database() -> str:
     """Return the alias of the database that the routers name for hooks. All of them are in this one."""
-    return router.db_for_write(Hook)
+    return written_in(Hook)
 
 
 def check_hooks_database(**_: object) -> list[CheckMessage]:
     """Report hooks that are kept apart from users and content types, which they refer to, or from an outbox."""
+    if errors := router_errors(Hook):
+        return errors
     alias = hooks_database()
     if not may_have_outbox(alias):
         text = f"The routers send hooks to the database {alias!r}, which has no outbox."
