@@ -8,15 +8,31 @@ from typing import Any
 
 import pytest
 from django.core.checks import run_checks
-from django.db import IntegrityError, connections, models, transaction
+from django.db import DatabaseError, IntegrityError, connections, models, transaction
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 
+from heliostat import emit
 from heliostat.events import capture
 from heliostat.events.event import Event
+from heliostat.outbox.dialect import dialect_for
+from heliostat.outbox.models import Event as EventRow
 from heliostat.testing import captured_events, run_after_commit, subscribed
 from tests.example.models import Depot, Driver, Stop, Tag, Tram, Vehicle
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+
+
+@contextmanager
+def sql_transaction(using: str, end: str) -> Iterator[None]:
+    """A transaction as a host begins it past Django, which knows nothing of it."""
+    with connections[using].cursor() as cursor:
+        cursor.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            cursor.execute("ROLLBACK")
+            raise
+        cursor.execute(end)
 
 
 class HostError(Exception):
@@ -154,6 +170,60 @@ def a_key_in_memory_after_a_failing_insert(using: str) -> Any:
     return one.pk, one._state.adding, one._state.db
 
 
+def why_a_transaction_is_broken(using: str) -> Any:
+    """Django says what broke it as the cause of the error of the next query."""
+    causes: list[Any] = []
+    with transaction.atomic(using=using):
+        tag = Tag.objects.using(using).create(word="x")
+        for again in ({"force_insert": True}, {"force_update": True}):
+            try:
+                tag.save(using=using, **again)
+            except Exception as error:
+                causes += [type(error), type(error.__cause__)]
+    return [cause.__name__ for cause in causes]
+
+
+def without_autocommit(end: str) -> Callable[[str], Any]:
+    def scenario(using: str) -> Any:
+        transaction.set_autocommit(False, using)
+        try:
+            return [*_steps(using), getattr(transaction, end)(using)]
+        finally:
+            transaction.rollback(using)
+            transaction.set_autocommit(True, using)
+
+    scenario.__qualname__ = f"a transaction without autocommit, {end}"
+    return scenario
+
+
+def begun_by_sql(end: str) -> Callable[[str], Any]:
+    def scenario(using: str) -> Any:
+        if connections[using].vendor == "mysql":
+            return None  # its driver does not say that a transaction is open
+        with sql_transaction(using, end):
+            found = _steps(using)
+        return [*found, connections[using].get_autocommit(), connections[using].in_atomic_block]
+
+    scenario.__qualname__ = f"a transaction begun by SQL, {end}"
+    return scenario
+
+
+def _steps(using: str) -> list[Any]:
+    """Changes of which Django begins no transaction, the last one with an error that the host catches."""
+    bus = Vehicle(name="x")
+    bus.save(using=using)
+    bus.save(using=using)
+    Vehicle.objects.using(using).update(seats=3)
+    Tag(word="before").save(using=using)
+    found: list[Any] = []
+    for word in ("before", "after"):
+        try:
+            Tag(word=word).save(using=using)
+        except Exception as error:
+            found.append(type(error))
+    return [*found, connections[using].needs_rollback]
+
+
 SCENARIOS = [
     *(save_with(signal, act, sender) for signal in (pre_save, post_save) for act in (fail, write_and_fail)
       for sender in (Vehicle, Tram)),
@@ -163,6 +233,8 @@ SCENARIOS = [
     update_fields_without_a_key, a_value_that_cannot_be_stored, a_bulk_insert_that_collides, an_empty_bulk_insert,
     a_save_outside_of_any_transaction, a_receiver_that_fails_after_the_save, what_waits_for_the_commit,
     protected_and_cascading_deletion, a_key_in_memory_after_a_failing_insert,
+    without_autocommit("commit"), without_autocommit("rollback"), begun_by_sql("COMMIT"), begun_by_sql("ROLLBACK"),
+    why_a_transaction_is_broken,
 ]  # fmt: skip
 
 
@@ -285,3 +357,44 @@ def test_inside_a_test_case_that_never_commits_the_same_events_happen() -> None:
     with subscribed(seen.append, "example.vehicle.*"), run_after_commit():
         Vehicle.objects.create(name="55").delete()
     assert [event.action for event in seen] == ["created", "deleted"]
+
+
+def test_a_transaction_that_sql_began_holds_the_event_beside_the_change(using: str) -> None:
+    if connections[using].vendor == "mysql":
+        pytest.skip("its driver does not say that a transaction is open")
+    heard: list[str] = []
+
+    def later(event: Event) -> None:
+        heard.append(event.type)
+
+    def kept(event: Event) -> None:
+        """Of a subscriber that is never called."""
+
+    with subscribed(later, "example.tag.*", when="after_commit"), subscribed(kept, "example.tag.*", when="durable"):
+        for end, rows in (("ROLLBACK", 0), ("COMMIT", 1)):
+            with sql_transaction(using, end):
+                Tag(word="x").save(using=using)
+                emit("tags.sorted", using=using)
+            assert EventRow.objects.using(using).filter(resource="example.tag").count() == rows
+    assert heard == ["example.tag.created"] * 2  # at once, as Django's own `on_commit()` in such a transaction
+
+
+def test_a_save_is_undone_where_its_event_cannot_be_written_without_autocommit(
+    using: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(event: Event) -> None:
+        """Of a subscriber that is never called."""
+
+    def fails(_: object, cursor: Any, *__: object) -> None:
+        cursor.execute("INSERT INTO no_such_outbox VALUES (1)")
+
+    with subscribed(nothing, "example.tag.*", when="durable"):
+        transaction.set_autocommit(False, using)
+        monkeypatch.setattr(type(dialect_for(using)), "promise", fails)
+        try:
+            with pytest.raises(DatabaseError, match="no_such_outbox"):
+                Tag(word="x").save(using=using)
+            transaction.commit(using)
+        finally:
+            transaction.set_autocommit(True, using)
+    assert not Tag.objects.using(using).exists()

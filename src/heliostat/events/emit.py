@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import models, transaction
+from django.db import models
 from django.utils.functional import LazyObject
 
 from heliostat.conf import LONGEST_EVENT_TYPE
@@ -16,6 +16,7 @@ from heliostat.events.event import NOTHING, Event
 from heliostat.events.matching import registry
 from heliostat.events.resources import resource_of
 from heliostat.events.snapshot import snapshot, stored
+from heliostat.events.transactions import one_transaction
 from heliostat.exceptions import ConfigurationError
 
 
@@ -82,5 +83,5 @@ def _without_object(event_type: str, using: str, **facts: Any) -> Event:
 
 
 def _tell_atomically(event: Event, using: str) -> None:
-    with transaction.atomic(using=using, savepoint=False):
+    with one_transaction(using):
         publish([event], using)

@@ -15,15 +15,13 @@ from heliostat.exceptions import Refused
 def change_transaction(using: str, savepoint: bool = False) -> Iterator[None]:
     """A transaction for a change that is read before it is made, as part of the one that is open.
 
-    SQLite lets a transaction that began with a read fail at once where another connection has written since; so this
-    one takes the lock for writing when it begins, and waits for it as long as the change itself would have waited.
     An error of the host's own statement leaves the caller's transaction as Django leaves it; what is done for the event
     goes into `ours()`, whose errors end that transaction.
     """
     connection: Any = transaction.get_connection(using)
     is_broken: bool | None = None
     try:
-        with _begun(connection, savepoint):
+        with one_transaction(using, savepoint):
             try:
                 yield
             except Exception as error:
@@ -36,25 +34,70 @@ def change_transaction(using: str, savepoint: bool = False) -> Iterator[None]:
         raise
 
 
-ours = transaction.mark_for_rollback_on_error
+@contextmanager
+def ours(using: str) -> Iterator[None]:
+    """An error in here ends the open transaction; if another one has done that already, Django goes on naming that."""
+    connection: Any = transaction.get_connection(using)
+    try:
+        yield
+    except Exception as error:
+        if connection.in_atomic_block and not connection.needs_rollback:
+            connection.needs_rollback = True
+            connection.rollback_exc = error
+        raise
 
 
 @contextmanager
-def _begun(connection: Any, savepoint: bool) -> Iterator[None]:
-    if connection.vendor != "sqlite" or connection.in_atomic_block or _takes_lock(connection):
-        with transaction.atomic(using=connection.alias, savepoint=savepoint):
-            yield
-        return
+def one_transaction(using: str, savepoint: bool = False) -> Iterator[None]:
+    """The transaction that is open, with a savepoint where one is asked for; or a new one.
+
+    SQLite lets a transaction that began with a read fail at once where another connection has written since; so a new
+    one takes the lock for writing when it begins, and waits for it as long as the change itself would have waited.
+    """
+    connection: Any = transaction.get_connection(using)
     with ExitStack() as stack:
-        connection.transaction_mode = "IMMEDIATE"
-        try:
-            stack.enter_context(transaction.atomic(using=connection.alias))
-        finally:
-            connection.transaction_mode = None
+        if not connection.in_atomic_block:
+            if not connection.get_autocommit() or _is_begun_by_sql(connection):
+                stack.enter_context(_joined(connection))
+                savepoint = savepoint or connection.vendor != "postgresql"  # where each error ends the transaction
+            elif connection.vendor == "sqlite" and connection.transaction_mode is None:
+                stack.enter_context(_locking_at_once(connection))
+        stack.enter_context(transaction.atomic(using=using, savepoint=savepoint))
         yield
 
 
-def _takes_lock(connection: Any) -> bool:
-    """Whether transactions of this SQLite database begin in a mode that was chosen; it is known once it is open."""
-    connection.ensure_connection()
-    return connection.transaction_mode is not None
+@contextmanager
+def _locking_at_once(connection: Any) -> Iterator[None]:
+    connection.transaction_mode = "IMMEDIATE"
+    try:
+        yield
+    finally:
+        connection.transaction_mode = None
+
+
+def _is_begun_by_sql(connection: Any) -> bool:
+    """Whether a transaction is open of which Django knows nothing; the driver of MariaDB cannot say."""
+    if connection.vendor == "sqlite":
+        return bool(connection.connection.in_transaction)
+    return bool(connection.vendor == "postgresql" and connection.connection.info.transaction_status)
+
+
+@contextmanager
+def _joined(connection: Any) -> Iterator[None]:
+    """Take part in a transaction that the host began by itself: after `set_autocommit(False)`, or by SQL.
+
+    Django takes part in the first by itself, and so it does in the second while it takes it for one. What waits for
+    the commit of the second runs at once, as it does where Django knows of no transaction.
+    """
+    is_by_sql = connection.autocommit
+    if connection.vendor == "sqlite" and not connection.connection.in_transaction:
+        # The driver would do it before the first change; a savepoint before that would be the transaction.
+        connection.cursor().execute("BEGIN IMMEDIATE")
+    connection.autocommit = False
+    try:
+        yield
+    finally:
+        connection.autocommit = is_by_sql
+        connection.needs_rollback = False  # which counts within Django's blocks, and the host has opened none
+    if is_by_sql:
+        connection.run_and_clear_commit_hooks()

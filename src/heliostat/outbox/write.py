@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from django.db import connections, transaction
+from django.db import connections
 
 from heliostat.events.event import Event
 from heliostat.events.matching import Subscription
 from heliostat.events.telling import Told
+from heliostat.events.transactions import one_transaction
 from heliostat.outbox import handover, wakeup
 from heliostat.outbox.bodies import context_of
 from heliostat.outbox.databases import explained, has_outbox
@@ -49,7 +50,7 @@ def write(told: Sequence[Told], using: str) -> None:
             events.append(_event_row(event, rows.body, using))
             promises += rows.promises
             failed += rows.failed
-    with transaction.atomic(using=using, savepoint=False), connections[using].cursor() as cursor:
+    with one_transaction(using), connections[using].cursor() as cursor:
         with explained(using):
             dialect_for(using).promise(cursor, events, promises, failed)
         wakeup.ring_after_commit(using)
