@@ -16,8 +16,7 @@ from heliostat.events.resources import resource_of
 from heliostat.events.types import declared_types
 from heliostat.exceptions import ConfigurationError
 from heliostat.webhooks.databases import hooks_database
-from heliostat.webhooks.deliverers.base import HookDeliverer, HooksDeliverer, class_of
-from heliostat.webhooks.deliverers.configured import deliverer_at
+from heliostat.webhooks.deliverers.base import HookDeliverer, HooksDeliverer, class_of, deliverer_at
 from heliostat.webhooks.exceptions import InvalidSignalError
 from heliostat.webhooks.models import Hook
 from heliostat.webhooks.patterns import check_signals

@@ -19,7 +19,7 @@ from heliostat.outbox.kinds import Dispatcher
 from heliostat.outbox.transitions import Result
 from heliostat.webhooks import changes, live
 from heliostat.webhooks.databases import hooks_database
-from heliostat.webhooks.deliverers import configured, overrides
+from heliostat.webhooks.deliverers.base import answered, dispatcher
 from heliostat.webhooks.disabling import disable
 from heliostat.webhooks.models import Hook, hook_of
 
@@ -35,13 +35,13 @@ class HookKind(HttpKind):
         return live.destinations(subscribers)
 
     def dispatcher(self) -> Dispatcher | None:
-        return configured.dispatcher()
+        return dispatcher()
 
     def admin_url(self, subscriber: str) -> str:
         return reverse("admin:heliostat_webhooks_hook_change", args=[hook_of(subscriber)])
 
     def attempted(self, result: Result, using: str) -> None:
-        overrides.answered(result, using)
+        answered(result, using)
 
     def version(self) -> int:
         return changes.mark(hooks_database())

@@ -27,7 +27,7 @@ from heliostat.exceptions import ConfigurationError, SnapshotError
 from heliostat.outbox.bodies import body_of
 from heliostat.outbox.rendering import default_body, is_rendering, memory_of, rendering
 from heliostat.webhooks.content import Kind, kind_of
-from heliostat.webhooks.deliverers.overrides import dumped, has_own_dump
+from heliostat.webhooks.deliverers.base import dumped, own_dump
 from heliostat.webhooks.exceptions import InvalidPayloadError, InvalidSerializerError
 from heliostat.webhooks.paths import object_at
 from heliostat.webhooks.redacting import without_secrets
@@ -86,7 +86,7 @@ def _maker(hook: Hook, event: Event) -> Callable[[Hook, Event], str | None] | No
         return _from_template
     if event.instance is not None and (maker := _maker_of_instance(hook, event)) is not None:
         return maker
-    return _default if has_own_dump() or Viewer.of(hook, event).hides(event.arguments) else None
+    return _default if own_dump() is not None or Viewer.of(hook, event).hides(event.arguments) else None
 
 
 def _maker_of_instance(hook: Hook, event: Event) -> Callable[[Hook, Event], str] | None:

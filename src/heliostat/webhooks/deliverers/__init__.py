@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from heliostat.webhooks.deliverers.background import deliver_hooks_using_asyncio
+    from heliostat.webhooks.deliverers.base import deliver_hook, deliver_hooks, deliver_hooks_by_worker
     from heliostat.webhooks.deliverers.celery import (
         deliver_hook_using_task,
         deliver_hooks_using_asyncio_task,
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
         deliver_hook_using_django_task,
         deliver_hooks_using_django_task,
     )
-    from heliostat.webhooks.deliverers.inline import deliver_hook, deliver_hooks, deliver_hooks_by_worker
 
 __all__ = [
     "deliver_hook",
@@ -31,12 +31,12 @@ __all__ = [
 ]
 
 # Imported when first used: some need what is not installed everywhere.
-_ROOMS = {
-    "deliver_hook": "inline",
+_MODULES = {
+    "deliver_hook": "base",
     "deliver_hook_using_django_task": "django_tasks",
     "deliver_hook_using_task": "celery",
-    "deliver_hooks": "inline",
-    "deliver_hooks_by_worker": "inline",
+    "deliver_hooks": "base",
+    "deliver_hooks_by_worker": "base",
     "deliver_hooks_using_asyncio": "background",
     "deliver_hooks_using_asyncio_task": "celery",
     "deliver_hooks_using_django_task": "django_tasks",
@@ -46,6 +46,6 @@ _ROOMS = {
 
 def __getattr__(name: str) -> Any:
     ours = name.replace("_using_eventlet", "_using_asyncio")  # what document 002 calls it
-    if ours in _ROOMS:
-        return getattr(import_module(f"{__name__}.{_ROOMS[ours]}"), ours)
+    if ours in _MODULES:
+        return getattr(import_module(f"{__name__}.{_MODULES[ours]}"), ours)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

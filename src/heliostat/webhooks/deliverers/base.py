@@ -1,27 +1,45 @@
-"""Deliverers: who tells hooks of what was just committed, and when.
+"""Deliverers: who sends the callbacks of webhooks, and when. `HOOK_COLLECTION_DELIVERER`, `HOOK_ELEMENT_DELIVERER`.
 
-Whichever is chosen, the callbacks are in the outbox before a deliverer hears of them, and a worker claims, retries and
-rescues whatever it leaves behind. A deliverer decides only who sends first.
+The callbacks are in the outbox before a deliverer gets them, and a worker claims, retries and rescues what it leaves
+behind. A deliverer decides only who sends first.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+
+from heliostat.conf import Conf, conf, did_you_mean
 from heliostat.delivery import courier
+from heliostat.events.context import telling
 from heliostat.events.databases import home
-from heliostat.outbox.bodies import to_json
+from heliostat.exceptions import ConfigurationError, SnapshotError
+from heliostat.outbox.bodies import event_from, to_json
+from heliostat.outbox.kinds import Dispatcher
+from heliostat.outbox.models import Event
 from heliostat.outbox.summary import subscribers_of
+from heliostat.outbox.transitions import Result
 
 if TYPE_CHECKING:
     from heliostat.webhooks.models import Hook
 
+logger = logging.getLogger("heliostat.webhooks")
+
+PACKAGE = "heliostat.webhooks.deliverers"
+MISSPELT = "heliostat.webhooks.deliveres."  # as document 002 writes it
+EXTRAS = {"celery": "celery", "django_tasks": "tasks"}  # packages, and the extras that install them
+
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a receiver answered: its status, the address that was asked, and the beginning of the body."""
+    """What a receiver answered: its status, the address of the request, and the beginning of the body."""
 
     status_code: int
     url: str
@@ -30,41 +48,40 @@ class Response:
 
 
 class HooksDeliverer:
-    """Tells all hooks of what one transaction changed, each by the element deliverer.
+    """Sends all callbacks of one transaction, each by the element deliverer.
 
     Subclass it, override what you like, and name its `deliver` in `HOOK_COLLECTION_DELIVERER`:
     `custom_deliver_hooks = MyCollectionDeliverer.deliver`.
     """
 
     def dump_payload(self, payload: Any) -> str | bytes:
-        """The body for a payload that is no text yet. Called inside the transaction of the change.
+        """Return the body for a payload that is not a text yet. Called inside the transaction of the change.
 
-        What is given is plain: dicts, lists, texts, numbers. Should it raise, that is logged and JSON is sent.
+        The payload is plain data: dicts, lists, texts, numbers. If it raises an error, that is logged and JSON is sent.
         """
         return to_json(payload, "the payload")
 
     def deliver_hooks(self, callbacks: Sequence[int], using: str) -> None:
-        """Have these callbacks of the outbox told. Called after their commit."""
-        from heliostat.webhooks.deliverers.configured import element_deliverer
-
-        tell = element_deliverer()
-        if _sends_here(tell):
+        """Send these callbacks of the outbox, or have them sent. Called after their commit."""
+        deliver = element_deliverer()
+        owner = class_of(deliver)
+        if owner is not None and getattr(owner, "deliver_hook", None) is HookDeliverer.deliver_hook:
             courier.send(callbacks, using)  # all at once, instead of one after the other
             return
         for callback in callbacks:
-            tell(callback, using)
+            deliver(callback, using)
 
     def after_deliver(self, hooks: list[Hook]) -> None:
-        """Called when these hooks were told, or were handed to whoever tells them."""
+        """Called after these hooks' callbacks were sent, or handed over."""
 
     @classmethod
     def problem(cls) -> str:
-        """What would keep it from working, for the system checks; empty where nothing does."""
+        """Return what would keep it from working, for the system checks; empty where nothing does."""
         return ""
 
     @classmethod
     def deliver(cls, callbacks: Sequence[int], using: str | None = None) -> None:
-        """What the setting names: called after a commit with the ids of its callbacks, at most 500 at once."""
+        """The function that the setting names: called after a commit with the ids of its callbacks, at most 500."""
         deliverer, using = cls(), using or home()
         deliverer.deliver_hooks(callbacks, using)
         if cls.after_deliver is not HooksDeliverer.after_deliver:
@@ -79,42 +96,44 @@ class WorkerHooksDeliverer(HooksDeliverer):
 
 
 class HookDeliverer:
-    """Tells one hook, here and now.
+    """Sends one callback, here and now.
 
     Subclass it, override what you like, and name its `deliver` in `HOOK_ELEMENT_DELIVERER`:
     `custom_deliver_hook = MyDeliverer.deliver`.
     """
 
     def deliver_hook(self, callback: int, using: str) -> None:
-        """Have this callback of the outbox told."""
+        """Send this callback of the outbox, or have it sent."""
         courier.send([callback], using)
 
     def after_deliver(self, response: Response) -> None:
-        """Called with every answer of a receiver, whoever sent it (a worker too), after it was written down.
+        """Called with every answer of a receiver, after it was recorded, whatever process sent the callback.
 
-        Keep it short: whoever sends waits for it.
+        Keep it short: the sender waits for it.
         """
 
     @classmethod
     def problem(cls) -> str:
-        """What would keep it from working, for the system checks; empty where nothing does."""
+        """Return what would keep it from working, for the system checks; empty where nothing does."""
         return ""
 
     @classmethod
     def deliver(cls, callback: int, using: str | None = None) -> None:
-        """What the setting names: called with the id of a callback."""
+        """The function that the setting names: called with the id of a callback."""
         cls().deliver_hook(callback, using or home())
 
 
-def class_of(deliver: Callable[..., Any]) -> type[Any] | None:
-    """The class whose `deliver` this is; None for a function."""
+deliver_hooks = HooksDeliverer.deliver
+deliver_hook = HookDeliverer.deliver
+deliver_hooks_by_worker = WorkerHooksDeliverer.deliver
+
+Deliver = Callable[..., Any]
+
+
+def class_of(deliver: Deliver) -> type[Any] | None:
+    """Return the class whose `deliver` this is; None for a function."""
     owner = getattr(deliver, "__self__", None)
     return owner if isinstance(owner, type) else None
-
-
-def _sends_here(tell: Callable[[int, str], Any]) -> bool:
-    owner = class_of(tell)
-    return owner is not None and getattr(owner, "deliver_hook", None) is HookDeliverer.deliver_hook
 
 
 def _hooks_of(callbacks: Sequence[int], using: str) -> list[Hook]:
@@ -122,3 +141,105 @@ def _hooks_of(callbacks: Sequence[int], using: str) -> list[Hook]:
 
     ids = [hook_of(subscriber) for subscriber in subscribers_of(list(callbacks), using)]
     return list(Hook.objects.filter(pk__in=ids))
+
+
+@cache
+def collection_deliverer() -> Deliver:
+    """Return what sends the callbacks of a commit: the worker, where the setting is wrong."""
+    return _followed(conf.collection_deliverer, HooksDeliverer, deliver_hooks_by_worker)
+
+
+@cache
+def element_deliverer() -> Deliver:
+    """Return what sends a single callback."""
+    return _followed(conf.element_deliverer, HookDeliverer, deliver_hook)
+
+
+def dispatcher() -> Dispatcher | None:
+    """Return what sends callbacks right after their commit; None leaves them to a worker."""
+    deliver = collection_deliverer()
+    return None if class_of(deliver) is WorkerHooksDeliverer else deliver
+
+
+def _followed(path: str, base: type[Any], otherwise: Deliver) -> Deliver:
+    try:
+        return deliverer_at(path, base)
+    except ConfigurationError as error:  # a system check says so too, but no change is lost for a wrong path
+        logger.error("%s", error)
+        return otherwise
+
+
+def deliverer_at(path: str, base: type[Any]) -> Deliver:
+    """Return the deliverer that a path names; raise `ConfigurationError` where there is none for this setting."""
+    settings = {HooksDeliverer: Conf.collection_deliverer.name, HookDeliverer: Conf.element_deliverer.name}
+    other = HookDeliverer if base is HooksDeliverer else HooksDeliverer
+    where = f"{settings[base]}: {path!r}"
+    found = _imported(path.replace(MISSPELT, f"{PACKAGE}."), where)
+    if isinstance(found, type) and issubclass(found, (HooksDeliverer, HookDeliverer)):
+        hint = f"write `name = {found.__name__}.deliver` beside it, and give the path of that name"
+        raise ConfigurationError(f"{where} is a class; {hint}.")
+    if not callable(found):
+        raise ConfigurationError(f"{where} is no deliverer, which could be called, but {found!r}.")
+    owner = class_of(found)
+    if owner is not None and issubclass(owner, other):
+        raise ConfigurationError(f"{where} is a deliverer for {settings[other]}.")
+    return found  # type: ignore[no-any-return]
+
+
+def _imported(path: str, where: str) -> Any:
+    try:
+        return import_string(path)
+    except ImportError as error:
+        if extra := EXTRAS.get(error.name or ""):
+            text = f"{where} needs what is not installed; run: pip install 'heliostat[{extra}]'"
+            raise ConfigurationError(text) from error
+        from heliostat.webhooks import deliverers
+
+        hint = did_you_mean(path, [f"{PACKAGE}.{one}" for one in deliverers.__all__])
+        raise ConfigurationError(f"{where} cannot be imported: {error}.{hint}") from error
+    except Exception as error:  # whatever a module of the project's raises
+        raise ConfigurationError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def _settings_changed(**_: object) -> None:
+    collection_deliverer.cache_clear()
+    element_deliverer.cache_clear()
+
+
+setting_changed.connect(_settings_changed)
+
+
+def own_dump() -> Callable[[Any], Any] | None:
+    """Return `dump_payload` of the collection's deliverer, where the project overrides it."""
+    owner = class_of(collection_deliverer())
+    if owner is None or getattr(owner, "dump_payload", None) in (None, HooksDeliverer.dump_payload):
+        return None
+    return owner().dump_payload  # type: ignore[no-any-return]
+
+
+def dumped(payload: Any, what: str) -> str:
+    """Return the text of a payload, by the deliverer's `dump_payload`. Raise `SnapshotError` where it is no data."""
+    text = to_json(payload, what)
+    if (dump := own_dump()) is None:
+        return text
+    try:
+        found = dump(msgspec.json.decode(text))
+        found = found.decode() if isinstance(found, bytes) else found
+        if not isinstance(found, str):
+            raise SnapshotError(f"dump_payload returned a {type(found).__name__}; it must return a text")
+    except Exception:
+        if conf.hooks_raise_exceptions:
+            raise
+        logger.exception("dump_payload of %s failed for %s; JSON is sent", conf.collection_deliverer, what)
+        return text
+    return found
+
+
+def answered(result: Result, using: str) -> None:
+    """Call `after_deliver` of the element deliverer with the answer of a receiver, where the project overrides it."""
+    owner = class_of(element_deliverer())
+    if result.status_code is None or owner is None or owner.after_deliver is HookDeliverer.after_deliver:
+        return
+    row = Event.objects.using(using).get(pk=result.claimed.event_id)
+    with telling(event_from(row.body, row.context, using)):  # what it changes happens one level deeper
+        owner().after_deliver(Response(result.status_code, result.url, result.response, result.claimed.id))
