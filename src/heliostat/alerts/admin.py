@@ -7,10 +7,11 @@ from heliostat.alerts.models import BrokerQuery
 from heliostat.console.saving import SaveChanges
 from heliostat.permissions import ObjectPermissions
 from heliostat.query_strings import CheckedQueryStrings
+from heliostat.visible import VisibleText
 
 
 @admin.register(BrokerQuery)
-class BrokerQueryAdmin(SaveChanges, CheckedQueryStrings, ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
+class BrokerQueryAdmin(SaveChanges, CheckedQueryStrings, VisibleText, ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("name", "broker", "user", "created", "last_run")
     list_filter = ("broker", "created")
     list_select_related = ("user",)

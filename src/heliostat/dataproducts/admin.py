@@ -9,10 +9,11 @@ from heliostat.console.saving import SaveChanges
 from heliostat.dataproducts.models import DataProduct
 from heliostat.permissions import ObjectPermissions
 from heliostat.query_strings import CheckedQueryStrings
+from heliostat.visible import VisibleText
 
 
 @admin.register(DataProduct)
-class DataProductAdmin(SaveChanges, CheckedQueryStrings, ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
+class DataProductAdmin(SaveChanges, CheckedQueryStrings, VisibleText, ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("__str__", "target", "data_product_type", "product_id", "created")
     list_filter = ("data_product_type", "created")
     list_select_related = ("target",)

@@ -6,10 +6,11 @@ from heliostat.console.saving import SaveChanges
 from heliostat.observations.models import ObservationRecord
 from heliostat.permissions import ObjectPermissions
 from heliostat.query_strings import CheckedQueryStrings
+from heliostat.visible import VisibleText
 
 
 @admin.register(ObservationRecord)
-class ObservationRecordAdmin(SaveChanges, CheckedQueryStrings, ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
+class ObservationRecordAdmin(SaveChanges, CheckedQueryStrings, VisibleText, ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("__str__", "observation_id", "status", "scheduled_start", "created")
     list_filter = ("facility", "status", "created")
     list_select_related = ("target",)

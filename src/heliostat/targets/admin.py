@@ -6,6 +6,7 @@ from heliostat.console.saving import SaveChanges
 from heliostat.permissions import ObjectPermissions
 from heliostat.query_strings import CheckedQueryStrings
 from heliostat.targets.models import Target, TargetExtra, TargetName
+from heliostat.visible import VisibleText
 
 
 class AliasInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -19,7 +20,7 @@ class ExtraInline(admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(Target)
-class TargetAdmin(SaveChanges, CheckedQueryStrings, ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
+class TargetAdmin(SaveChanges, CheckedQueryStrings, VisibleText, ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("name", "type", "ra", "dec", "owner", "created")
     list_filter = ("type", "created")
     list_select_related = ("owner",)

@@ -46,6 +46,18 @@ def test_a_callback_is_shown_with_its_attempts_and_nothing_in_them_is_trusted(ad
     assert "{\n  &quot;name&quot;: &quot;&lt;b&gt;O&#x27;B&quot;\n}" in page
 
 
+def test_hidden_characters_are_written_out_on_each_page_of_the_log(admin_client: Client) -> None:
+    one = callback(body="a\u202eb\n", status_details="bad\u202e")
+    Event.objects.update(object_id="7\u2066")
+    attempt(one, response="\x9b2J")
+    pages = (CALLBACKS, f"{CALLBACKS}{one.pk}/change/", "/admin/heliostat_outbox/event/")
+    texts = [admin_client.get(page).content.decode() for page in pages]
+    assert r"bad\u202e" in texts[0]
+    assert r"a\u202eb" in texts[1]
+    assert r"7\u2066" in texts[2]
+    assert not set("".join(texts)) & {"\u202e", "\u2066", "\x9b"}
+
+
 @pytest.mark.parametrize("body", ["no JSON", "[" * 5000, "1" * 5000, "\ufffd", ""])
 def test_any_body_can_be_shown(admin_client: Client, body: str) -> None:
     one = callback(body=body)

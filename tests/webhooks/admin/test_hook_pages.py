@@ -29,6 +29,15 @@ def hook(**values: Any) -> Hook:
     return create_hook(**{"model": "vehicle", "target_url": URL, **values})
 
 
+def test_lists_and_questions_write_hidden_characters_out(admin_client: Client) -> None:
+    one = hook()
+    Hook.objects.update(name="de\u202epot\x1b")  # by a program
+    for page in ("", f"{one.pk}/delete/", f"{one.pk}/history/"):
+        text = admin_client.get(HOOKS + page).content.decode()
+        assert r"de\u202epot\u001b" in text
+        assert not set(text) & {"\u202e", "\x1b"}
+
+
 @pytest.fixture
 def viewer(client: Client) -> Client:
     user = User.objects.create_user("vera", is_staff=True)

@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.core.paginator import Paginator
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -22,6 +22,7 @@ from heliostat.objects import find_object
 from heliostat.outbox.models import Event
 from heliostat.permissions import ObjectPermissions
 from heliostat.query_strings import CheckedQueryStrings
+from heliostat.visible import VisibleText, written_out
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
@@ -50,7 +51,7 @@ class BoundedPaginator(LogPaginator):
         return self._counted > MOST
 
 
-class LogAdmin(CheckedQueryStrings, ObjectPermissions, ModelAdmin):
+class LogAdmin(CheckedQueryStrings, VisibleText, ObjectPermissions, ModelAdmin):
     """A log: to be read, not to be written."""
 
     show_full_result_count = False
@@ -69,6 +70,10 @@ class LogAdmin(CheckedQueryStrings, ObjectPermissions, ModelAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Return the row with the key that an address gives, or None: also where a database refuses such a text."""
         return find_object(self.get_queryset(request), object_id)
+
+    def change_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """A page of the log edits nothing, so that hidden characters are written out there, too."""
+        return written_out(super().change_view(request, *args, **kwargs))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -22,6 +22,7 @@ from heliostat.outbox.admin.log import moment
 from heliostat.outbox.models import Callback
 from heliostat.permissions import ObjectPermissions, has_permission
 from heliostat.query_strings import CheckedQueryStrings
+from heliostat.visible import VisibleText
 from heliostat.webhooks.admin.forms import HookForm
 from heliostat.webhooks.admin.preview import Question, previewed
 from heliostat.webhooks.admin.state import Doing, doing, state_of
@@ -52,7 +53,7 @@ TO_LOOK_AT = OF_A_HOOK | {"target_url": "host", "headers": "masked_headers"}  # 
 
 
 @admin.register(Hook)
-class HookAdmin(CheckedQueryStrings, ObjectPermissions, HookModelAdmin):
+class HookAdmin(CheckedQueryStrings, VisibleText, ObjectPermissions, HookModelAdmin):
     form = HookForm
     fieldsets = FIELDSETS
     list_display = ("__str__", "state", "deliveries", "told_of", "host", "user")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 
 from heliostat.query_strings import CheckedQueryStrings
+from heliostat.visible import VisibleText
 from heliostat.webhooks.models import Signal
 
 if TYPE_CHECKING:
@@ -16,5 +17,5 @@ else:
 
 
 @admin.register(Signal)
-class SignalAdmin(CheckedQueryStrings, SignalModelAdmin):
+class SignalAdmin(CheckedQueryStrings, VisibleText, SignalModelAdmin):
     search_fields = ("name",)
