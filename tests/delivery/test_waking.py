@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +14,8 @@ from django.db import connections
 
 from heliostat.delivery import courier
 from heliostat.outbox.dialect import dialect_for
-from heliostat.outbox.doorbell import Doorbell, folder_of, ring
 from heliostat.outbox.models import Callback
+from heliostat.outbox.waking import NamedPipe, folder_of, wake_processes
 from heliostat.testing import Answer, Receiver
 from tests.chaos.processes import world
 from tests.delivery.working import hook_to, vehicles
@@ -53,34 +54,41 @@ def database(tmp_path: Path) -> str:
     return str(tmp_path / "db.sqlite3")
 
 
-def test_everybody_who_has_a_doorbell_hears_a_ring(database: str) -> None:
-    one, two = Doorbell(database), Doorbell(database)
-    ring(database)
-    assert one.wait(1)
-    assert two.wait(1)
-    assert not one.wait(0.01)
+def is_woken(pipe: NamedPipe, seconds: float) -> bool:
+    woken = bool(select.select([pipe.reader], [], [], seconds)[0])
+    if woken:
+        os.read(pipe.reader, 65536)
+    return woken
+
+
+def test_every_process_with_a_named_pipe_is_woken(database: str) -> None:
+    one, two = NamedPipe(database), NamedPipe(database)
+    wake_processes(database)
+    assert is_woken(one, 1)
+    assert is_woken(two, 1)
+    assert not is_woken(one, 0.01)
     one.close()
     two.close()
     assert not folder_of(database).exists()
 
 
-def test_rings_that_came_together_count_as_one_and_never_wait(database: str) -> None:
-    bell = Doorbell(database)
+def test_wake_ups_that_come_together_count_as_one_and_never_wait(database: str) -> None:
+    pipe = NamedPipe(database)
     began = time.monotonic()
     for _ in range(5000):
-        ring(database)
+        wake_processes(database)
     assert time.monotonic() - began < 5
-    assert bell.wait(1)
-    assert not bell.wait(0.01)
-    bell.close()
+    assert is_woken(pipe, 1)
+    assert not is_woken(pipe, 0.01)
+    pipe.close()
 
 
-def test_the_doorbell_of_a_worker_that_was_killed_is_taken_away(database: str) -> None:
+def test_the_pipe_of_a_worker_that_was_killed_is_removed(database: str) -> None:
     folder_of(database).mkdir(mode=0o700)
     os.mkfifo(folder_of(database) / "12345-abcdef12")  # and nobody has it open
-    ring(database)
+    wake_processes(database)
     assert os.listdir(folder_of(database)) == []
-    Doorbell(database).close()
+    NamedPipe(database).close()
     assert not folder_of(database).exists()
 
 
@@ -89,19 +97,19 @@ def test_a_long_temporary_folder_is_no_hindrance(database: str, tmp_path: Path, 
     long = tmp_path / ("x" * 120)
     long.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(long))
-    bell = Doorbell(database)
-    ring(database)
-    assert bell.wait(1)
-    bell.close()
+    pipe = NamedPipe(database)
+    wake_processes(database)
+    assert is_woken(pipe, 1)
+    pipe.close()
     assert list(long.iterdir()) == []
 
 
-def test_workers_that_come_and_go_together_all_have_a_doorbell(database: str) -> None:
+def test_workers_that_come_and_go_together_all_have_a_pipe(database: str) -> None:
     """One takes the folder away as the last while another is about to use it."""
 
     def come_and_go(_: int) -> None:
         for _ in range(200):
-            Doorbell(database).close()
+            NamedPipe(database).close()
 
     with ThreadPoolExecutor(4) as workers:
         list(workers.map(come_and_go, range(4)))
@@ -111,12 +119,12 @@ def test_workers_that_come_and_go_together_all_have_a_doorbell(database: str) ->
 def test_a_folder_that_is_open_to_others_is_not_used(database: str) -> None:
     folder_of(database).mkdir(mode=0o755)
     with pytest.raises(OSError, match="somebody else"):
-        Doorbell(database)
-    ring(database)
+        NamedPipe(database)
+    wake_processes(database)
 
 
-def test_ringing_where_nobody_ever_listened_does_nothing(database: str) -> None:
-    ring(database)
+def test_waking_where_no_worker_ever_listened_does_nothing(database: str) -> None:
+    wake_processes(database)
     assert not folder_of(database).exists()
 
 
@@ -127,7 +135,7 @@ def test_whoever_sends_a_few_here_keeps_no_commit_from_the_workers_elsewhere(rec
     receiver.answers = [Answer(delay=1.0)]
     hook_to(receiver)
     vehicles(1, "mariadb")
-    bell = Doorbell(dialect_for("mariadb").door or "")  # of a worker in another process
+    pipe = NamedPipe(dialect_for("mariadb").door or "")  # of a worker in another process
 
     def send() -> None:
         courier.send(list(Callback.objects.using("mariadb").values_list("pk", flat=True)), "mariadb")
@@ -137,9 +145,9 @@ def test_whoever_sends_a_few_here_keeps_no_commit_from_the_workers_elsewhere(rec
     thread.start()
     try:
         receiver.wait_for(1)
-        bell.wait(0.01)
+        is_woken(pipe, 0.01)
         vehicles(1, "mariadb")
-        assert bell.wait(1)
+        assert is_woken(pipe, 1)
     finally:
         thread.join(10)
-        bell.close()
+        pipe.close()

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +16,9 @@ from django.db import connections, transaction
 
 from heliostat.delivery.status import worker_status
 from heliostat.hooks import run_hook
+from heliostat.outbox import waking
 from heliostat.outbox.models import Callback, WorkerSeen
+from heliostat.outbox.waking import Waker
 from heliostat.testing import Answer, Receiver
 from tests.delivery.working import eventually, hook_to, working
 from tests.example.models import Vehicle
@@ -32,22 +35,41 @@ def test_a_commit_wakes_the_worker_at_once(using: str, receiver: Receiver, setti
         receiver.wait_for(1, timeout=5)
 
 
-def test_another_process_is_woken_by_notify(receiver: Receiver, settings: Any) -> None:
+@pytest.fixture
+def listening(monkeypatch: pytest.MonkeyPatch) -> Iterator[Waker]:
+    """The waker of a worker in another process: no thread of this one knows of it."""
     if "postgresql" not in connections.databases:
         pytest.skip("no PostgreSQL at 127.0.0.1:5432")
-    settings.HELIOSTAT_POLL = 30
-    from heliostat.delivery.notifications import listen_for_notifications
+    waker = Waker("postgresql")
+    waker.listen()
+    monkeypatch.setattr(waking, "_wakers", {})
+    yield waker
+    waker.close()
 
-    woken = threading.Event()
-    stop = listen_for_notifications("postgresql", woken.set)
-    try:
-        assert woken.wait(5), "it looks once when it begins to listen"
-        woken.clear()
-        hook_to(receiver)
-        Vehicle.objects.using("postgresql").create(name="55")
-        assert woken.wait(5)
-    finally:
-        stop()
+
+def test_another_process_is_woken_by_notify(receiver: Receiver, listening: Waker) -> None:
+    hook_to(receiver)
+    assert listening.wait(5), "it looks once when it begins to listen"
+    assert not listening.wait(0.05)
+    Vehicle.objects.using("postgresql").create(name="55")
+    assert listening.wait(5)
+    assert not listening.wait(0.05)
+
+
+def test_a_waker_whose_connection_is_cut_listens_again(
+    receiver: Receiver, listening: Waker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waking, "RECONNECT", 0.2)
+    hook_to(receiver)
+    assert listening.wait(5)
+    with connections["postgresql"].cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN %'")
+    assert not listening.wait(5), "nothing was committed"
+    assert not listening.wait(0.05), "it polls meanwhile"
+    time.sleep(0.2)
+    assert listening.wait(5), "something may have been committed meanwhile"
+    Vehicle.objects.using("postgresql").create(name="55")
+    assert listening.wait(5)
 
 
 def test_stopping_finishes_what_is_in_flight_and_begins_nothing_new(receiver: Receiver, settings: Any) -> None:

@@ -9,8 +9,8 @@ from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
 
 from heliostat.delivery.worker import Worker
-from heliostat.outbox import wakeup
 from heliostat.outbox.models import Callback
+from heliostat.outbox.waking import Waker
 from heliostat.testing import Receiver, drain_outbox
 from heliostat.webhooks import care
 from heliostat.webhooks.exceptions import HookDisabledError
@@ -55,18 +55,18 @@ def test_a_disabled_hook_is_sent_no_ping(receiver: Receiver) -> None:
 
 def test_a_pause_and_its_end_are_written_down_and_wake_the_worker(using: str) -> None:
     hook = hook_at("https://receiver.example.com/", using)
-    woken: list[str] = []
-    wake = lambda: woken.append("woken")  # noqa: E731  the same object is needed twice
-    wakeup.register(using, wake)
+    waker = Waker(using)
+    waker.listen()
+    waker.wait(0)
     try:
         care.pause(hook)
         assert Hook.objects.using(using).get().paused
-        assert not woken
+        assert not waker.wait(0)
         care.resume(hook)
         assert not Hook.objects.using(using).get().paused
-        assert woken
+        assert waker.wait(5)
     finally:
-        wakeup.unregister(using, wake)
+        waker.close()
 
 
 def test_a_disabled_hook_is_told_of_nothing_until_it_is_enabled(receiver: Receiver) -> None:

@@ -15,21 +15,20 @@ from django.db import connections
 
 from heliostat.conf import conf
 from heliostat.delivery import journal, kinds
-from heliostat.delivery.bell import Bell
 from heliostat.delivery.heartbeat import Heartbeat
 from heliostat.delivery.kinds import Job, Transport, kind_of
-from heliostat.delivery.notifications import listen_for_notifications
 from heliostat.delivery.pools import release_pooled
 from heliostat.delivery.tally import Tally
 from heliostat.delivery.throttle import Throttle
 from heliostat.events.databases import home
-from heliostat.outbox import transitions, wakeup
+from heliostat.outbox import transitions
 from heliostat.outbox.dialect import Claimed, dialect_for
 from heliostat.outbox.handover import left_to_worker
 from heliostat.outbox.kinds import name_of_kind
 from heliostat.outbox.models import message_id
 from heliostat.outbox.outside import match_events
 from heliostat.outbox.transitions import Result
+from heliostat.outbox.waking import Waker
 
 logger = logging.getLogger("heliostat.delivery")
 
@@ -65,7 +64,7 @@ class Worker:
         self._in_flight: dict[int, Claimed] = {}
         self._load: Counter[str] = Counter()
         self._results: deque[Result] = deque()
-        self._bell = Bell()
+        self._waker = Waker(using)
         self._stopping = False
         self._draining = False
         self._wanted = self._is_idle = True
@@ -76,7 +75,6 @@ class Worker:
         self._trouble = ""
         self.tally: Tally | None = None
         self._throttle = Throttle(using)
-        self._ears = contextlib.ExitStack()
 
     def run(self) -> None:
         """Work until `stop()` is called."""
@@ -92,12 +90,11 @@ class Worker:
     def stop(self) -> None:
         """Begin nothing new; `run()` returns when what is in flight is done."""
         self._stopping = True
-        self._bell.ring()
+        self._waker.wake()
 
     def wake(self) -> None:
         """Something was committed: look now."""
-        self._wanted = True
-        self._bell.ring()
+        self._waker.committed()
 
     @property
     def in_flight(self) -> int:
@@ -127,12 +124,10 @@ class Worker:
                 transports[kind.transport].start(self._deliver)
             self._transports[kind.name] = transports[kind.transport]
         if not self._draining:  # what is due is due; nobody needs to say so, and others may want to be told
-            wakeup.register(self.using, self.wake)
-            self._ears.callback(wakeup.unregister, self.using, self.wake)
-            self._ears.callback(listen_for_notifications(self.using, self.wake))
+            self._waker.listen()
 
     def _end(self) -> None:
-        self._ears.close()
+        self._waker.close()
         for transport in set(self._transports.values()):
             transport.stop()
         self._settle()
@@ -160,13 +155,14 @@ class Worker:
         logger.warning("the database is out of reach (%s); trying again in 1 s", str(error).strip())
         connections[self.using].close()
         self._wanted = True
-        self._bell.wait(1.0)
+        self._waker.wait(1.0)
 
     def _turn(self) -> None:
         self._is_idle = not self._results  # before it counts the time: whatever arrives from now on rings
         if nap := self._nap():
             release_pooled()
-        self._bell.wait(nap)
+        if self._waker.wait(nap):
+            self._wanted = True
         now = time.monotonic()
         if self._results and now >= self._settle_at():
             self._settle()
@@ -249,7 +245,7 @@ class Worker:
     def _deliver(self, result: Result) -> None:
         self._results.append(result)
         if self._is_idle or len(self._results) == ENOUGH:  # in between, the worker's thread sleeps on
-            self._bell.ring()
+            self._waker.wake()
 
     def _settle(self) -> None:
         results = [self._results[index] for index in range(len(self._results))]

@@ -24,11 +24,12 @@ from django.db.models import F
 from django.utils import timezone
 
 from heliostat.conf import conf
-from heliostat.outbox import handover, wakeup
+from heliostat.outbox import handover
 from heliostat.outbox.dialect import Claimed, Dialect, dialect_for
 from heliostat.outbox.dialect.lanes import let_next_go
 from heliostat.outbox.models import Callback, Status
 from heliostat.outbox.retry import wait_before_next
+from heliostat.outbox.waking import wake_after_commit
 
 logger = logging.getLogger("heliostat.outbox")
 
@@ -188,7 +189,7 @@ def hasten(using: str, *, subscriber: str = "", ids: Sequence[int] | None = None
         later = later.filter(pk__in=ids)
     with transaction.atomic(using=using):
         count = later.update(due_at=F("created_at"))
-        wakeup.wake_after_commit(using)
+        wake_after_commit(using)
         handover.again_after_commit(ids or (), using)
     return count
 
@@ -205,6 +206,6 @@ def resend(ids: Iterable[int], using: str, only: Sequence[Status] = ENDED) -> in
     again = {"status": Status.WAITING, "attempts": 0, "due_at": F("created_at"), "status_details": "to be resent"}
     with transaction.atomic(using=using):
         count = ended.update(**again, updated_at=timezone.now())
-        wakeup.wake_after_commit(using)
+        wake_after_commit(using)
         handover.again_after_commit(keys, using)
     return count

@@ -16,7 +16,7 @@ from heliostat.events.event import Event
 from heliostat.events.matching import Subscription
 from heliostat.events.telling import Told
 from heliostat.events.transactions import one_transaction
-from heliostat.outbox import handover, wakeup
+from heliostat.outbox import handover
 from heliostat.outbox.bodies import context_of
 from heliostat.outbox.databases import explained, has_outbox
 from heliostat.outbox.dialect import dialect_for
@@ -24,6 +24,7 @@ from heliostat.outbox.dialect.inserts import Row
 from heliostat.outbox.lanes import lane_of
 from heliostat.outbox.models import Event as EventRow
 from heliostat.outbox.rendering import Errors, render, rendering
+from heliostat.outbox.waking import wake_after_commit
 
 
 class Rows(NamedTuple):
@@ -53,7 +54,7 @@ def write(told: Sequence[Told], using: str) -> None:
     with one_transaction(using), connections[using].cursor() as cursor:
         with explained(using):
             dialect_for(using).promise(cursor, events, promises, failed)
-        wakeup.ring_after_commit(using)
+        wake_after_commit(using, is_notified=True)
         handover.after_commit(told, using)
 
 
@@ -78,7 +79,7 @@ def promises_of(event: Event, subscriptions: Sequence[Subscription], using: str,
 def promise(cursor: Any, promises: Sequence[Row], using: str, failed: Sequence[Row] = ()) -> None:
     """Write the callbacks of events that are there already."""
     dialect_for(using).promise(cursor, [], promises, failed)
-    wakeup.ring_after_commit(using)
+    wake_after_commit(using, is_notified=True)
 
 
 @cache

@@ -16,10 +16,11 @@ from heliostat.delivery.signing import new_secret
 from heliostat.events.databases import database_of
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
-from heliostat.outbox import gates, handover, wakeup
+from heliostat.outbox import gates, handover
 from heliostat.outbox.dialect import moment
 from heliostat.outbox.finding import in_state
 from heliostat.outbox.models import Callback, Status
+from heliostat.outbox.waking import wake_after_commit
 from heliostat.outbox.write import write
 from heliostat.webhooks.exceptions import HookDisabledError
 from heliostat.webhooks.models import Hook
@@ -53,7 +54,7 @@ def resume(hook: Hook) -> None:
     waiting = in_state(Callback.objects.using(using), Status.WAITING).filter(subscriber=hook.subscriber)
     with transaction.atomic(using=using):
         _change(hook, paused=False)
-        wakeup.wake_after_commit(using)
+        wake_after_commit(using)
         due = waiting.filter(due_at__lte=moment(using)).order_by("due_at").values_list("pk", flat=True)
         handover.again_after_commit(list(due[: handover.AT_ONCE]), using)
 

@@ -53,7 +53,7 @@ class MariaDB(Dialect):
 
     @property
     def door(self) -> str | None:
-        """Workers on the same machine are woken by a doorbell; those elsewhere look by themselves."""
+        """Workers on the same machine are woken by a named pipe; those elsewhere look by themselves."""
         of = connections[self.using].settings_dict
         return f"mariadb:{of['HOST']}:{of['PORT']}:{of['NAME']}"
 

@@ -14,7 +14,7 @@ LOG = f"INSERT INTO {ATTEMPT} ({', '.join(ATTEMPT_COLUMNS)}) VALUES ({', '.join(
 
 
 class SQLite(Dialect):
-    """Workers beside the same file are woken by a doorbell; a database in memory is one process's alone.
+    """Workers beside the same file are woken by a named pipe; a database in memory is one process's alone.
 
     A statement is the same whatever the number of its rows, so that it is compiled once.
     """
