@@ -237,7 +237,7 @@ def test_steps_may_leave_an_end_open_or_name_several_values() -> None:
         ({"from_to": {"type": ["a", "b"]}}, 'filters.from_to.type: give an object with "from", "to"'),
         ({"from_to": {"tags": {"to": 1}}}, "“tags” is many objects"),
         ({"from_to": {"seats": {"to": "many"}}}, 'filters.from_to.seats.to: give a number, not "many"'),
-        ({"actions": ["create"]}, "filters.actions: nothing is “create”. Did you mean created?"),
+        ({"actions": ["create"]}, "filters.actions: “create” is no action of example.vehicle. Did you mean created"),
         ({"all": []}, "filters.all: give a list of at least one condition"),
         ({"all": [{"field": "seats", "gt": 1}, {"field": "speeed", "gt": 1}]}, "filters.all[1].field: Vehicle has no"),
         ({"not": {"any": [{"field": "seats", "gt": "1"}]}}, "filters.not.any[0].gt: give a number"),
@@ -264,6 +264,7 @@ def test_steps_may_leave_an_end_open_or_name_several_values() -> None:
         ({"any": [{"field": "seats", "eq": 1}] * 101}, "at most 100 conditions"),
     ],
 )
+@pytest.mark.django_db
 def test_what_means_nothing_is_refused_with_its_place(filters: Any, words: str) -> None:
     assert words in refused(filters)
 

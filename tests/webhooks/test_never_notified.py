@@ -126,8 +126,8 @@ def test_one_silenced_action_is_refused_and_the_others_are_not(settings: Any) ->
 @pytest.mark.parametrize(
     ("filters", "words"),
     [
-        ({"actions": ["creat"]}, "“creat” is no action of this hook's events. Did you mean created"),
-        ({"any": [{"actions": ["crashd"]}]}, "filters.any[0].actions: “crashd” is no action of this hook's events"),
+        ({"actions": ["creat"]}, "“creat” is no action of example.vehicle. Did you mean created"),
+        ({"any": [{"actions": ["crashd"]}]}, "filters.any[0].actions: “crashd” is no action of example.vehicle."),
         ({"not": {"actions": ["read"]}}, "reading"),
         ({"actions": ["stolen"]}, "HELIOSTAT_EVENT_TYPES"),
     ],

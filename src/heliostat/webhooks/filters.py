@@ -22,14 +22,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.db import models
 
 from heliostat.conf import conf, did_you_mean
-from heliostat.events.databases import database_of
 from heliostat.events.event import Event
-from heliostat.events.resources import ACTIONS, model_of
+from heliostat.events.resources import model_of
 from heliostat.events.savepoint import own_savepoint
-from heliostat.events.secrets import generic_secrets, points_to_secret, without_secrets_of_event
+from heliostat.events.secrets import points_to_secret, without_secrets_of_event
 from heliostat.events.snapshot import told_fields
 from heliostat.events.subscriptions import Key
-from heliostat.events.types import NO_READS, READ, REMEDY, WILD, actions_of
 from heliostat.webhooks.comparing import (
     ANYTHING,
     NO_VALUE,
@@ -42,7 +40,8 @@ from heliostat.webhooks.comparing import (
     values_of,
 )
 from heliostat.webhooks.exceptions import InvalidFiltersError
-from heliostat.webhooks.patterns import of_relations_alone, row_actions
+from heliostat.webhooks.lookup import value_at
+from heliostat.webhooks.patterns import of_relations_alone, problem_of_action
 
 if TYPE_CHECKING:
     from heliostat.webhooks.models import Hook
@@ -59,29 +58,19 @@ DEEPEST_PATH = 5
 ValueOf = Callable[[Event], Any]
 
 
-def check_filters(filters: Any, patterns: Sequence[str]) -> None:
-    """Raises `InvalidFiltersError` that names the place where filters can mean nothing."""
-    try:
-        compiled(filters, patterns)
-    except InvalidFiltersError:  # unless it names an action that only the row of a custom signal declares
-        compiled(filters, patterns, more_actions=row_actions())
-
-
-def compiled(
-    filters: Any, patterns: Sequence[str], *, more_actions: frozenset[str] | None = frozenset()
-) -> Condition | None:
+def compiled(filters: Any, patterns: Sequence[str], *, is_saved: bool = False) -> Condition | None:
     """The condition that filters stand for, for events of these types; None where there are none.
 
-    Raises `InvalidFiltersError` that names the place of what is wrong. `more_actions` are declared beside the usual
-    ones; with None any action will do: it may be declared no longer, which is no reason to ignore saved filters.
+    Raises `InvalidFiltersError` that names the place where filters can mean nothing. Those that are saved may name
+    actions that are declared no longer, which is no reason to ignore them.
     """
-    return None if filters == {} else _read(filters, patterns, more_actions).holds
+    return None if filters == {} else _read(filters, patterns, is_saved).holds
 
 
 def key_of(filters: Any, patterns: Sequence[str]) -> Key | None:
     """An equality that must hold for these filters to hold, by which an index finds them; None where there is none."""
     try:
-        return None if filters == {} else _read(filters, patterns, None).key
+        return None if filters == {} else _read(filters, patterns, True).key
     except InvalidFiltersError:  # `condition_for()` says so, when it is asked
         return None
 
@@ -93,7 +82,7 @@ class _Part(NamedTuple):
     key: Key | None = None
 
 
-def _read(filters: Any, patterns: Sequence[str], more_actions: frozenset[str] | None) -> _Part:
+def _read(filters: Any, patterns: Sequence[str], is_saved: bool) -> _Part:
     try:
         written = json.dumps(filters, allow_nan=False, ensure_ascii=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
@@ -102,15 +91,15 @@ def _read(filters: Any, patterns: Sequence[str], more_actions: frozenset[str] | 
         raise InvalidFiltersError(f"The filters are longer than {LARGEST} bytes.")
     if rb"\u0000" in written:
         raise InvalidFiltersError("The filters hold a NUL character, which no database keeps.")
-    return _Reader(patterns, more_actions).condition(filters, "filters")
+    return _Reader(patterns, is_saved).condition(filters, "filters")
 
 
 class _Reader:
     """Reads one hook's filters; counts conditions as it goes."""
 
-    def __init__(self, patterns: Sequence[str], more_actions: frozenset[str] | None) -> None:
+    def __init__(self, patterns: Sequence[str], is_saved: bool) -> None:
         self.patterns = patterns
-        self.more_actions = more_actions
+        self.is_saved = is_saved
         self.fields = _Fields(_model_of(patterns))
         self.conditions = 0
         self.parts: dict[str, Callable[[Any, str, int], _Part]] = {
@@ -154,18 +143,15 @@ class _Reader:
 
     def _actions(self, data: Any, place: str, _: int) -> _Part:
         for action in (actions := _words(data, place)):
-            if action + "d" in ACTIONS or action.lower() in set(ACTIONS) - {action}:
-                raise _wrong(place, f"nothing is “{action}”.{did_you_mean(action, ACTIONS)}")
-            if not any(fnmatchcase(action, pattern.rpartition(".")[2]) for pattern in self.patterns):
+            matching = [one for one in self.patterns if fnmatchcase(action, one.rpartition(".")[2])]
+            if not matching:
                 raise _wrong(place, f"the hook is not told of “{action}”: its signals leave it out")
-            if self.more_actions is not None and action not in (known := self._known_actions(self.more_actions)):
-                raise _wrong(place, f"“{action}” is no action of this hook's events{_what_else(action, known)}")
+            if self.is_saved or any(one.endswith(f".{action}") for one in matching):  # named by its signals, too
+                continue
+            problems = [problem_of_action(action, one.rpartition(".")[0] or "*") for one in matching]
+            if all(problems):
+                raise _wrong(place, str(problems[0]))
         return _Part(lambda event: event.action in actions)
-
-    def _known_actions(self, more: frozenset[str]) -> list[str]:
-        """The actions that the hook's events can have; those that its signals name are checked there."""
-        known = (actions_of(one, more_actions=more) if WILD.search(one) else [one] for one in self.patterns)
-        return list(dict.fromkeys(name.rpartition(".")[2] for names in known for name in names))
 
     def _changed(self, data: Any, place: str, _: int) -> _Part:
         names = frozenset(self.fields.named(name, place) for name in _words(data, place))
@@ -177,19 +163,17 @@ class _Reader:
         return _all([self._step(name, step, place) for name, step in data.items()])
 
     def _step(self, name: str, step: Any, place: str) -> _Part:
-        name = self.fields.named(name, place)
-        kind = self.fields.kind(name, place)
+        name, kind = self.fields.compared(name, place)
         place = f"{place}.{name}"
         if not isinstance(step, dict) or not step or step.keys() - {"from", "to"}:
             raise _wrong(place, 'give an object with "from", "to", or both')
-        was, became = (_one_of(kind, step[end], f"{place}.{end}") if end in step else None for end in ("from", "to"))
+        return _all([self._end(name, kind, end, step[end], f"{place}.{end}") for end in ("to", "from") if end in step])
 
-        def took_place(event: Event) -> bool:
-            change = event.changes.get(name)
-            return change is not None and (was is None or was(change[0])) and (became is None or became(change[1]))
-
-        end = "to" if "to" in step else "from"
-        return _Part(took_place, _key(f"{end} {name}", kind, _of_change(name, end), _equality_of_end(step[end])))
+    def _end(self, name: str, kind: Kind, end: str, wanted: Any, place: str) -> _Part:
+        """One end of a change; a list stands for any of its values."""
+        operator, value_of = "in" if isinstance(wanted, list) else "eq", _of_change(name, end)
+        condition = _of_value(value_of, _test(kind, operator, wanted, place))
+        return _Part(condition, _key(f"{end} {name}", kind, value_of, {operator: wanted}))
 
     def _comparison(self, data: dict[str, Any], place: str) -> _Part:
         subjects = [name for name in self.subjects if name in data]
@@ -200,9 +184,9 @@ class _Reader:
         (subject,) = subjects
         names = _path(data[subject], f"{place}.{subject}")
         kind, value_of = self.subjects[subject](names, f"{place}.{subject}")
-        tests = [_test(kind, name, data[name], f"{place}.{name}") for name in operators]
-        condition = _all([_Part(_of_value(value_of, test)) for test in tests]).holds
-        return _Part(condition, _key(f"{subject} {'.'.join(names)}", kind, value_of, data))
+        tests = (_test(kind, name, data[name], f"{place}.{name}") for name in operators)
+        whole = _all([_Part(_of_value(value_of, test)) for test in tests])
+        return _Part(whole.holds, _key(f"{subject} {'.'.join(names)}", kind, value_of, data))
 
     def _of_event(self, part: str, names: list[str]) -> tuple[Kind, ValueOf]:
         """What came with an event, as it would be sent."""
@@ -214,8 +198,7 @@ class _Reader:
 
     def _field(self, names: list[str], place: str) -> tuple[Kind, ValueOf]:
         first, *inner = names
-        first = self.fields.named(first, place)
-        kind = self.fields.kind(first, place)
+        first, kind = self.fields.compared(first, place)
         if not inner:
             return kind, _from_snapshot(first)
         if kind is not ANYTHING:
@@ -248,23 +231,17 @@ class _Fields:
         known = [*self.kinds, *self.many]
         raise _wrong(place, f"{self.model.__name__} has no field “{name}”.{did_you_mean(name, known)}")
 
-    def kind(self, name: str, place: str) -> Kind:
-        if name in self.many:
+    def compared(self, name: str, place: str) -> tuple[str, Kind]:
+        """The same, of a field with one value, and how that is compared."""
+        if (name := self.named(name, place)) in self.many:
             raise _wrong(place, f"“{name}” is many objects: it can be asked whether it changed, and no more")
-        return self.kinds.get(name, ANYTHING)
+        return name, self.kinds.get(name, ANYTHING)
 
 
 def _model_of(patterns: Sequence[str]) -> type[models.Model] | None:
     """The model that all these event types are of, or None where there are several or none."""
     resources = {pattern.rpartition(".")[0] for pattern in patterns}
     return model_of(resources.pop()) if len(resources) == 1 else None
-
-
-def _what_else(action: str, known: list[str]) -> str:
-    if action == READ:
-        return f": {NO_READS}"
-    near = did_you_mean(action, known) or f" There are {', '.join(known)}."
-    return f".{near} {REMEDY}"
 
 
 def _wrong(place: str, what: str) -> InvalidFiltersError:
@@ -291,32 +268,15 @@ def _test(kind: Kind, name: str, operand: Any, place: str) -> Test:
         raise _wrong(place, str(error)) from error
 
 
-def _one_of(kind: Kind, value: Any, place: str) -> Test:
-    """A list stands for any of its values."""
-    return _test(kind, "in" if isinstance(value, list) else "eq", value, place)
-
-
 def _from_snapshot(name: str) -> ValueOf:
     def value_of(event: Event) -> Any:
         try:
             return event.snapshot[name]
-        except KeyError:
-            return _fetched(event.instance, name)
+        except KeyError:  # the object was loaded without this field (`defer`)
+            with own_savepoint():
+                return value_at(event, ("instance", name))
 
     return value_of
-
-
-def _fetched(instance: Any, name: str) -> Any:
-    """The object was loaded without this field (`defer`), so the snapshot does not have it."""
-    if not isinstance(instance, models.Model):
-        return None
-    model, using = type(instance), database_of(instance)
-    found = [each for each in told_fields(model) if each[0] == name]
-    if not found:
-        return None
-    with own_savepoint():
-        value = getattr(instance, found[0][1])
-        return None if name in generic_secrets(model, instance.__dict__, using) else found[0][2](value)
 
 
 def _inside(value_of: ValueOf, names: Sequence[str]) -> ValueOf:
@@ -330,7 +290,11 @@ def _inside(value_of: ValueOf, names: Sequence[str]) -> ValueOf:
 
 
 def _of_value(value_of: ValueOf, test: Test) -> Condition:
-    return lambda event: test(value_of(event))
+    def holds(event: Event) -> bool:
+        value = value_of(event)
+        return value is not NO_VALUE and test(value)
+
+    return holds
 
 
 def _key(name: str, kind: Kind, value_of: ValueOf, data: Mapping[str, Any]) -> Key | None:
@@ -341,10 +305,6 @@ def _key(name: str, kind: Kind, value_of: ValueOf, data: Mapping[str, Any]) -> K
         return None
     stands_for = stand_in(kind)
     return Key(f"{name} as {kind.words}, {kind.type.__name__}", lambda event: stands_for(value_of(event)), values)
-
-
-def _equality_of_end(end: Any) -> Mapping[str, Any]:
-    return {"in" if isinstance(end, list) else "eq": end}
 
 
 def _of_change(name: str, end: str) -> ValueOf:
@@ -373,8 +333,6 @@ def _all(parts: list[_Part]) -> _Part:
 
 
 def _any(parts: list[_Part]) -> _Part:
-    if len(parts) == 1:
-        return parts[0]
     conditions = [part.holds for part in parts]
 
     def holds(event: Event) -> bool:
@@ -412,7 +370,7 @@ def condition_for(hook: Hook) -> Condition | None:
 
 def _still_readable(hook: Hook) -> Condition | None:
     try:
-        return compiled(hook.filters, hook.patterns, more_actions=None)
+        return compiled(hook.filters, hook.patterns, is_saved=True)
     except InvalidFiltersError as error:
         logger.error(
             "hook %s: its filters cannot be read, and it is told of everything: %s", hook.pk, error.messages[0]

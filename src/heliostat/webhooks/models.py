@@ -29,7 +29,7 @@ from heliostat.webhooks.exceptions import (
     InvalidSignalError,
     kind_of_error,
 )
-from heliostat.webhooks.filters import Condition, check_filters, condition_for
+from heliostat.webhooks.filters import Condition, compiled, condition_for
 from heliostat.webhooks.headers import check_headers
 from heliostat.webhooks.patterns import (
     check_model,
@@ -299,7 +299,7 @@ class Hook(Signed):
 
     def _check_filters(self) -> None:
         if (patterns := self._checked_patterns()) is not None:
-            check_filters(self.filters, patterns)
+            compiled(self.filters, patterns)
 
     def _checked_patterns(self) -> tuple[str, ...] | None:
         """The event types that it is told of; None where its signals are wrong, which is an error of its own."""

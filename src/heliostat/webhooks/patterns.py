@@ -177,7 +177,7 @@ def problems_of(signals: list[str], model: ContentType | None) -> Iterator[str]:
     for signal in signals:
         if signal in DJANGO_SIGNALS or is_path(signal):
             continue
-        problem = _problem_of(signal) if "." in signal else _problem_of_action(signal, resource) if resource else None
+        problem = _problem_of(signal) if "." in signal else problem_of_action(signal, resource) if resource else None
         if problem:
             yield problem
 
@@ -185,13 +185,13 @@ def problems_of(signals: list[str], model: ContentType | None) -> Iterator[str]:
 def _problem_of(event_type: str) -> str | None:
     """Why there is no such event; rows of custom signals are read only where nothing else declares it."""
     problem = problem_of(event_type, is_durable=True)
-    if problem is None or WILD.search(event_type):
-        return problem
+    if problem is None:
+        return None
     return problem_of(event_type, is_durable=True, more_actions=row_actions())
 
 
-def _problem_of_action(action: str, resource: str) -> str | None:
-    """The same for an action of a resource, in the words that a hook on its model uses."""
+def problem_of_action(action: str, resource: str) -> str | None:
+    """Return why a resource has no events with this action, in the words that a hook on its model uses."""
     event_type = f"{resource}.{action}"
     problem = _problem_of(event_type)
     if problem is None or action == READ or is_declared(event_type):
