@@ -32,8 +32,9 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 def remember_databases() -> None:
-    """Note which databases the settings name when the project starts."""
-    _at_start.update({using: connections.settings[using].get("NAME") for using in connections})
+    """Note which databases the settings name when the project starts; not when its apps are ready again in a test."""
+    for using in connections:
+        _at_start.setdefault(using, connections.settings[using].get("NAME"))
 
 
 def watch(look: Callable[[str], None], using: str) -> None:

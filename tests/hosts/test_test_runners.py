@@ -1,0 +1,30 @@
+"""The test runner of a project: its databases are dropped at the end, whatever its tests change."""
+
+from __future__ import annotations
+
+from tests.hosts.projects import Project
+
+
+def test_the_database_of_tests_that_change_the_apps_can_be_dropped(kind: str, project: Project) -> None:
+    project.configure('HELIOSTAT_HOOKS_REFRESH = 0.05\nINSTALLED_APPS.insert(2, "heliostat.hooks")')
+    project.write(
+        "shop/tests.py",
+        """
+        import threading
+        import time
+
+        from django.test import TransactionTestCase, modify_settings
+        from shop.models import Book
+
+        class Changing(TransactionTestCase):
+            def test_1(self):
+                with modify_settings(INSTALLED_APPS={"append": "django.contrib.messages"}):
+                    Book.objects.create(title="x")
+
+            def test_2(self):
+                time.sleep(0.5)
+                self.assertNotIn("heliostat-hooks", [thread.name for thread in threading.enumerate()])
+        """,
+    )
+    done = project.manage("test", "--noinput")
+    assert "OK" in done.stderr
