@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from heliostat.outbox import gates
-from heliostat.outbox.models import Callback, Gate
+from heliostat.outbox import breakers
+from heliostat.outbox.models import Callback, CircuitBreaker
 from heliostat.testing import Answer, Receiver, drain_outbox
 from heliostat.testing.receiver import Delivery
 from tests.delivery.commands import run
@@ -31,7 +31,7 @@ def attempts(using: str) -> int:
 
 
 def let_time_pass(using: str) -> None:
-    Gate.objects.using(using).update(closed_until=timezone.now())
+    CircuitBreaker.objects.using(using).update(open_until=timezone.now())
 
 
 def test_a_receiver_that_fails_in_a_row_is_left_alone_and_what_waits_loses_no_attempt(
@@ -44,7 +44,7 @@ def test_a_receiver_that_fails_in_a_row_is_left_alone_and_what_waits_loses_no_at
     assert 3 <= len(receiver.deliveries) <= 6
     assert attempts(using) == len(receiver.deliveries)
     drain_outbox(using)
-    assert attempts(using) == len(receiver.deliveries) <= 6, "its gate is closed"
+    assert attempts(using) == len(receiver.deliveries) <= 6, "its circuit breaker is open"
 
 
 @pytest.mark.parametrize("status", [429, 500, 503, 599])
@@ -57,7 +57,7 @@ def test_the_breaker_opens_at_the_threshold_and_not_a_failure_later(
     vehicles(10)
     drain_outbox()
     assert len(receiver.deliveries) == 3
-    assert Gate.objects.get().closings == 1
+    assert CircuitBreaker.objects.get().openings == 1
 
 
 @pytest.mark.parametrize("status", [300, 400, 428, 430, 499])
@@ -70,7 +70,7 @@ def test_an_answer_that_speaks_of_no_trouble_does_not_open_the_breaker(
     vehicles(5)
     drain_outbox()
     assert len(receiver.deliveries) == 5 * 2, "each callback is tried as often as allowed"
-    assert not Gate.objects.get().closings
+    assert not CircuitBreaker.objects.get().openings
 
 
 def test_a_receiver_that_has_recovered_gets_few_requests_at_first_and_then_more(using: str, settings: Any) -> None:
@@ -108,8 +108,8 @@ def test_a_connection_that_is_refused_counts_and_404_does_not(using: str, receiv
     vehicles(20, using)
     drain_outbox(using)
     assert len(receiver.deliveries) == 20 * 12, "it answers: each callback is tried as often as allowed"
-    assert not Gate.objects.using(using).get(pk=hook.subscriber).closings
-    assert Gate.objects.using(using).filter(closings=1).count() == 1
+    assert not CircuitBreaker.objects.using(using).get(pk=hook.subscriber).openings
+    assert CircuitBreaker.objects.using(using).filter(openings=1).count() == 1
 
 
 def test_one_probe_is_let_through_and_the_pause_grows_to_its_bound(using: str, receiver: Receiver, settings) -> None:
@@ -121,8 +121,8 @@ def test_one_probe_is_let_through_and_the_pause_grows_to_its_bound(using: str, r
     drain_outbox(using)
     tried, pauses = len(receiver.deliveries), []
     for number in range(1, 4):
-        gate = Gate.objects.using(using).get()
-        pauses.append((gate.closed_until - timezone.now()).total_seconds())
+        breaker = CircuitBreaker.objects.using(using).get()
+        pauses.append((breaker.open_until - timezone.now()).total_seconds())
         let_time_pass(using)
         drain_outbox(using)
         assert len(receiver.deliveries) == tried + number, "one, to see whether it is well"
@@ -131,7 +131,7 @@ def test_one_probe_is_let_through_and_the_pause_grows_to_its_bound(using: str, r
     assert 235 < pauses[2] < 365
 
 
-def test_a_success_opens_the_gate_and_all_that_waits_is_sent(using: str, receiver: Receiver) -> None:
+def test_a_success_closes_the_circuit_breaker_and_all_that_waits_is_sent(using: str, receiver: Receiver) -> None:
     receiver.answers = [500] * 3
     hook_to(receiver)
     vehicles(20, using)
@@ -139,10 +139,10 @@ def test_a_success_opens_the_gate_and_all_that_waits_is_sent(using: str, receive
     let_time_pass(using)
     drain_outbox(using)
     assert set(Callback.objects.using(using).values_list("status", flat=True)) == {"sent"}
-    assert not Gate.objects.using(using).exists(), "who is well leaves no trace"
+    assert not CircuitBreaker.objects.using(using).exists(), "who is well leaves no trace"
 
 
-def test_a_success_in_between_keeps_the_gate_open(using: str, receiver: Receiver, settings: Any) -> None:
+def test_a_success_in_between_keeps_the_circuit_breaker_closed(using: str, receiver: Receiver, settings: Any) -> None:
     settings.HELIOSTAT_CONCURRENCY_PER_SUBSCRIBER = 1
     receiver.answers = [500, 500, 200] * 10
     hook_to(receiver)
@@ -160,9 +160,9 @@ def test_two_workers_send_one_probe(using: str, receiver: Receiver) -> None:
     let_time_pass(using)
     with working(using, workers=2):
         receiver.wait_for(tried + 1, timeout=PATIENCE)
-        assert eventually(lambda: Gate.objects.using(using).get().closings == 2)
+        assert eventually(lambda: CircuitBreaker.objects.using(using).get().openings == 2)
     assert len(receiver.deliveries) == tried + 1
-    assert gates.states([hook.subscriber], using) == {hook.subscriber: "closed"}
+    assert breakers.states([hook.subscriber], using) == {hook.subscriber: "open"}
 
 
 def test_retry_after_pauses_the_hook_and_not_only_the_one_callback(using: str, receiver: Receiver, settings) -> None:
@@ -172,11 +172,11 @@ def test_retry_after_pauses_the_hook_and_not_only_the_one_callback(using: str, r
     vehicles(20, using)
     drain_outbox(using)
     assert len(receiver.deliveries) == 1
-    wait = (Gate.objects.using(using).get().closed_until - timezone.now()).total_seconds()
+    wait = (CircuitBreaker.objects.using(using).get().open_until - timezone.now()).total_seconds()
     assert 590 < wait < 730
 
 
-def test_a_person_who_sends_by_hand_opens_the_gate_a_little(receiver: Receiver) -> None:
+def test_a_person_who_sends_by_hand_sends_a_probe(receiver: Receiver) -> None:
     receiver.answers = [500] * 4
     hook = hook_to(receiver)
     vehicles(10)
@@ -193,17 +193,19 @@ def test_many_receivers_that_recover_at_once_are_not_all_called_at_once(using: s
             hook_to(receiver)
         vehicles(3, using)
         drain_outbox(using)
-    ends = sorted(Gate.objects.using(using).values_list("closed_until", flat=True))
+    ends = sorted(CircuitBreaker.objects.using(using).values_list("open_until", flat=True))
     assert len(ends) == 20
     assert (ends[-1] - ends[0]).total_seconds() > 10
 
 
-def test_a_closed_gate_hides_nobody_behind_it(using: str, receiver: Receiver) -> None:
+def test_an_open_circuit_breaker_hides_nobody_behind_it(using: str, receiver: Receiver) -> None:
     with Receiver() as dead:
         hooks = [hook_to(dead) for _ in range(120)]
     vehicles(1, using)
-    Gate.objects.using(using).bulk_create([Gate(subscriber=hook.subscriber, closings=1) for hook in hooks])
-    gates.shut([hook.subscriber for hook in hooks], 600, using)
+    CircuitBreaker.objects.using(using).bulk_create(
+        [CircuitBreaker(subscriber=hook.subscriber, openings=1) for hook in hooks]
+    )
+    breakers.open_for([hook.subscriber for hook in hooks], 600, using)
     hook_to(receiver)
     vehicles(1, using)
     assert drain_outbox(using) == {"sent": 1}

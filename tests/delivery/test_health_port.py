@@ -23,8 +23,8 @@ from heliostat.delivery.metrics import exposition
 from heliostat.delivery.tally import Tally
 from heliostat.delivery.views import metrics
 from heliostat.delivery.worker import Worker
-from heliostat.outbox import backlog, gates
-from heliostat.outbox.models import Gate
+from heliostat.outbox import backlog, breakers
+from heliostat.outbox.models import CircuitBreaker
 from heliostat.testing import Answer, Receiver, drain_outbox
 from heliostat.webhooks import care
 from tests.delivery.commands import run
@@ -104,13 +104,13 @@ def test_the_figures_say_what_waits_and_what_was_done(using: str, receiver: Rece
     assert figures["heliostat_worker_claimed_total",] == 2
     assert figures["heliostat_waiting", paused.subscriber] == 3
     assert figures["heliostat_oldest_due_seconds", paused.subscriber] >= 0
-    assert figures["heliostat_gates_closed",] == 0
+    assert figures["heliostat_circuit_breakers_open",] == 0
 
 
-def test_a_gate_that_is_closed_is_counted(receiver: Receiver) -> None:
-    Gate.objects.create(subscriber="hook:1", closings=1)
-    gates.shut(["hook:1"], 100, "default")
-    assert samples(exposition("default").decode())["heliostat_gates_closed",] == 1
+def test_an_open_circuit_breaker_is_counted(receiver: Receiver) -> None:
+    CircuitBreaker.objects.create(subscriber="hook:1", openings=1)
+    breakers.open_for(["hook:1"], 100, "default")
+    assert samples(exposition("default").decode())["heliostat_circuit_breakers_open",] == 1
 
 
 def test_only_so_many_subscribers_have_figures_of_their_own(using: str, receiver: Receiver, settings: Any) -> None:
@@ -184,7 +184,7 @@ def test_the_page_is_for_superusers_and_for_programs_with_the_token(
     assert client.get("/metrics", headers={"Authorization": "Bearer wrong"}).status_code == 403
     answer = client.get("/metrics", headers={"Authorization": "Bearer s3cret"})
     assert answer.status_code == 200
-    assert ("heliostat_gates_closed",) in samples(answer.content.decode())
+    assert ("heliostat_circuit_breakers_open",) in samples(answer.content.decode())
     assert admin_client.get("/metrics").status_code == 200
 
 

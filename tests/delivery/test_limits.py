@@ -10,8 +10,8 @@ from django.db import connections
 from django.utils import timezone
 
 from heliostat.delivery.throttle import Throttle
-from heliostat.outbox import gates
-from heliostat.outbox.models import Callback, Gate
+from heliostat.outbox import breakers
+from heliostat.outbox.models import Callback, CircuitBreaker
 from heliostat.testing import Answer, Receiver, drain_outbox
 from heliostat.testing.receiver import Delivery
 from heliostat.webhooks import care
@@ -136,28 +136,30 @@ def test_sending_by_hand_obeys_pauses_and_limits_too(receiver: Receiver) -> None
 
 def test_a_clock_that_was_far_ahead_stops_no_hook(using: str, receiver: Receiver) -> None:
     hook = hook_to(receiver, max_per_second=100)
-    Gate.objects.using(using).create(subscriber=hook.subscriber, spent_until=time.time() + 86400)
+    CircuitBreaker.objects.using(using).create(subscriber=hook.subscriber, spent_until=time.time() + 86400)
     vehicles(2, using)
     assert drain_outbox(using) == {"sent": 2}
 
 
-def test_a_gate_goes_with_its_hook(receiver: Receiver) -> None:
+def test_a_circuit_breaker_goes_with_its_hook(receiver: Receiver) -> None:
     receiver.answers = [404]
     hook = hook_to(receiver)
     vehicles(1)
     drain_outbox()
-    assert Gate.objects.filter(pk=hook.subscriber).exists()
+    assert CircuitBreaker.objects.filter(pk=hook.subscriber).exists()
     hook.delete()
-    assert not Gate.objects.exists()
+    assert not CircuitBreaker.objects.exists()
 
 
 def test_whoever_recovers_has_used_up_what_it_had_used_up(using: str) -> None:
     """The row that counts the rate went with what was held against it, and it was sent more than it allows."""
     spent = time.time() + 0.9
-    Gate.objects.using(using).create(subscriber="hook:1", failing_since=timezone.now(), failures=1, spent_until=spent)
-    Gate.objects.using(using).create(subscriber="hook:2", failing_since=timezone.now(), failures=1)
+    CircuitBreaker.objects.using(using).create(
+        subscriber="hook:1", failing_since=timezone.now(), failures=1, spent_until=spent
+    )
+    CircuitBreaker.objects.using(using).create(subscriber="hook:2", failing_since=timezone.now(), failures=1)
     for name in ("hook:1", "hook:2"):
-        gates.succeeded(name, using, probed=False)
-    (left,) = Gate.objects.using(using).all()
+        breakers.record_success(name, using, probed=False)
+    (left,) = CircuitBreaker.objects.using(using).all()
     assert (left.subscriber, left.state, left.failures) == ("hook:1", "", 0)
     assert left.spent_until == pytest.approx(spent)

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from heliostat.delivery.management import outbox_command
 from heliostat.outbox import transitions
-from heliostat.outbox.models import Callback, Gate
+from heliostat.outbox.models import Callback, CircuitBreaker
 from heliostat.testing import Answer, Receiver
 from heliostat.webhooks.models import Hook
 from tests.delivery.commands import Terminal, run
@@ -116,10 +116,12 @@ def test_a_mentioned_one_that_does_not_exist_is_named_and_exits_with_1(using: st
     assert send(using, "--callback", id_, id_ + 1)[:2] == (1, "2 callbacks: 1 sent, 1 not found.\n")
 
 
-def test_a_mentioned_one_opens_the_gate_of_nobody_else(using: str) -> None:
-    Gate.objects.using(using).create(subscriber="hook:7", closings=1, closed_until=timezone.now() + timedelta(hours=1))
+def test_a_mentioned_one_changes_no_other_circuit_breaker(using: str) -> None:
+    CircuitBreaker.objects.using(using).create(
+        subscriber="hook:7", openings=1, open_until=timezone.now() + timedelta(hours=1)
+    )
     assert send(using, "--callback", 999_999).code == 1
-    assert Gate.objects.using(using).get().state == "closed"
+    assert CircuitBreaker.objects.using(using).get().state == "open"
 
 
 def test_what_another_worker_is_sending_is_left_alone(using: str, receiver: Receiver, settings: Any) -> None:

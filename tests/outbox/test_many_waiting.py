@@ -17,7 +17,7 @@ from heliostat.outbox.models import Callback, Event
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 MANY = 2000
 TABLE = Callback._meta.db_table
-BY = ("heliostat_waiting", "PRIMARY KEY", "_gate")
+BY = ("heliostat_waiting", "PRIMARY KEY", "_circuitbreaker")
 
 
 @pytest.fixture

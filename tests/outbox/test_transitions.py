@@ -15,7 +15,7 @@ from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
 from heliostat.outbox import transitions
 from heliostat.outbox.dialect import Claimed, dialect_for
-from heliostat.outbox.models import Attempt, Callback, Gate, message_id
+from heliostat.outbox.models import Attempt, Callback, CircuitBreaker, message_id
 from heliostat.outbox.models import Event as EventRow
 from heliostat.outbox.transitions import CANCEL, GIVE_UP, RETRY, SENT, Result
 from heliostat.outbox.write import write
@@ -186,9 +186,9 @@ def test_promises_that_cannot_be_written_are_undone_with_the_change(using: str) 
     wishes = [Subscription(name="hook:1", pattern="*", phase=Phase.DURABLE)]
     with transaction.atomic(using=using):
         with pytest.raises(IntegrityError), transaction.atomic(using=using):
-            Gate.objects.using(using).create(subscriber="the change")
+            CircuitBreaker.objects.using(using).create(subscriber="the change")
             write([(happened, wishes), (happened, wishes)], using)  # the second has the key of the first
-        for model in (Gate, EventRow, Callback):
+        for model in (CircuitBreaker, EventRow, Callback):
             assert not model.objects.using(using).exists()
 
 

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from heliostat.delivery.throttle import Throttle
-from heliostat.outbox.models import Callback, Gate
+from heliostat.outbox.models import Callback, CircuitBreaker
 from heliostat.outbox.transitions import RETRY, SENT, Result, claim
 from heliostat.testing import Answer, Receiver, captured_events, drain_outbox
 from heliostat.webhooks import care
@@ -73,7 +73,7 @@ def test_one_success_is_enough_to_begin_anew_and_costs_no_write_otherwise(receiv
     vehicles(1)
     drain_outbox()
     assert row(hook).failing_since is None
-    assert not Gate.objects.exists()
+    assert not CircuitBreaker.objects.exists()
     vehicles(3)
     with CaptureQueriesContext(connection) as queries:
         drain_outbox()

@@ -60,7 +60,9 @@ def _of_outbox(using: str) -> Iterator[Any]:
     yield _labelled(
         "heliostat_oldest_due_seconds", "For how long the oldest callback has been due.", _most(due_for, total=max)
     )
-    yield GaugeMetricFamily("heliostat_gates_closed", "Receivers left alone for a while.", value=len(now.closed))
+    yield GaugeMetricFamily(
+        "heliostat_circuit_breakers_open", "Open circuit breakers of receivers.", value=len(now.open)
+    )
     running = worker_status(using).running
     yield GaugeMetricFamily("heliostat_worker_running", "Whether any worker gave a sign of life.", value=running)
 

@@ -1,4 +1,4 @@
-"""Who may be told now, and how much: pauses, limits, and the gates of receivers in trouble.
+"""Who may be told now, and how much: pauses, limits, and the circuit breakers of receivers in trouble.
 
 A kind of subscribers says what they allow, and is told how they fare; the worker asks a `Throttle`.
 """
@@ -15,10 +15,10 @@ from django.db import transaction
 from heliostat.conf import conf
 from heliostat.delivery import kinds
 from heliostat.delivery.kinds import kind_of
-from heliostat.outbox import gates, transitions
+from heliostat.outbox import breakers, transitions
 from heliostat.outbox.admission import Admission, Limits
+from heliostat.outbox.breakers import Outcomes
 from heliostat.outbox.dialect import Claimed, dialect_for
-from heliostat.outbox.gates import Fared
 from heliostat.outbox.transitions import SENT, Result
 
 SUBSCRIBERS_AT_ONCE = 100
@@ -28,7 +28,7 @@ NO_LIMITS = Limits()
 
 
 class Throttle:
-    """What one worker knows of limits and gates.
+    """What one worker knows of limits and circuit breakers.
 
     `opens_at` is when (on the monotonic clock) more of what is due may be told; infinite, where time alone changes
     nothing.
@@ -62,8 +62,8 @@ class Throttle:
     def due_among(self, subscribers: Sequence[str]) -> list[str]:
         """Those of these that may be told, whether or not anything is due for them."""
         self._look(LOOK)
-        states = gates.states(subscribers, self._using)
-        return self._allowed({name: states.get(name, "") for name in subscribers if states.get(name) != "closed"})
+        states = breakers.states(subscribers, self._using)
+        return self._allowed({name: states.get(name, "") for name in subscribers if states.get(name) != "open"})
 
     def most(self, subscriber: str) -> int:
         """So many of its callbacks may be in flight in this worker."""
@@ -72,7 +72,7 @@ class Throttle:
         return self._warming.get(subscriber, conf.concurrency_per_subscriber)
 
     def claim(self, slots: Mapping[str, int], among: Sequence[int] = ()) -> list[Claimed]:
-        """Take due callbacks, up to these slots, as far as limits and gates let them through; of these ids, if any."""
+        """Claim due callbacks up to these slots, as far as limits and circuit breakers allow; of these ids, if any."""
         self.opens_at = inf
         limited = {name: self._limits_of(name) for name in slots if name in self._limits or name in self._half_open}
         if not limited:
@@ -91,14 +91,14 @@ class Throttle:
         """See from results who is in trouble, and who no more. Costs next to nothing while all are well."""
         concerned = {one.claimed.subscriber for one in results if one.outcome != SENT}
         if concerned := concerned | self._failing | self._warming.keys():
-            for name, fared in _fared(results, concerned).items():
-                if fared.is_failing:
-                    self._fails(name, fared)
+            for name, outcomes in _outcomes(results, concerned).items():
+                if outcomes.is_failing:
+                    self._fails(name, outcomes)
                 elif name in self._failing:
-                    self._is_well(name, fared)
+                    self._is_well(name, outcomes)
                 else:
                     self._warms(name)
-                if fared.is_gone and (kind := kind_of(name)):
+                if outcomes.is_gone and (kind := kind_of(name)):
                     kind.gone(name)
 
     def _look(self, every: float) -> None:
@@ -110,8 +110,8 @@ class Throttle:
                 self._versions = versions
 
     def _allowed(self, due: Mapping[str, str]) -> list[str]:
-        self._half_open = {name for name, gate in due.items() if gate == "half-open"}
-        self._failing |= {name for name, gate in due.items() if gate}
+        self._half_open = {name for name, state in due.items() if state == "half-open"}
+        self._failing |= {name for name, state in due.items() if state}
         if any(self._limits_of(name).paused for name in due):  # unless the pause has just ended
             self._look(LOOK_AT_PAUSED)
         return [name for name in due if not self._limits_of(name).paused]
@@ -120,27 +120,27 @@ class Throttle:
         limits = self._limits.get(name, NO_LIMITS)
         return limits._replace(probe=True) if name in self._half_open else limits
 
-    def _fails(self, name: str, fared: Fared) -> None:
-        gates.failed(name, fared, self._using, probed=name in self._probing)
+    def _fails(self, name: str, outcomes: Outcomes) -> None:
+        breakers.record_failure(name, outcomes, self._using, probed=name in self._probing)
         self._failing.add(name)
         self._probing.discard(name)
         self._warming.pop(name, None)
         if kind := kind_of(name):
-            if fared.was_well:
+            if outcomes.has_success:
                 kind.recovered(name)
             kind.failing(name)
 
-    def _is_well(self, name: str, fared: Fared) -> None:
-        if fared.was_well:
-            gates.succeeded(name, self._using, probed=name in self._probing)
+    def _is_well(self, name: str, outcomes: Outcomes) -> None:
+        if outcomes.has_success:
+            breakers.record_success(name, self._using, probed=name in self._probing)
             self._failing.discard(name)
         else:
-            gates.open_up([name], self._using)
+            breakers.close([name], self._using)
         if name in self._probing:  # many may wait, and it has just recovered: not all at once
             self._probing.discard(name)
             self._warming[name] = 1
             self._warms(name)
-        if fared.was_well and (kind := kind_of(name)):
+        if outcomes.has_success and (kind := kind_of(name)):
             kind.recovered(name)
 
     def _warms(self, name: str) -> None:
@@ -150,9 +150,9 @@ class Throttle:
                 del self._warming[name]
 
 
-def _fared(results: Sequence[Result], subscribers: set[str]) -> dict[str, Fared]:
-    fared: dict[str, Fared] = {}
+def _outcomes(results: Sequence[Result], subscribers: set[str]) -> dict[str, Outcomes]:
+    outcomes: dict[str, Outcomes] = {}
     for result in results:
         if result.claimed.subscriber in subscribers:
-            fared.setdefault(result.claimed.subscriber, Fared()).note(result)
-    return fared
+            outcomes.setdefault(result.claimed.subscriber, Outcomes()).add(result)
+    return outcomes

@@ -14,13 +14,13 @@ from typing import NamedTuple
 from django.db import connections
 
 from heliostat.conf import conf
-from heliostat.outbox import gates
-from heliostat.outbox.dialect import GATE, Claimed, dialect_for
-from heliostat.outbox.models import Gate
+from heliostat.outbox import breakers
+from heliostat.outbox.dialect import BREAKER, Claimed, dialect_for
+from heliostat.outbox.models import CircuitBreaker
 
 BURST = 0.1  # seconds' worth of a rate that may be sent at once
 SKEW = 60.0  # seconds by which the clocks of two machines may differ
-SOON = 0.01  # seconds until a gate that another worker has locked is worth a second look
+SOON = 0.01  # seconds until a row that another worker has locked is worth a second look
 
 
 class Limits(NamedTuple):
@@ -33,9 +33,9 @@ class Limits(NamedTuple):
 
 
 class Admission:
-    """One look at the gates of limited subscribers, in a transaction: they stay locked until it ends.
+    """One look at the circuit breakers of limited subscribers, in a transaction: they stay locked until it ends.
 
-    A gate that another worker has locked, or that closed meanwhile, lets nothing through. `wait` is in how many seconds
+    One that another worker has locked, or that opened meanwhile, lets nothing through. `wait` is in how many seconds
     more may be let through; None: that is not a matter of time.
     """
 
@@ -54,28 +54,30 @@ class Admission:
         return {name: free for name, free in admitted.items() if free > 0}
 
     def charge(self, claimed: Iterable[Claimed]) -> None:
-        """So many were claimed indeed. A probe closes its gate behind it, for as long as it may take."""
+        """So many were claimed indeed. A probe opens the circuit breaker behind it, for as long as it may take."""
         counts = Counter(one.subscriber for one in claimed)
         for name in counts.keys() & self._limits.keys():
             if rate := self._limits[name].max_per_second:
                 spent = self._filled(name, rate) + counts[name] / rate
-                Gate.objects.using(self._using).filter(pk=name).update(spent_until=spent)
+                CircuitBreaker.objects.using(self._using).filter(pk=name).update(spent_until=spent)
         if probes := [name for name in counts if name in self._limits and self._limits[name].probe]:
-            gates.shut(probes, float(conf.lease), self._using)
+            breakers.open_for(probes, float(conf.lease), self._using)
 
     def _lock(self) -> dict[str, float]:
         dialect, names = dialect_for(self._using), sorted(self._limits)
         now, now_value = dialect.after(0)
         with connections[self._using].cursor() as cursor:
             cursor.execute(
-                f"SELECT subscriber, spent_until, CASE WHEN closed_until > {now} THEN 1 ELSE 0 END FROM {GATE} "
+                f"SELECT subscriber, spent_until, CASE WHEN open_until > {now} THEN 1 ELSE 0 END FROM {BREAKER} "
                 f"WHERE {dialect.among('subscriber', names)} ORDER BY subscriber {dialect.lock}",
                 [now_value, *dialect.keys(names)],
             )
             rows = cursor.fetchall()
         missing = self._limits.keys() - {name for name, _, _ in rows}
-        Gate.objects.using(self._using).bulk_create([Gate(subscriber=one) for one in missing], ignore_conflicts=True)
-        return {name: spent for name, spent, is_closed in rows if not is_closed}
+        CircuitBreaker.objects.using(self._using).bulk_create(
+            [CircuitBreaker(subscriber=one) for one in missing], ignore_conflicts=True
+        )
+        return {name: spent for name, spent, is_open in rows if not is_open}
 
     def _admit(self, name: str, free: int) -> int:
         limit = self._limits[name]

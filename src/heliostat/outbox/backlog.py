@@ -13,7 +13,7 @@ from math import inf
 from django.utils import timezone
 
 from heliostat.outbox.dialect import dialect_for
-from heliostat.outbox.models import Gate
+from heliostat.outbox.models import CircuitBreaker
 
 REMEMBERED = 5.0  # seconds
 SHARE = 20.0  # that many times longer than the look took
@@ -29,11 +29,11 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """By subscriber. `closed` are those whose gates are closed."""
+    """By subscriber. `open` are those whose circuit breakers are open."""
 
     waiting: dict[str, Waiting]
     sending: dict[str, int]
-    closed: list[str]
+    open: list[str]
 
 
 def backlog(using: str) -> Backlog:
@@ -61,8 +61,8 @@ def look(using: str) -> Backlog:
     """The backlog as it is now."""
     dialect, now = dialect_for(using), timezone.now()
     waiting = {name: Waiting(count, _since(due, now)) for name, count, due in dialect.waiting()}
-    closed = Gate.objects.using(using).filter(closed_until__gt=now).values_list("subscriber", flat=True)
-    return Backlog(waiting, dict(dialect.sending()), list(closed))
+    opened = CircuitBreaker.objects.using(using).filter(open_until__gt=now).values_list("subscriber", flat=True)
+    return Backlog(waiting, dict(dialect.sending()), list(opened))
 
 
 def _since(due: datetime, now: datetime) -> float:

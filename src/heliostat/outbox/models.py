@@ -174,19 +174,19 @@ class Attempt(models.Model):
         return f"attempt {self.number} at callback {self.callback_id}: {self.outcome}"
 
 
-class Gate(models.Model):
-    """What holds the callbacks of a subscriber back, for all workers. No row: nothing does.
+class CircuitBreaker(models.Model):
+    """The circuit breaker of a subscriber, and its rate limiter, for all workers. No row: closed, and no limit is used.
 
-    It is closed until `closed_until`, by failures in a row or because the receiver asked for a pause; then one callback
-    is let through to see (half-open), until one succeeds. `closings` counts how often in a row it closed.
-    `spent_until` is the time (seconds since 1970) up to which a limited rate is used up.
+    It is open until `open_until`, after failures in a row or because the receiver asked for a pause: no callbacks are
+    sent. Then it is half-open: one callback is sent as a probe, until one succeeds. `openings` counts how often in a
+    row it opened. `spent_until` is the time (seconds since 1970) up to which a limited rate is used up.
     """
 
     subscriber = models.CharField(max_length=255, primary_key=True)
     failing_since = models.DateTimeField(null=True)
     failures = models.PositiveIntegerField(default=0)
-    closings = models.PositiveIntegerField(default=0)
-    closed_until = models.DateTimeField(null=True)
+    openings = models.PositiveIntegerField(default=0)
+    open_until = models.DateTimeField(null=True)
     spent_until = models.FloatField(default=0)
 
     objects = OwnQuerySet.as_manager()
@@ -195,14 +195,14 @@ class Gate(models.Model):
         base_manager_name = "objects"
 
     def __str__(self) -> str:
-        return f"gate of {self.subscriber}"
+        return f"circuit breaker of {self.subscriber}"
 
     @property
     def state(self) -> str:
-        """As in `Dialect.due_subscribers`: "closed", "half-open", "failing", or "" for simply open."""
-        if self.closed_until and self.closed_until > timezone.now():
-            return "closed"
-        return "half-open" if self.closings else "failing" if self.failing_since else ""
+        """Return its state, as in `Dialect.due_subscribers`: "open", "half-open", "failing", or "" for closed."""
+        if self.open_until and self.open_until > timezone.now():
+            return "open"
+        return "half-open" if self.openings else "failing" if self.failing_since else ""
 
 
 class WorkerSeen(models.Model):

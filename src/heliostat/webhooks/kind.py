@@ -13,7 +13,7 @@ from django.utils import timezone
 from heliostat.conf import conf
 from heliostat.delivery.destinations import Destination, NoDestination
 from heliostat.delivery.http import HttpKind
-from heliostat.outbox import gates
+from heliostat.outbox import breakers
 from heliostat.outbox.admission import Limits
 from heliostat.outbox.kinds import Dispatcher
 from heliostat.outbox.transitions import Result
@@ -68,7 +68,7 @@ class HookKind(HttpKind):
 
 def hook_deleted(instance: Hook, using: str, **_: Any) -> None:
     """Nothing is held against whom there is no more."""
-    gates.forget([instance.subscriber], using)
+    breakers.reset([instance.subscriber], using)
 
 
 def _row(subscriber: str) -> QuerySet[Hook]:

@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from heliostat.outbox.models import Callback, Event, Gate
+from heliostat.outbox.models import Callback, CircuitBreaker, Event
 from heliostat.testing import Receiver, drain_outbox
 from heliostat.webhooks.api import create_hook
 from heliostat.webhooks.care import ping
@@ -260,7 +260,7 @@ def test_a_form_that_was_open_for_long_enables_nothing_that_was_disabled_meanwhi
 
 def test_a_receiver_that_is_left_alone_is_named_with_the_time(admin_client: Client) -> None:
     one = hook()
-    Gate.objects.create(subscriber=one.subscriber, closed_until=timezone.now().replace(year=2999))
+    CircuitBreaker.objects.create(subscriber=one.subscriber, open_until=timezone.now().replace(year=2999))
     for address in (HOOKS, f"{HOOKS}{one.pk}/change/"):
         assert "left alone until 2999" in admin_client.get(address).content.decode()
 

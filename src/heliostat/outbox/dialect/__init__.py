@@ -12,12 +12,12 @@ from django.db import connections
 from django.db.models import DateTimeField
 from django.db.models.expressions import RawSQL
 
-from heliostat.outbox.dialect.base import ATTEMPT, ATTEMPT_COLUMNS, CALLBACK, EVENT, GATE, Claimed, Dialect
+from heliostat.outbox.dialect.base import ATTEMPT, ATTEMPT_COLUMNS, BREAKER, CALLBACK, EVENT, Claimed, Dialect
 from heliostat.outbox.dialect.mariadb import MariaDB
 from heliostat.outbox.dialect.postgresql import PostgreSQL
 from heliostat.outbox.dialect.sqlite import SQLite
 
-__all__ = ["ATTEMPT", "ATTEMPT_COLUMNS", "CALLBACK", "EVENT", "GATE", "Claimed", "Dialect", "dialect_for", "moment"]
+__all__ = ["ATTEMPT", "ATTEMPT_COLUMNS", "BREAKER", "CALLBACK", "EVENT", "Claimed", "Dialect", "dialect_for", "moment"]
 
 BY_VENDOR: dict[str, type[Dialect]] = {"sqlite": SQLite, "postgresql": PostgreSQL, "mysql": MariaDB}
 

@@ -14,12 +14,12 @@ from django.utils import timezone
 
 from heliostat.outbox.dialect import lanes
 from heliostat.outbox.dialect.inserts import Row, chunks, insert_callbacks, insert_events, insert_failed
-from heliostat.outbox.models import Attempt, Callback, Event, Gate
+from heliostat.outbox.models import Attempt, Callback, CircuitBreaker, Event
 
 CALLBACK = Callback._meta.db_table
 EVENT = Event._meta.db_table
 ATTEMPT = Attempt._meta.db_table
-GATE = Gate._meta.db_table
+BREAKER = CircuitBreaker._meta.db_table
 ATTEMPT_COLUMNS = (
     "callback_id", "number", "started_at", "duration_ms", "outcome", "status_code", "error", "response",
     "response_headers",
@@ -102,9 +102,9 @@ class Dialect:
         """Let the database tell all workers when this transaction commits, where it can."""
 
     def due_subscribers(self, after: str, limit: int) -> dict[str, str]:
-        """Subscribers with due callbacks, in order from `after` on, with their gates (see `Gate.state`).
+        """Return subscribers with due callbacks, in order from `after` on, with `CircuitBreaker.state` of each.
 
-        A few index probes each, however many wait. Whose gate is closed is passed over.
+        It takes a few index probes each, however many wait. Those whose circuit breaker is open are left out.
         """
         now, now_value = self.after(0)
         first = f"SELECT min(subscriber) FROM {CALLBACK} WHERE status = 'waiting' AND subscriber > "
@@ -116,9 +116,9 @@ class Dialect:
             cursor.execute(
                 f"WITH RECURSIVE s(name) AS (SELECT ({first} %s) UNION ALL "
                 f"SELECT ({first} s.name) FROM s WHERE s.name IS NOT NULL) "
-                f"SELECT name, gate FROM (SELECT name, {self.gate_of('s.name', now)} AS gate FROM s "
+                f"SELECT name, state FROM (SELECT name, {self.breaker_state('s.name', now)} AS state FROM s "
                 f"WHERE name IS NOT NULL AND ({oldest}) <= {now}) AS due "
-                "WHERE gate <> 'closed' LIMIT %s",
+                "WHERE state <> 'open' LIMIT %s",
                 [after, now_value, now_value, limit],
             )
             return dict(cursor.fetchall())
@@ -149,12 +149,12 @@ class Dialect:
             cursor.execute(f"SELECT subscriber FROM {CALLBACK} WHERE status = 'sending' AND lease_until IS NOT NULL")
             return Counter(name for (name,) in cursor.fetchall())
 
-    def gate_of(self, subscriber: str, now: str) -> str:
-        """SQL for the state of a subscriber's gate (see `Gate.state`)."""
+    def breaker_state(self, subscriber: str, now: str) -> str:
+        """Return SQL for the state of a subscriber's circuit breaker (see `CircuitBreaker.state`)."""
         return (
-            f"COALESCE((SELECT CASE WHEN g.closed_until > {now} THEN 'closed' WHEN g.closings > 0 THEN 'half-open' "
+            f"COALESCE((SELECT CASE WHEN g.open_until > {now} THEN 'open' WHEN g.openings > 0 THEN 'half-open' "
             "WHEN g.failing_since IS NOT NULL THEN 'failing' ELSE '' END "
-            f"FROM {GATE} g WHERE g.subscriber = {subscriber}), '')"
+            f"FROM {BREAKER} g WHERE g.subscriber = {subscriber}), '')"
         )
 
     def claim(self, slots: Mapping[str, int], token: int, lease: float) -> list[Claimed]:

@@ -18,16 +18,16 @@ JUMP_ALONG = f"""
 BEGIN NOT ATOMIC
     DECLARE this TYPE OF {CALLBACK}.subscriber DEFAULT %s;
     DECLARE its_due TYPE OF {CALLBACK}.due_at;
-    DECLARE its_gate VARCHAR(20);
+    DECLARE its_breaker VARCHAR(20);
     DECLARE found LONGTEXT DEFAULT '';
     DECLARE many INT DEFAULT 0;
     DECLARE EXIT HANDLER FOR NOT FOUND SELECT found;
     LOOP
-        SELECT c.subscriber, c.due_at, {{gate}} INTO this, its_due, its_gate
+        SELECT c.subscriber, c.due_at, {{state}} INTO this, its_due, its_breaker
             FROM {CALLBACK} c FORCE INDEX (heliostat_waiting)
             WHERE c.status = 'waiting' AND c.subscriber > this ORDER BY c.subscriber, c.due_at LIMIT 1;
-        IF its_due <= {{now}} AND its_gate <> 'closed' THEN
-            SET found = CONCAT(found, this, '\\n', its_gate, '\\n'), many = many + 1;
+        IF its_due <= {{now}} AND its_breaker <> 'open' THEN
+            SET found = CONCAT(found, this, '\\n', its_breaker, '\\n'), many = many + 1;
             IF many >= %s THEN
                 SIGNAL SQLSTATE '02000';
             END IF;
@@ -67,7 +67,8 @@ class MariaDB(Dialect):
         now, now_value = self.after(0)
         with connections[self.using].cursor() as cursor:
             cursor.execute(
-                JUMP_ALONG.format(now=now, gate=self.gate_of("c.subscriber", now)), [after, now_value, now_value, limit]
+                JUMP_ALONG.format(now=now, state=self.breaker_state("c.subscriber", now)),
+                [after, now_value, now_value, limit],
             )
             (found,) = cursor.fetchone()
             cursor.nextset()

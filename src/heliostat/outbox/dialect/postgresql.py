@@ -53,8 +53,8 @@ class PostgreSQL(Dialect):
             cursor.execute(
                 f"WITH RECURSIVE s(name, due_at) AS (({following.format('%s')}) UNION ALL "
                 f"SELECT n.* FROM s CROSS JOIN LATERAL ({following.format('s.name')}) AS n) "
-                f"SELECT name, gate FROM (SELECT name, {self.gate_of('s.name', 'now()')} AS gate FROM s "
-                "WHERE due_at <= now()) AS due WHERE gate <> 'closed' LIMIT %s",
+                f"SELECT name, state FROM (SELECT name, {self.breaker_state('s.name', 'now()')} AS state FROM s "
+                "WHERE due_at <= now()) AS due WHERE state <> 'open' LIMIT %s",
                 [after, limit],
             )
             return dict(cursor.fetchall())

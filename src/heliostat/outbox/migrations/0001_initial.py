@@ -65,13 +65,13 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="Gate",
+            name="CircuitBreaker",
             fields=[
                 ("subscriber", models.CharField(max_length=255, primary_key=True, serialize=False)),
                 ("failing_since", models.DateTimeField(null=True)),
                 ("failures", models.PositiveIntegerField(default=0)),
-                ("closings", models.PositiveIntegerField(default=0)),
-                ("closed_until", models.DateTimeField(null=True)),
+                ("openings", models.PositiveIntegerField(default=0)),
+                ("open_until", models.DateTimeField(null=True)),
                 ("spent_until", models.FloatField(default=0)),
             ],
             options={

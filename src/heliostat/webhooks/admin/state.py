@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from heliostat.outbox.admin.log import moment
 from heliostat.outbox.finding import in_state
-from heliostat.outbox.models import Callback, Gate, Status
+from heliostat.outbox.models import Callback, CircuitBreaker, Status
 from heliostat.webhooks.models import Hook
 
 
@@ -32,7 +32,7 @@ def doing(hooks: Sequence[Hook], using: str) -> dict[int, Doing]:
     of_hook = sent.filter(subscriber=Concat(Value("hook:"), Cast(OuterRef("pk"), CharField())))
     rows = Hook.objects.using(using).filter(pk__in=[hook.pk for hook in hooks]).order_by()
     last = dict(rows.values_list("pk", Subquery(of_hook[:1])))
-    closed = _closed([hook.subscriber for hook in hooks], using)
+    closed = _open_until([hook.subscriber for hook in hooks], using)
     return {
         hook.pk: Doing(waiting.get(hook.subscriber, 0), last.get(hook.pk), closed.get(hook.subscriber))
         for hook in hooks
@@ -44,9 +44,9 @@ def _waiting(subscribers: Sequence[str], using: str) -> dict[str, int]:
     return dict(found.order_by().values_list("subscriber").annotate(count=Count(F("subscriber"))))
 
 
-def _closed(subscribers: Sequence[str], using: str) -> dict[str, datetime | None]:
-    gates = Gate.objects.using(using).filter(subscriber__in=subscribers, closed_until__gt=timezone.now())
-    return dict(gates.values_list("subscriber", "closed_until"))
+def _open_until(subscribers: Sequence[str], using: str) -> dict[str, datetime | None]:
+    breakers = CircuitBreaker.objects.using(using).filter(subscriber__in=subscribers, open_until__gt=timezone.now())
+    return dict(breakers.values_list("subscriber", "open_until"))
 
 
 def state_of(hook: Hook, how: Doing) -> tuple[str, str]:
