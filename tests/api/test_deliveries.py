@@ -55,6 +55,30 @@ def test_a_delivery_is_shown_with_its_body_and_every_attempt(as_ada: APIClient, 
     ]
 
 
+def test_an_error_of_the_sites_own_code_is_for_those_who_may_see_all_callbacks(
+    as_ada: APIClient, as_staff: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def static(self: Any) -> Any:
+        raise LookupError("no row in /srv/tom/private.db")
+
+    hook = a_hook(as_ada)["id"]
+    monkeypatch.setattr(Vehicle, "get_static_payload", static, raising=False)
+    Vehicle.objects.create(name="55")
+    (one,) = as_ada.get("/api/deliveries/", {"hook": hook}).json()["results"]
+    assert one["status_details"].startswith("LookupError: code of this site failed")
+    assert as_ada.get(f"/api/deliveries/{one['id']}/").json()["status_details"] == one["status_details"]
+    whole = as_staff.get(f"/api/deliveries/{one['id']}/").json()
+    assert whole["status_details"] == "LookupError: no row in /srv/tom/private.db"
+
+
+def test_an_error_of_the_hook_itself_is_for_its_owner(as_ada: APIClient, settings: Any) -> None:
+    settings.HELIOSTAT_RENDER_LIMIT = 10
+    hook = a_hook(as_ada, payload_template='{"name": {{instance.name}}}')["id"]
+    Vehicle.objects.create(name="55")
+    (one,) = as_ada.get("/api/deliveries/", {"hook": hook}).json()["results"]
+    assert "HELIOSTAT_RENDER_LIMIT" in one["status_details"]
+
+
 def test_deliveries_are_found_by_status_event_type_and_time(as_ada: APIClient) -> None:
     hook, other = a_hook(as_ada)["id"], a_hook(as_ada)["id"]
     (old,) = promise("default", f"hook:{hook}", created_at=timezone.now() - timedelta(days=3))

@@ -25,6 +25,7 @@ class DeliverySerializer(serializers.ModelSerializer[Callback]):
     message_id = serializers.CharField(read_only=True, help_text="The webhook-id header: the same at every attempt.")
     event_type = serializers.CharField(source="event.type", read_only=True)
     object_id = serializers.CharField(source="event.object_id", read_only=True, allow_null=True)
+    status_details = serializers.SerializerMethodField()
     due_at = serializers.SerializerMethodField()
 
     class Meta:
@@ -36,6 +37,16 @@ class DeliverySerializer(serializers.ModelSerializer[Callback]):
 
     def get_hook(self, callback: Callback) -> int:
         return hook_of(callback.subscriber)
+
+    def get_status_details(self, callback: Callback) -> str:
+        """How it went; for users who may view all callbacks, with the error of the site's own code in full."""
+        is_hidden = callback.render_error != "" and not self.sees_all(callback)
+        return callback.status_details if is_hidden else callback.render_error or callback.status_details
+
+    def sees_all(self, callback: Callback) -> bool:
+        """Whether the user has the permission to view a callback, whose ever the hook is."""
+        user = self.context["request"].user
+        return any(has_permission(user, action, Callback, callback) for action in VIEW)
 
     def get_due_at(self, callback: Callback) -> str | None:
         """When it is tried next, while it waits."""
@@ -53,8 +64,7 @@ class WholeDeliverySerializer(DeliverySerializer):
 
     def get_body(self, callback: Callback) -> str | None:
         user = self.context["request"].user
-        sees_all = any(has_permission(user, action, Callback, callback) for action in VIEW)
-        return callback.what_is_sent if sees_all or may_read_body(user, callback) else None
+        return callback.what_is_sent if self.sees_all(callback) or may_read_body(user, callback) else None
 
 
 class AttemptSerializer(serializers.ModelSerializer[Attempt]):

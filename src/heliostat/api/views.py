@@ -123,7 +123,8 @@ class HookViewSet(
                 callback = care.ping(hook)
             except HookDisabledError as error:
                 raise Conflict(error.message) from error
-        return Response(deliveries.DeliverySerializer(callback).data, status=status.HTTP_202_ACCEPTED)
+        context = self.get_serializer_context()
+        return Response(deliveries.DeliverySerializer(callback, context=context).data, status=status.HTTP_202_ACCEPTED)
 
     @described(request=None, responses=hooks.HookSerializer)
     @action(detail=True, methods=["post"])
@@ -273,7 +274,7 @@ class DeliveryViewSet(HeliostatView, GenericViewSet[Any]):
 
     def _page(self, rows: Any, serializer: Any) -> Response:
         page = self.paginate_queryset(rows)
-        return self.get_paginated_response(serializer(page, many=True).data)
+        return self.get_paginated_response(serializer(page, many=True, context=self.get_serializer_context()).data)
 
 
 def _count(count: int, code: int) -> Response:

@@ -7,35 +7,32 @@ Nothing in here undoes the change that the event is about: a subscription's `bod
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
-from django.core.exceptions import ValidationError
-
 from heliostat.conf import conf
 from heliostat.events.event import Event
 from heliostat.events.matching import Subscription
 from heliostat.events.savepoint import own_savepoint
-from heliostat.exceptions import HeliostatError, SnapshotError
+from heliostat.exceptions import SnapshotError
 from heliostat.outbox.bodies import body_of, bounded, stub_of
+from heliostat.outbox.problems import CannotRender, Problem
 
 logger = logging.getLogger("heliostat.outbox")
 
-LONGEST_REASON = 500
 Errors = tuple[type[Exception], ...]
 
 _memory: ContextVar[dict[Any, Any] | None] = ContextVar("heliostat_rendering", default=None)
 
 
 class Rendered(NamedTuple):
-    """What one subscriber is sent: its own body, or None for the event's; or the reason why it cannot be rendered."""
+    """What one subscriber is sent: its own body, or None for the event's; or why it cannot be rendered."""
 
     subscription: Subscription
     body: str | None
-    problem: str = ""
+    problem: Problem | None = None
 
 
 @contextmanager
@@ -77,11 +74,13 @@ def render(event: Event, subscriptions: Sequence[Subscription], fatal: Errors = 
     the reason. Raises nothing but `fatal` errors, unless DJANGO_HTTP_HOOKS_RAISE_EXCEPTIONS asks for it.
     """
     body, problem = default_body(event)
-    return body or stub_of(event, problem), [_rendered(event, one, problem, fatal) for one in subscriptions]
+    return body or stub_of(event, problem.reason if problem else ""), [
+        _rendered(event, one, problem, fatal) for one in subscriptions
+    ]
 
 
-def default_body(event: Event) -> tuple[str | None, str]:
-    """Return the default body of an event, or None and the reason why it cannot be rendered. Made once."""
+def default_body(event: Event) -> tuple[str | None, Problem | None]:
+    """Return the default body of an event, or None and why it cannot be rendered. Made once."""
     facts = memory_of(event)
     if "default" not in facts:
         try:
@@ -89,46 +88,38 @@ def default_body(event: Event) -> tuple[str | None, str]:
                 event.arguments or event.payload is not None
             )  # they may hold querysets, and texts made when read
             with own_savepoint() if can_query else nullcontext():
-                facts["default"] = (body_of(event), "")
+                facts["default"] = (body_of(event), None)
         except Exception as error:
-            facts["default"] = (None, reason_of(error))
+            facts["default"] = (None, Problem.of(error))
     return facts["default"]  # type: ignore[no-any-return]
 
 
-def _rendered(event: Event, subscription: Subscription, default_problem: str, fatal: Errors) -> Rendered:
-    body, problem = None, default_problem
+def _rendered(event: Event, subscription: Subscription, default_problem: Problem | None, fatal: Errors) -> Rendered:
+    body: str | None = None
+    problem = default_problem
     if subscription.body is not None:
         try:
             body, problem = _own_body(event, subscription, default_problem)
         except Exception as error:  # `body` has undone what it did in the database, and logged the error
             if conf.hooks_raise_exceptions or isinstance(error, fatal):
                 raise
-            return Rendered(subscription, None, reason_of(error))
+            return Rendered(subscription, None, Problem.of(error))
         if problem and conf.hooks_raise_exceptions:
-            raise SnapshotError(problem)
+            raise CannotRender(problem)
     if problem:
-        what = (subscription.name, event.type, event.object_id, event.id, problem)
+        what = (subscription.name, event.type, event.object_id, event.id, problem.reason)
         logger.error("%s is not sent %s %s (event %s), its body cannot be rendered: %s", *what)
     return Rendered(subscription, body, problem)
 
 
-def _own_body(event: Event, subscription: Subscription, default_problem: str) -> tuple[str | None, str]:
+def _own_body(
+    event: Event, subscription: Subscription, default_problem: Problem | None
+) -> tuple[str | None, Problem | None]:
     assert subscription.body is not None
     body = subscription.body(event)
     if body is None:
         return None, default_problem
     try:
-        return bounded(body, f"{event.type} for {subscription.name}"), ""
+        return bounded(body, f"{event.type} for {subscription.name}"), None
     except SnapshotError as error:
-        return None, reason_of(error)
-
-
-def reason_of(error: BaseException) -> str:
-    """Return what went wrong in one line that every database can hold."""
-    report = traceback.TracebackException.from_exception(error)  # bears an error that cannot be made a text
-    (*_, last) = report.format_exception_only()
-    text = str(error) if isinstance(error, HeliostatError) else last
-    if isinstance(error, ValidationError):
-        text = " ".join(error.messages)
-    line = " ".join(text.replace("\x00", "\N{REPLACEMENT CHARACTER}").split())
-    return line.encode("utf-8", "replace").decode()[:LONGEST_REASON] or type(error).__name__
+        return None, Problem.of(error)

@@ -10,6 +10,7 @@ from django.utils import timezone
 from heliostat.events.matching import Subscription, registry
 from heliostat.outbox.bodies import event_from, is_stub
 from heliostat.outbox.models import Callback, Status
+from heliostat.outbox.problems import Problem
 from heliostat.outbox.rendering import render, rendering
 
 GONE = "the subscriber is no longer there, or is not sent such events any more"
@@ -33,10 +34,12 @@ def render_again(ids: Sequence[int], using: str, only: Sequence[Status]) -> None
 def _render_one(callback: Callback, subscription: Subscription | None, using: str) -> None:
     if is_stub(callback.event.body):  # what the object was is not known any more
         return
-    body, problem = None, GONE
+    body: str | None = None
+    problem: Problem | None = Problem(GONE, GONE)
     if subscription is not None:
         event = event_from(callback.event.body, callback.event.context, using)
         _, (rendered,) = render(event, [subscription])
         body, problem = rendered.body, rendered.problem
     row = Callback.objects.using(using).filter(pk=callback.pk, status=callback.status)
-    row.update(body=body, render_error=problem, status_details=problem, updated_at=timezone.now())
+    reason, shown = problem or ("", "")
+    row.update(body=body, render_error=reason, status_details=shown, updated_at=timezone.now())

@@ -71,8 +71,11 @@ def promises_of(event: Event, subscriptions: Sequence[Subscription], using: str,
     rows = Rows(body, [], [])
     for one in rendered:
         lane = lane_of(event) if one.subscription.ordered else None
-        chosen, content = (rows.failed, one.problem) if one.problem else (rows.promises, one.body)
-        chosen.append((event_id, one.subscription.name, lane, content))
+        row = (event_id, one.subscription.name, lane)
+        if one.problem is None:
+            rows.promises.append((*row, one.body))
+        else:
+            rows.failed.append((*row, *one.problem))
     return rows
 
 

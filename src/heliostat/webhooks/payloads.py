@@ -23,8 +23,9 @@ from heliostat.events.context import telling
 from heliostat.events.event import Event
 from heliostat.events.savepoint import own_savepoint
 from heliostat.events.secrets import without_secrets_of_event
-from heliostat.exceptions import ConfigurationError, SnapshotError
+from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.bodies import body_of
+from heliostat.outbox.problems import CannotRender
 from heliostat.outbox.rendering import default_body, is_rendering, memory_of, rendering
 from heliostat.webhooks.content import Kind, kind_of
 from heliostat.webhooks.deliverers.base import dumped, own_dump
@@ -102,9 +103,9 @@ def _default(hook: Hook, event: Event) -> str:
         body = body_of(replace(event, arguments=viewer.shown(event.arguments)))
     else:
         made, problem = default_body(event)
-        if made is None:
-            raise SnapshotError(problem)
-        body = made
+        if problem is not None:
+            raise CannotRender(problem)
+        body = made or ""
     return without_nul(dumped(msgspec.json.decode(body), event.type))
 
 

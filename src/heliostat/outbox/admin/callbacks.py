@@ -29,13 +29,13 @@ ATTEMPTS_SHOWN = 100
 
 @admin.register(Callback)
 class CallbackAdmin(LogAdmin):
-    list_display = ("id", "status", "event", "told", "status_details", "attempts", "changed")
+    list_display = ("id", "status", "event", "told", "details", "attempts", "changed")
     list_filter = (StatusFilter, TimeFilter, SubscriberFilter)
     list_select_related = ("event",)
     search_fields = ("id",)
     search_help_text = "The id of a callback, event, message (webhook-id) or object; or who is told, such as hook:7."
     fields = (
-        ("id", "message_id"), ("status", "status_details"), ("attempts", "due"), ("created", "changed"),
+        ("id", "message_id"), ("status", "details"), ("attempts", "due"), ("created", "changed"),
     )  # fmt: skip
     actions = ("send_again",)
     due, created, changed = at("due_at", "due"), at("created_at", "created"), at("updated_at", "last change")
@@ -54,6 +54,11 @@ class CallbackAdmin(LogAdmin):
     @admin.display(description="who is told")
     def told(self, callback: Callback) -> SafeString | str:
         return subscriber_link(callback.subscriber)
+
+    @admin.display(description="details")
+    def details(self, callback: Callback) -> str:
+        """How it went, in full."""
+        return callback.render_error or callback.status_details
 
     @admin.action(description="Send again, with the same id and body", permissions=["resend"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Callback]) -> None:

@@ -87,7 +87,8 @@ class Dialect:
     def promise(self, cursor: Any, events: Sequence[Row], promises: Sequence[Row], failed: Sequence[Row] = ()) -> None:
         """Write events and callbacks, rows in the order of EVENT_COLUMNS and PROMISE_COLUMNS, and notify.
 
-        `failed` are callbacks that cannot be rendered: rows of an event's id, a subscriber, a lane and the reason.
+        `failed` are callbacks that cannot be rendered: rows of an event's id, a subscriber, a lane, the reason
+        and what the owner of the subscriber is shown of it.
         """
         now, value = self.after(0)  # by the clock that says what is due, whatever ours shows
         for rows in chunks(events):

@@ -57,11 +57,12 @@ def insert_callbacks(count: int, now: str, insert: str = "INSERT", beside: str =
 
 @cache
 def insert_failed(count: int, now: str, insert: str = "INSERT") -> str:
-    """Callbacks whose body cannot be rendered: rows of an event's id, a subscriber, a lane and the reason."""
+    """Callbacks whose body cannot be rendered: rows of an event's id, a subscriber, a lane, the reason in full and what
+    the owner of the subscriber is shown of it."""
     columns = f"event_id, subscriber, lane, {SAME_COLUMNS}, render_error, status_details"
-    same = f"'{Status.ERROR.value}', 0, {now}, {now}, {now}, reason, reason"
-    names = "event_id, subscriber, lane, reason"
-    failed = f"WITH failed ({names}) AS (VALUES {', '.join(['(%s, %s, %s, %s)'] * count)})"
+    same = f"'{Status.ERROR.value}', 0, {now}, {now}, {now}, reason, shown"
+    names = "event_id, subscriber, lane, reason, shown"
+    failed = f"WITH failed ({names}) AS (VALUES {', '.join(['(%s, %s, %s, %s, %s)'] * count)})"
     return (
         f"{insert} INTO {Callback._meta.db_table} ({columns}) {failed} "
         f"SELECT event_id, subscriber, lane, {same} FROM failed"
