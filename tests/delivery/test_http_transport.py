@@ -1,4 +1,4 @@
-"""The HTTP thread: begun and ended as often as there are errands."""
+"""The HTTP thread: started and stopped with each worker."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from django.db import connections
 
-from heliostat.delivery import courier
+from heliostat.delivery.send_now import send_now
 from heliostat.outbox.dialect import dialect_for
 from heliostat.outbox.models import Callback
 from heliostat.outbox.waking import NamedPipe, folder_of, wake_processes
@@ -138,7 +138,7 @@ def test_whoever_sends_a_few_here_keeps_no_commit_from_the_workers_elsewhere(rec
     pipe = NamedPipe(dialect_for("mariadb").door or "")  # of a worker in another process
 
     def send() -> None:
-        courier.send(list(Callback.objects.using("mariadb").values_list("pk", flat=True)), "mariadb")
+        send_now(list(Callback.objects.using("mariadb").values_list("pk", flat=True)), "mariadb")
         connections.close_all()
 
     thread = threading.Thread(target=send)

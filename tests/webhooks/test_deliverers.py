@@ -79,7 +79,7 @@ def test_what_a_command_sends_it_sends_itself(receiver: Receiver, monkeypatch: A
     hook_to(receiver)
     vehicles(1)
     asked: list[Any] = []
-    monkeypatch.setattr("heliostat.webhooks.deliverers.base.courier.send", lambda *what: asked.append(what))
+    monkeypatch.setattr("heliostat.webhooks.deliverers.base.send_now", lambda *what: asked.append(what))
     (pk,) = Callback.objects.values_list("pk", flat=True)
     for arguments in (("--callback", pk), ()):
         Callback.objects.update(status="waiting")
@@ -105,22 +105,22 @@ def test_inline_a_hook_was_told_when_the_change_returns(using: str, receiver: Re
 
 @pytest.mark.usefixtures("inline")
 def test_inline_a_transaction_is_told_at_its_commit_and_all_at_once(receiver: Receiver, monkeypatch: Any) -> None:
-    from heliostat.delivery import courier
+    from heliostat.webhooks.deliverers import base
 
-    errands: list[int] = []
-    send = courier.send
+    calls: list[int] = []
+    send = base.send_now
 
     def counted(callbacks: Any, using: str) -> Any:
-        errands.append(len(callbacks))
+        calls.append(len(callbacks))
         return send(callbacks, using)
 
-    monkeypatch.setattr(courier, "send", counted)
+    monkeypatch.setattr(base, "send_now", counted)
     hook_to(receiver)
     with transaction.atomic():
         for name in ("1", "2", "3"):
             Vehicle.objects.create(name=name)
         assert receiver.deliveries == []
-    assert (len(receiver.deliveries), errands) == (3, [3])
+    assert (len(receiver.deliveries), calls) == (3, [3])
 
 
 @pytest.mark.usefixtures("inline")
@@ -210,7 +210,7 @@ def test_inline_a_paused_hook_keeps_nobody_waiting(receiver: Receiver) -> None:
 
 
 @pytest.mark.usefixtures("inline")
-def test_an_errand_is_no_worker(receiver: Receiver) -> None:
+def test_sending_here_and_now_is_not_listed_as_a_worker(receiver: Receiver) -> None:
     hook_to(receiver)
     Vehicle.objects.create(name="55")
     assert not WorkerSeen.objects.exists()

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from heliostat.conf import conf
-from heliostat.delivery.courier import Errand
+from heliostat.delivery.send_now import OneShotWorker
 from heliostat.delivery.worker import Worker
 from heliostat.outbox import breakers, resending, transitions
 from heliostat.outbox.handover import left_to_worker
@@ -53,7 +53,7 @@ class Mentioned:
     def __init__(self, ids: Iterable[int], using: str) -> None:
         self._ids = sorted(set(ids))
         self._using = using
-        self.worker = Errand(self._ids, using)
+        self.worker = OneShotWorker(self._ids, using)
 
     def count(self) -> int:
         """How many there are to send."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from heliostat.delivery import courier
+from heliostat.delivery.send_now import send_now
 from heliostat.delivery.worker import Worker
 from heliostat.events.databases import home
 from heliostat.webhooks.deliverers.base import HookDeliverer, HooksDeliverer
@@ -28,7 +28,7 @@ def deliver_hook(callback: int, using: str | None = None) -> None:
 @shared_task(name="heliostat.webhooks.send_hooks", ignore_result=True)
 def send_hooks(callbacks: list[int], using: str | None = None) -> None:
     """Tell these callbacks, all at once."""
-    courier.send(callbacks, using or home())
+    send_now(callbacks, using or home())
 
 
 @shared_task(name="heliostat.webhooks.send_due", ignore_result=True)

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from django.db import close_old_connections
 
-from heliostat.delivery import courier
+from heliostat.delivery.send_now import send_now
 from heliostat.outbox.handover import AT_ONCE
 from heliostat.webhooks.deliverers.base import HooksDeliverer
 
@@ -64,7 +64,7 @@ class _Sender:
         if callbacks:  # else they went out together with earlier ones
             close_old_connections()
             try:
-                courier.send(callbacks, using)
+                send_now(callbacks, using)
             except Exception:
                 logger.exception("%d callbacks could not be sent; a worker sends them", len(callbacks))
             finally:

@@ -17,7 +17,7 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from heliostat.conf import Conf, conf, did_you_mean
-from heliostat.delivery import courier
+from heliostat.delivery.send_now import send_now
 from heliostat.events.context import telling
 from heliostat.events.databases import home
 from heliostat.exceptions import ConfigurationError, SnapshotError
@@ -66,7 +66,7 @@ class HooksDeliverer:
         deliver = element_deliverer()
         owner = class_of(deliver)
         if owner is not None and getattr(owner, "deliver_hook", None) is HookDeliverer.deliver_hook:
-            courier.send(callbacks, using)  # all at once, instead of one after the other
+            send_now(callbacks, using)  # all at once, instead of one after the other
             return
         for callback in callbacks:
             deliver(callback, using)
@@ -104,7 +104,7 @@ class HookDeliverer:
 
     def deliver_hook(self, callback: int, using: str) -> None:
         """Send this callback of the outbox, or have it sent."""
-        courier.send([callback], using)
+        send_now([callback], using)
 
     def after_deliver(self, response: Response) -> None:
         """Called with every answer of a receiver, after it was recorded, whatever process sent the callback.

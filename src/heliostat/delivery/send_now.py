@@ -1,4 +1,4 @@
-"""Sending a few callbacks here and now: what a deliverer does that does not leave it to the worker."""
+"""Send a few callbacks here and now, without a worker process."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from heliostat.outbox.dialect import Claimed
 from heliostat.outbox.summary import subscribers_of
 
 
-class Errand(Worker):
-    """Tries each of these callbacks once, if it is due and nobody tells it already.
+class OneShotWorker(Worker):
+    """Tries each of these callbacks once, if it is due and no other worker sends it.
 
-    It leaves its caller's connection open, and raises where the database is away. Nobody takes it for a worker: it
-    gives no sign of life and rescues nobody, and what its callbacks set off is handed over like all else.
+    It leaves its caller's connection open, and raises `DatabaseError` where the database is away. It is not listed as a
+    worker: it sends no heartbeat and rescues no callbacks, and the events that its callbacks cause are dispatched on
+    commit like all others.
     """
 
     patience = 1.0
@@ -43,10 +44,9 @@ class Errand(Worker):
     def _leave(self) -> None: ...
 
 
-def send(callbacks: Sequence[int], using: str) -> Counter[str]:
-    """Tell those of these callbacks that are due and not being told already; gives how often each outcome came about.
+def send_now(callbacks: Sequence[int], using: str) -> Counter[str]:
+    """Send those of these callbacks that are due and that no other worker sends. Return the number of each outcome.
 
-    Returns when they are told, each once; what failed waits for its next attempt. Raises `DatabaseError` where the
-    database is away.
+    Each is tried once; those that fail wait for their next attempt. Raise `DatabaseError` where the database is away.
     """
-    return Errand(callbacks, using).drain()
+    return OneShotWorker(callbacks, using).drain()
