@@ -44,7 +44,7 @@ class Steering:
 @contextmanager
 def steered_names() -> Iterator[Steering]:
     steering = Steering()
-    with patch("heliostat.delivery.names.socket.getaddrinfo", steering.getaddrinfo):
+    with patch("heliostat.delivery.resolver.socket.getaddrinfo", steering.getaddrinfo):
         try:
             yield steering
         finally:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from heliostat.delivery import names
+from heliostat.delivery import resolver
 from heliostat.outbox.models import Attempt
 from heliostat.testing import Answer, Receiver, drain_outbox
 from tests.example.models import Vehicle
@@ -89,7 +89,7 @@ def test_a_name_that_rebinds_is_dialled_where_it_was_judged(dns: Steering, recei
 def test_an_answer_counts_for_a_while_and_then_the_next_one_does(
     dns: Steering, receiver: Receiver, settings: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(names, "FRESH", 0.0)
+    monkeypatch.setattr(resolver, "FRESH", 0.0)
     settings.HELIOSTAT_CONCURRENCY_PER_SUBSCRIBER = 1  # one after the other
     receiver.answers = [Answer(503, {"Connection": "close"})]
     dns.names["tom.example"] = lambda: ["127.0.0.1" if dns.asked["tom.example"] == 1 else "127.0.0.2"]
@@ -124,16 +124,16 @@ def test_a_name_whose_servers_hang_delays_nobody_else(dns: Steering, receiver: R
 def test_look_ups_are_bounded_and_one_that_hangs_is_not_begun_again(dns: Steering, settings: Any) -> None:
     settings.HELIOSTAT_CONNECT_TIMEOUT = 0.2
     before = threading.active_count()
-    asked = names.Names[int](lambda: None)
+    asked = resolver.Resolver[int](lambda: None)
     for number in range(200):
         dns.hang(f"tom{number}.example")
-        assert asked.find((f"tom{number}.example", 80), number) is None
-    assert threading.active_count() - before <= names.AT_ONCE
+        assert asked.resolve((f"tom{number}.example", 80), number) is None
+    assert threading.active_count() - before <= resolver.AT_ONCE
     gave_up: list[object] = []
     while len(gave_up) < 200:
         gave_up += asked.ready()
     assert len(asked) == 0
-    found = asked.find(("tom0.example", 80), 0)
+    found = asked.resolve(("tom0.example", 80), 0)
     assert found is not None, "it is known not to answer"
     assert "no answer" in found.problem
     assert dns.asked["tom0.example"] == 1

@@ -17,9 +17,8 @@ import pycurl
 from heliostat.conf import conf
 from heliostat.delivery.destinations import Destination, NoDestination
 from heliostat.delivery.kinds import Deliver, Job, SubscriberKind, kind_of
-from heliostat.delivery.line import Line
-from heliostat.delivery.names import Names
-from heliostat.delivery.request import Exchange
+from heliostat.delivery.request import CurlHandle, HttpRequest
+from heliostat.delivery.resolver import Resolver
 from heliostat.exceptions import HeliostatError
 
 IDLE_WAIT = 1.0  # seconds; libcurl says when it wants to be called earlier
@@ -30,10 +29,10 @@ class HttpTransport:
 
     def __init__(self) -> None:
         self.slots = conf.concurrency
-        self._waiting: deque[Exchange] = deque()
-        self._in_flight: dict[Any, Line] = {}
-        self._spare: list[Line] = []
-        self._names: Names[Exchange] = Names(self._wake)
+        self._waiting: deque[HttpRequest] = deque()
+        self._in_flight: dict[Any, CurlHandle] = {}
+        self._spare: list[CurlHandle] = []
+        self._resolver: Resolver[HttpRequest] = Resolver(self._wake)
         self._stopping = threading.Event()
         self._poll = select.epoll()
         self._resting: set[int] = set()
@@ -53,8 +52,8 @@ class HttpTransport:
             kind = kind_of(job.claimed.subscriber)
             assert isinstance(kind, HttpKind)
             names.setdefault(kind, set()).add(job.claimed.subscriber)
-        where = {name: found for kind in names for name, found in kind.destinations(names[kind]).items()}
-        self._waiting.extend(Exchange(job, where[job.claimed.subscriber]) for job in jobs)
+        destinations = {name: found for kind in names for name, found in kind.destinations(names[kind]).items()}
+        self._waiting.extend(HttpRequest(job, destinations[job.claimed.subscriber]) for job in jobs)
         self._wake()
 
     def check(self) -> None:
@@ -79,9 +78,9 @@ class HttpTransport:
         multi.setopt(pycurl.M_MAXCONNECTS, 2 * conf.concurrency)  # below what is in flight, connections are lost
         self._wake_at: float | None = None
         self._poll.register(self._reader, select.EPOLLIN)
-        while not (self._stopping.is_set() and not self._waiting and not self._in_flight and not self._names):
+        while not (self._stopping.is_set() and not self._waiting and not self._in_flight and not self._resolver):
             self._turn()
-        self._names.close()
+        self._resolver.close()
         multi.close()
         self._poll.close()
 
@@ -103,7 +102,7 @@ class HttpTransport:
     def _wait(self) -> float:
         if self._waiting:
             return 0.0
-        until = min(filter(None, (self._wake_at, self._names.next_deadline())), default=None)
+        until = min(filter(None, (self._wake_at, self._resolver.next_deadline())), default=None)
         return IDLE_WAIT if until is None else max(0.0, min(IDLE_WAIT, until - time.monotonic()))
 
     def _set_timer(self, milliseconds: int) -> None:
@@ -129,39 +128,39 @@ class HttpTransport:
             self._poll.unregister(descriptor)
 
     def _begin(self) -> None:
-        for exchange, found in self._names.ready():
-            exchange.found = found
-            self._begin_one(exchange)
+        for request, resolution in self._resolver.ready():
+            request.resolution = resolution
+            self._begin_one(request)
         for _ in range(len(self._waiting)):
-            exchange = self._waiting.popleft()
-            if exchange.place:
-                exchange.found = self._names.find(exchange.place, exchange)
-            if exchange.found or not exchange.place:  # else it waits for its addresses, and is among the `ready` then
-                self._begin_one(exchange)
+            request = self._waiting.popleft()
+            if request.address:
+                request.resolution = self._resolver.resolve(request.address, request)
+            if request.resolution or not request.address:  # else it waits for its addresses, and is `ready` later
+                self._begin_one(request)
 
-    def _begin_one(self, exchange: Exchange) -> None:
-        line = self._spare.pop() if self._spare else Line()
-        if (problem := line.carry(exchange)) is not None:
-            self._spare.append(line)
+    def _begin_one(self, request: HttpRequest) -> None:
+        handle = self._spare.pop() if self._spare else CurlHandle()
+        if (problem := handle.begin(request)) is not None:
+            self._spare.append(handle)
             self._deliver(problem)
             return
-        self._in_flight[line.curl] = line
-        self._multi.add_handle(line.curl)
+        self._in_flight[handle.curl] = handle
+        self._multi.add_handle(handle.curl)
 
     def _collect(self) -> None:
         remaining = 1
         while remaining:
             remaining, succeeded, failed = self._multi.info_read()
-            for handle in succeeded:
-                self._finish(handle, 0, "")
-            for handle, code, message in failed:
-                self._finish(handle, code, message)
+            for curl in succeeded:
+                self._finish(curl, 0, "")
+            for curl, code, message in failed:
+                self._finish(curl, code, message)
 
-    def _finish(self, handle: Any, code: int, message: str) -> None:
-        line = self._in_flight.pop(handle)
-        self._multi.remove_handle(handle)
-        result = line.exchange.result(handle, code, message)
-        self._spare.append(line)
+    def _finish(self, curl: Any, code: int, message: str) -> None:
+        handle = self._in_flight.pop(curl)
+        self._multi.remove_handle(curl)
+        result = handle.request.result(curl, code, message)
+        self._spare.append(handle)
         self._deliver(result)
 
 

@@ -1,0 +1,187 @@
+"""Resolve the names of receivers: aside, judged as a whole, and handed to libcurl.
+
+libcurl's own look-ups share some twenty threads, so that a few names whose servers do not answer would delay all
+receivers; and it tries the addresses of an answer one by one, so that it cannot refuse a name for one private address
+among public ones.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Generic, TypeVar
+from urllib.parse import urlsplit
+
+from heliostat.conf import conf
+from heliostat.delivery.guard import why_forbidden
+
+FRESH = 60.0  # seconds for which an answer counts
+FAILED = 5.0  # seconds after a failure during which a name is not looked up again
+AT_ONCE = 64  # look-ups; further ones wait for these
+DIALLED = 16  # addresses of a receiver, at most
+REMEMBERED = 10_000
+
+HostPort = tuple[str, int]
+"""A host that is a name, and a port."""
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Resolution:
+    """The addresses of a name, or the `problem`; it counts `until` (`time.monotonic()`).
+
+    `is_in_libcurl` says that libcurl has the addresses already.
+    """
+
+    addresses: tuple[str, ...] = ()
+    problem: str = ""
+    until: float = 0.0
+    is_in_libcurl: bool = False
+
+
+@dataclass(slots=True)
+class _Pending(Generic[T]):
+    """Who waits for one name, and until when."""
+
+    until: float
+    waiting: list[T] = field(default_factory=list)
+
+
+class Resolver(Generic[T]):
+    """Resolves names for one thread that never waits: `wake` is called when something is `ready()`.
+
+    The threads that look up are daemons, not a pool of `concurrent.futures`: that would keep the process from ending
+    while a name server does not answer.
+    """
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._known: dict[HostPort, Resolution] = {}
+        self._pending: dict[HostPort, _Pending[T]] = {}  # in the order of their deadlines
+        self._asked: set[HostPort] = set()
+        self._lock = threading.Lock()  # for what the threads use, below
+        self._queue: deque[HostPort] = deque()
+        self._answers: deque[tuple[HostPort, Resolution]] = deque()
+        self._threads = 0
+        self._closed = False
+
+    def __len__(self) -> int:
+        """The number of those who wait."""
+        return sum(len(pending.waiting) for pending in self._pending.values())
+
+    def resolve(self, address: HostPort, who: T) -> Resolution | None:
+        """Return what is known of a name. None: `who` is among the `ready()` later."""
+        found = self._known.get(address)
+        if found and (found.until > time.monotonic() or (found.problem and address in self._asked)):
+            return found
+        if address not in self._pending:
+            self._pending[address] = _Pending(time.monotonic() + conf.connect_timeout)
+            self._ask(address)
+        self._pending[address].waiting.append(who)
+        return None
+
+    def ready(self) -> list[tuple[T, Resolution]]:
+        """Return who waits no longer, with what was found, or that no answer came in time."""
+        ready: list[tuple[T, Resolution]] = []
+        while self._answers:
+            address, found = self._answers.popleft()
+            self._asked.discard(address)
+            ready += self._learn(address, found)
+        now = time.monotonic()
+        for address in [address for address, pending in self._pending.items() if pending.until <= now]:
+            problem = f"no answer from DNS within {conf.connect_timeout:g} s"
+            ready += self._learn(address, Resolution(problem=problem, until=now + FAILED))
+        return ready
+
+    def next_deadline(self) -> float | None:
+        """Return when the first of those who wait gives up (`time.monotonic()`)."""
+        return next((pending.until for pending in self._pending.values()), None)
+
+    def close(self) -> None:
+        """Call `wake` no more: a look-up that hangs may end long after everything else."""
+        with self._lock:
+            self._closed = True
+            self._queue.clear()
+
+    def _learn(self, address: HostPort, found: Resolution) -> list[tuple[T, Resolution]]:
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        self._known[address] = found
+        pending = self._pending.pop(address, None)
+        return [(who, found) for who in pending.waiting] if pending else []
+
+    def _ask(self, address: HostPort) -> None:
+        if address in self._asked:  # and hangs
+            return
+        self._asked.add(address)
+        with self._lock:
+            self._queue.append(address)
+            if self._threads < AT_ONCE:
+                self._threads += 1
+                threading.Thread(target=self._look_up_all, name="heliostat-dns", daemon=True).start()
+
+    def _look_up_all(self) -> None:
+        while True:
+            with self._lock:
+                if not self._queue:
+                    self._threads -= 1
+                    return
+                address = self._queue.popleft()
+            found = look_up(*address)
+            with self._lock:
+                if not self._closed:
+                    self._answers.append((address, found))
+                    self._wake()
+
+
+def look_up(host: str, port: int) -> Resolution:
+    """Look a name up by the system, which may take long. One forbidden address refuses the whole answer."""
+    try:
+        answer = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, ValueError) as error:
+        return Resolution(problem=f"the name has no address: {error}", until=time.monotonic() + FAILED)
+    addresses = tuple(dict.fromkeys(str(concrete[0]) for *_, concrete in answer))
+    why = next(filter(None, map(why_forbidden, addresses)), None)
+    if why:
+        return Resolution(problem=refusal(why), until=time.monotonic() + FAILED)
+    return Resolution(addresses[:DIALLED], until=time.monotonic() + FRESH)
+
+
+def refusal(why: str) -> str:
+    """Return the message about an address that is not dialled."""
+    return f"address refused: {why}. HELIOSTAT_ALLOW_NETWORKS can allow a network of your own."
+
+
+@lru_cache(REMEMBERED)
+def host_and_port(url: str) -> HostPort | None:
+    """Return name and port of a URL that must be looked up before it is called; None where it needs no DNS."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return None
+    return None if not host or is_literal(host) else (host, port)
+
+
+def is_literal(host: str) -> bool:
+    """Return whether a host is an address, in any spelling (`127.0.0.1`, `2130706433`, `0x7f.1`, `::1`)."""
+    if ":" in host:
+        return True
+    try:
+        socket.inet_aton(host)
+    except (OSError, UnicodeError):
+        return False
+    return True
+
+
+def for_libcurl(address: HostPort, found: Resolution) -> list[str]:
+    """Return the addresses in the form of CURLOPT_RESOLVE."""
+    host, port = address
+    listed = ",".join(f"[{address}]" if ":" in address else address for address in found.addresses)
+    return [f"{host}:{port}:{listed}"]
