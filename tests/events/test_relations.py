@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import finalize
 
 import pytest
 from django.db.models.signals import m2m_changed
 
 from heliostat import batch
-from heliostat.testing import captured_events
+from heliostat.events.event import Event
+from heliostat.events.matching import registry
+from heliostat.testing import captured_events, subscribed
 from tests.example.models import Call, Crossing, Line, Person, Tag, Tram, Vehicle
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -118,3 +121,18 @@ def test_the_table_between_two_models_has_no_events_of_its_own(using: str) -> No
         bus.tags.add(Tag.objects.using(using).create(word="red"))
         Vehicle.tags.through.objects.using(using).all().delete()
     assert [event.type for event in events] == ["example.tag.created", "example.vehicle.updated"]
+
+
+def test_a_change_of_what_is_subscribed_to_leaves_nothing_in_memory() -> None:
+    """Django keeps a finalizer for each call that connects a receiver weakly, as long as the receiver lives."""
+
+    def ignore(event: Event) -> None:
+        """A subscriber of everything."""
+
+    kept: list[int] = []
+    for _ in range(2):
+        with subscribed(ignore, "*"):
+            assert registry.matcher.asked_of(Line)
+        assert registry.matcher is not None
+        kept.append(len(finalize._registry))  # type: ignore[attr-defined]
+    assert kept[0] == kept[1]

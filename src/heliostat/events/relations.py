@@ -50,8 +50,9 @@ def connect(matcher: Matcher | None) -> None:
 
 
 def _switch(signal: models.signals.ModelSignal, receiver: Any, sender: Any, on: bool) -> None:
+    # Not weakly: Django would keep a finalizer for each call.
     if on:
-        signal.connect(receiver, sender=sender, dispatch_uid=UID)
+        signal.connect(receiver, sender=sender, weak=False, dispatch_uid=UID)
     else:
         signal.disconnect(receiver, sender=sender, dispatch_uid=UID)
 
