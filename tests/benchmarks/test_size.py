@@ -19,7 +19,7 @@ def test_the_size_of_the_code_and_the_way_of_an_event_are_measured() -> None:
     for step in (
         "events/capture.py: ",
         "outbox/write.py: ",
-        "delivery/worker.py: Worker._settle",
+        "delivery/worker.py: Worker._record",
         "delivery/http.py: ",
     ):
         assert any(line.startswith(step) for line in way), step

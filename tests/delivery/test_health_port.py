@@ -20,9 +20,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from heliostat.delivery.health import HealthServer
 from heliostat.delivery.metrics import exposition
-from heliostat.delivery.tally import Tally
 from heliostat.delivery.views import metrics
 from heliostat.delivery.worker import Worker
+from heliostat.delivery.worker_metrics import WorkerMetrics
 from heliostat.outbox import backlog, breakers
 from heliostat.outbox.models import CircuitBreaker
 from heliostat.testing import Answer, Receiver, drain_outbox
@@ -91,7 +91,7 @@ def test_the_figures_say_what_waits_and_what_was_done(using: str, receiver: Rece
     hook = hook_to(receiver)
     vehicles(1, using)
     worker = Worker(using)
-    worker.tally = Tally()
+    worker.metrics = WorkerMetrics()
     worker.drain()
     with Receiver() as other:
         paused = hook_to(other, paused=True)
@@ -122,9 +122,9 @@ def test_only_so_many_subscribers_have_figures_of_their_own(using: str, receiver
     assert len(waiting) == 3
     assert waiting["others"] == 2
     worker = Worker(using)
-    worker.tally = Tally()
+    worker.metrics = WorkerMetrics()
     worker.drain()
-    told = {name for name, _ in worker.tally.attempts}
+    told = {name for name, _ in worker.metrics.attempts}
     assert len(told) == 3
     assert told < {"others", *(hook.subscriber for hook in hooks)}
 

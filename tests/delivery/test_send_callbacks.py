@@ -145,7 +145,7 @@ def test_what_another_worker_sends_meanwhile_counts(using: str, receiver: Receiv
         result = transitions.Result(
             claimed=claimed, outcome="sent", details="200 OK", started_at=timezone.now(), duration=0.3
         )
-        transitions.settle([result], using)
+        transitions.record_results([result], using)
         connections.close_all()
 
     thread = threading.Thread(target=finish)

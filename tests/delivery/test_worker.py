@@ -126,15 +126,15 @@ def test_a_database_that_goes_away_ends_nothing(using: str, receiver: Receiver, 
 
     from heliostat.outbox import transitions
 
-    real, failed = transitions.settle, []
+    real, failed = transitions.record_results, []
 
-    def settle_that_fails_once(*arguments: Any) -> None:
+    def one_that_fails_once(*arguments: Any) -> None:
         if arguments[0] and not failed:
             failed.append(True)
             raise OperationalError("server closed the connection unexpectedly")
         real(*arguments)
 
-    monkeypatch.setattr(transitions, "settle", settle_that_fails_once)
+    monkeypatch.setattr(transitions, "record_results", one_that_fails_once)
     hook_to(receiver)
     with working(using):
         Vehicle.objects.using(using).create(name="55")

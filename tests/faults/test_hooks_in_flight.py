@@ -40,7 +40,7 @@ def while_told(do: Callable[[], object], answer: Answer) -> Callable[[Delivery],
 
 
 def try_again() -> None:
-    transitions.hasten("default")
+    transitions.retry_now("default")
     drain_outbox()
 
 
@@ -156,4 +156,4 @@ def take_over() -> None:
         Callback.objects.update(lease_until=timezone.now() - timedelta(hours=1))
         assert transitions.rescue("default") == 1
         (taken,) = transitions.claim({Callback.objects.get().subscriber: 1}, "default")
-        transitions.settle([Result(taken, SENT, "200 OK", timezone.now(), 0.1)], "default")
+        transitions.record_results([Result(taken, SENT, "200 OK", timezone.now(), 0.1)], "default")

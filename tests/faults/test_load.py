@@ -75,7 +75,7 @@ def test_receivers_that_recover_all_at_once_are_not_run_over(settings: Any) -> N
         crowd = Crowd()
         for number, one in enumerate(receivers):
             one.answers = lambda _, name=str(number): crowd.receive(name) or Answer()
-        transitions.hasten("default")
+        transitions.retry_now("default")
         with working():
             assert eventually(lambda: not Callback.objects.exclude(status="sent").exists())
     assert max(count for name, count in crowd.most.items() if name != "all") <= 5

@@ -38,7 +38,7 @@ def ended(using: str, *subscribers: str, outcome: str = transitions.SENT, days: 
         transitions.Result(claimed=claimed, outcome=outcome, details="", started_at=timezone.now(), duration=0.01)
         for claimed in transitions.claim(dict.fromkeys(subscribers, 10), using, ids)
     ]
-    transitions.settle(results, using)
+    transitions.record_results(results, using)
     rows = Callback.objects.using(using).filter(pk__in=ids)
     then = timezone.now() - timedelta(days=days)
     rows.update(created_at=then, updated_at=then)

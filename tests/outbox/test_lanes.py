@@ -40,10 +40,10 @@ def ids(claimed: list[Claimed]) -> list[int]:
     return [one.id for one in claimed]
 
 
-def settle(using: str, claimed: list[Claimed], outcome: str = SENT) -> None:
+def record(using: str, claimed: list[Claimed], outcome: str = SENT) -> None:
     now = timezone.now()
     results = [Result(claimed=one, outcome=outcome, details="", started_at=now, duration=0) for one in claimed]
-    transitions.settle(results, using)
+    transitions.record_results(results, using)
 
 
 def test_only_the_oldest_of_each_object_is_told_at_a_time(using: str) -> None:
@@ -51,10 +51,10 @@ def test_only_the_oldest_of_each_object_is_told_at_a_time(using: str) -> None:
     first = claim(using)
     assert ids(first) == [one, other]
     assert claim(using) == []
-    settle(using, first)
+    record(using, first)
     second = claim(using)
     assert ids(second) == [two]
-    settle(using, second)
+    record(using, second)
     assert ids(claim(using)) == [three]
 
 
@@ -65,13 +65,13 @@ def test_events_without_an_object_are_in_no_order(using: str) -> None:
 
 def test_the_next_waits_while_the_one_before_it_is_to_be_tried_again(using: str) -> None:
     one, two = happens(using, "1", "1")
-    settle(using, claim(using), RETRY)
+    record(using, claim(using), RETRY)
     assert claim(using) == []
     assert not dialect_for(using).due_subscribers("", 10), "and nobody is asked about it in vain"
-    transitions.hasten(using, ids=[one])
+    transitions.retry_now(using, ids=[one])
     again = claim(using)
     assert ids(again) == [one]
-    settle(using, again)
+    record(using, again)
     assert ids(claim(using)) == [two]
 
 
@@ -79,7 +79,7 @@ def test_one_that_is_given_up_lets_the_next_go(using: str) -> None:
     _, two = happens(using, "1", "1")
     claimed = claim(using)
     assert claim(using) == []
-    settle(using, claimed, GIVE_UP)
+    record(using, claimed, GIVE_UP)
     assert ids(claim(using)) == [two]
 
 
@@ -103,14 +103,14 @@ def test_what_is_rescued_is_first_again(using: str) -> None:
 
 def test_one_that_is_sent_again_waits_for_what_is_being_sent_and_goes_before_the_rest(using: str) -> None:
     one, two, three = happens(using, "1", "1", "1")
-    settle(using, claim(using))
+    record(using, claim(using))
     second = claim(using)
     transitions.resend([one], using)
     assert claim(using) == [], "two of an object would be on their way"
-    settle(using, second)
+    record(using, second)
     again = claim(using)
     assert ids(again) == [one]
-    settle(using, again)
+    record(using, again)
     assert ids(claim(using)) == [three]
     assert ids(second) == [two]
 

@@ -36,9 +36,11 @@ def happens(using: str, object_id: str) -> None:
     write([(Event(resource="example.vehicle", action="updated", object_id=object_id), [HOOK])], using)
 
 
-def settle(using: str, claimed: Claimed, outcome: str) -> None:
+def record(using: str, claimed: Claimed, outcome: str) -> None:
     now = timezone.now()
-    transitions.settle([Result(claimed=claimed, outcome=outcome, details="", started_at=now, duration=0)], using)
+    transitions.record_results(
+        [Result(claimed=claimed, outcome=outcome, details="", started_at=now, duration=0)], using
+    )
 
 
 class Lanes(RuleBasedStateMachine):
@@ -79,10 +81,10 @@ class Lanes(RuleBasedStateMachine):
 
     @precondition(lambda self: self.hands)
     @rule(index=st.integers(0, MANY), outcome=st.sampled_from((SENT, RETRY, GIVE_UP, CANCEL)))
-    def settle(self, index: int, outcome: str) -> None:
+    def record(self, index: int, outcome: str) -> None:
         claimed = self.hands.pop(index % len(self.hands))
         held = Callback.objects.using(self.using).filter(pk=claimed.id, claim_token=claimed.token).exists()
-        settle(self.using, claimed, outcome)
+        record(self.using, claimed, outcome)
         if held and outcome == RETRY and claimed.attempts < 2:
             self.later.add(claimed.id)
         elif held:  # whoever is first now is due, also if it had failed before
@@ -150,7 +152,7 @@ class Floor:
             self.in_flight.discard(one.lane)
             if outcome in (SENT, GIVE_UP):
                 self.ended[one.lane].append(one.id)
-        settle(self.using, one, outcome)
+        record(self.using, one, outcome)
 
 
 def test_two_workers_at_once_never_have_two_of_one_object(using: str, settings: Any) -> None:

@@ -125,6 +125,6 @@ def test_a_worker_that_comes_late_to_a_deleted_callback_goes_on_with_the_others(
         transitions.Result(claimed=one, outcome=SENT, details="", started_at=timezone.now(), duration=0.01)
         for one in claimed
     ]
-    transitions.settle(results, using)
+    transitions.record_results(results, using)
     assert Callback.objects.using(using).get().status == "sent"
     assert Attempt.objects.using(using).count() == 1

@@ -59,7 +59,7 @@ class Expected:
 
 
 class Interleavings(RuleBasedStateMachine):
-    """Ada and Ben claim, settle, renew and lose callbacks; others expire, cancel, hasten, resend and delete them."""
+    """Ada and Ben claim, record, renew and lose callbacks; others expire, cancel, retry now, resend and delete them."""
 
     using = "default"
 
@@ -109,26 +109,26 @@ class Interleavings(RuleBasedStateMachine):
 
     @precondition(lambda self: any(self.hands.values()))
     @rule(index=indices, outcome=outcomes)
-    def settle(self, index: int, outcome: str) -> None:
+    def record(self, index: int, outcome: str) -> None:
         claimed = self.let_go(index)
-        transitions.settle([self.result(claimed, outcome)], self.using)
-        self.is_settled(claimed, outcome)
+        transitions.record_results([self.result(claimed, outcome)], self.using)
+        self.is_recorded(claimed, outcome)
 
     @precondition(lambda self: any(self.hands.values()))
     @rule(worker=workers, outcomes=st.lists(outcomes, min_size=1, max_size=3))
-    def settle_all(self, worker: str, outcomes: list[str]) -> None:
+    def record_all(self, worker: str, outcomes: list[str]) -> None:
         """In one batch: what it has lost, and claimed anew, as well."""
         hand, self.hands[worker] = self.hands[worker], []
-        settled = [(claimed, outcomes[number % len(outcomes)]) for number, claimed in enumerate(hand)]
-        transitions.settle([self.result(*one) for one in settled], self.using)
-        for claimed, outcome in settled:
-            self.is_settled(claimed, outcome)
+        recorded = [(claimed, outcomes[number % len(outcomes)]) for number, claimed in enumerate(hand)]
+        transitions.record_results([self.result(*one) for one in recorded], self.using)
+        for claimed, outcome in recorded:
+            self.is_recorded(claimed, outcome)
 
     @staticmethod
     def result(claimed: Claimed, outcome: str) -> Result:
         return Result(claimed=claimed, outcome=outcome, details="", started_at=timezone.now(), duration=0)
 
-    def is_settled(self, claimed: Claimed, outcome: str) -> None:
+    def is_recorded(self, claimed: Claimed, outcome: str) -> None:
         if (callback := self.expected.get(claimed.id)) is None:
             return
         callback.logged += 1
@@ -185,10 +185,10 @@ class Interleavings(RuleBasedStateMachine):
 
     @precondition(lambda self: self.any(lambda one: one.status == "waiting" and not one.due))
     @rule(name=st.one_of(st.just(""), subscribers))
-    def hasten(self, name: str) -> None:
+    def retry_now(self, name: str) -> None:
         later = [one for one in self.expected.values() if one.status == "waiting" and not one.due]
         later = [one for one in later if name in ("", one.subscriber)]
-        assert transitions.hasten(self.using, subscriber=name) == len(later)
+        assert transitions.retry_now(self.using, subscriber=name) == len(later)
         for one in later:
             one.due = True
 

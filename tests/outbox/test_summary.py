@@ -32,15 +32,15 @@ def test_states_and_subscribers_of_callbacks_are_found_by_id(using: str) -> None
     assert subscribers_of([one.pk, two.pk, three.pk], using) == ["hook:1", "hook:2"]
 
 
-def test_what_waits_is_hastened_and_nothing_else(using: str) -> None:
+def test_what_waits_is_due_now_and_nothing_else(using: str) -> None:
     later = timezone.now() + timedelta(hours=1)
     waits, other = promise(using, "hook:1", "hook:2", due_at=later, attempts=4)
     (ended,) = promise(using, "hook:1", due_at=later, status="error")
-    assert transitions.hasten(using, subscriber="hook:1") == 1
-    assert transitions.hasten(using, ids=[waits.pk, ended.pk]) == 0, "it is due already"
+    assert transitions.retry_now(using, subscriber="hook:1") == 1
+    assert transitions.retry_now(using, ids=[waits.pk, ended.pk]) == 0, "it is due already"
     (claimed,) = transitions.claim({"hook:1": 5, "hook:2": 5}, using)
     assert (claimed.id, claimed.attempts) == (waits.pk, 5), "its attempts still count"
-    assert transitions.hasten(using) == 1
+    assert transitions.retry_now(using) == 1
     assert [one.id for one in transitions.claim({"hook:2": 5}, using)] == [other.pk]
     assert Callback.objects.using(using).get(pk=ended.pk).due_at == later
 

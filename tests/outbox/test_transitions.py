@@ -71,7 +71,7 @@ def test_the_oldest_due_is_taken_first_and_what_is_not_due_waits(using: str) -> 
 def test_sent_is_the_end_of_it(using: str) -> None:
     promise(using, "hook:1")
     (claimed,) = claim_all(using, "hook:1")
-    transitions.settle([result(claimed, status_code=200, response="ok")], using)
+    transitions.record_results([result(claimed, status_code=200, response="ok")], using)
     callback = only(using)
     assert (callback.status, callback.status_details, callback.claim_token) == ("sent", "200 OK", None)
     attempt = Attempt.objects.using(using).get()
@@ -81,7 +81,7 @@ def test_sent_is_the_end_of_it(using: str) -> None:
 def test_a_failure_waits_for_its_next_attempt(using: str) -> None:
     promise(using, "hook:1")
     (claimed,) = claim_all(using, "hook:1")
-    transitions.settle([result(claimed, RETRY, "503 Service Unavailable", retry_after=600)], using)
+    transitions.record_results([result(claimed, RETRY, "503 Service Unavailable", retry_after=600)], using)
     callback = only(using)
     assert callback.status == "waiting"
     assert timedelta(seconds=590) < callback.due_at - timezone.now() < timedelta(seconds=610)
@@ -92,7 +92,7 @@ def test_a_failure_waits_for_its_next_attempt(using: str) -> None:
 def test_giving_up_and_cancelling_are_final(using: str, outcome: str, status: str) -> None:
     promise(using, "hook:1")
     (claimed,) = claim_all(using, "hook:1")
-    transitions.settle([result(claimed, outcome, "x" * 1000)], using)
+    transitions.record_results([result(claimed, outcome, "x" * 1000)], using)
     callback = only(using)
     assert (callback.status, len(callback.status_details)) == (status, 500)
 
@@ -101,16 +101,16 @@ def expire(using: str) -> None:
     Callback.objects.using(using).update(lease_until=timezone.now() - timedelta(seconds=1))
 
 
-def test_a_dead_worker_s_callbacks_are_rescued_and_it_cannot_settle_them_any_more(using: str) -> None:
+def test_a_dead_worker_s_callbacks_are_rescued_and_it_cannot_record_them_any_more(using: str) -> None:
     promise(using, "hook:1")
     (lost,) = claim_all(using, "hook:1")
     expire(using)
     assert transitions.rescue(using) == 1
     (taken,) = claim_all(using, "hook:1")
     assert taken.id == lost.id
-    transitions.settle([result(lost, GIVE_UP, "too late")], using)
+    transitions.record_results([result(lost, GIVE_UP, "too late")], using)
     assert only(using).status == "sending"
-    transitions.settle([result(taken)], using)
+    transitions.record_results([result(taken)], using)
     assert only(using).status == "sent"
 
 
@@ -137,12 +137,12 @@ def test_a_callback_that_kills_every_worker_is_given_up(using: str, settings) ->
 def test_what_was_cancelled_can_be_sent_again(using: str) -> None:
     promise(using, "hook:1", "hook:2")
     (cancelled,) = claim_all(using, "hook:1")
-    transitions.settle([result(cancelled, outcome=CANCEL)], using)
+    transitions.record_results([result(cancelled, outcome=CANCEL)], using)
     (claimed,) = claim_all(using, "hook:2")
     ids = list(Callback.objects.using(using).values_list("pk", flat=True))
     assert transitions.resend(ids, using) == 1, "what is being sent is left alone"
     assert [one.subscriber for one in claim_all(using, "hook:1", "hook:2")] == ["hook:1"]
-    transitions.settle([result(claimed)], using)
+    transitions.record_results([result(claimed)], using)
 
 
 def test_subscribers_are_found_in_turns_however_many_wait(using: str) -> None:
@@ -201,7 +201,7 @@ def test_whatever_a_receiver_or_an_exception_says_can_be_stored(using: str) -> N
     promise(using, "hook:1")
     (claimed,) = claim_all(using, "hook:1")
     strange = "a\x00b\ud800c"
-    transitions.settle([result(claimed, GIVE_UP, strange, error=strange, response=strange)], using)
+    transitions.record_results([result(claimed, GIVE_UP, strange, error=strange, response=strange)], using)
     assert only(using).status_details == "a\N{REPLACEMENT CHARACTER}b?c"
 
 
@@ -209,7 +209,7 @@ def test_an_attempt_that_the_database_refuses_holds_up_no_other(using: str, capl
     for _ in range(3):
         promise(using, "hook:1")
     one, two, three = claim_all(using, "hook:1")
-    transitions.settle([result(one), result(two, status_code=-1), result(three)], using)
+    transitions.record_results([result(one), result(two, status_code=-1), result(three)], using)
     assert set(Callback.objects.using(using).values_list("status", flat=True)) == {"sent"}
     assert set(Attempt.objects.using(using).values_list("callback_id", flat=True)) == {one.id, three.id}
     assert f"attempt at callback {two.id} cannot be written down" in caplog.text
@@ -220,7 +220,7 @@ def test_an_attempt_at_a_callback_that_was_deleted_holds_up_no_other(using: str)
         promise(using, "hook:1")
     gone, there = claim_all(using, "hook:1")
     Callback.objects.using(using).filter(pk=gone.id).delete()
-    transitions.settle([result(gone), result(there)], using)
+    transitions.record_results([result(gone), result(there)], using)
     assert only(using).status == "sent"
     assert Attempt.objects.using(using).get().callback_id == there.id
 
@@ -244,7 +244,7 @@ def test_a_connection_that_dies_while_attempts_are_written_is_an_error_of_the_da
     monkeypatch.setattr(dialect, "finish", finish_and_be_cut_off)
     try:
         with pytest.raises(DatabaseError):
-            transitions.settle([result(claimed[0])], using)
+            transitions.record_results([result(claimed[0])], using)
     finally:
         other.close()
     assert only(using).status == "sending", "all of it or nothing"

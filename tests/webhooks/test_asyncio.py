@@ -30,7 +30,7 @@ def by_asyncio(settings: Any) -> None:
     settings.HOOK_COLLECTION_DELIVERER = "heliostat.webhooks.deliverers.deliver_hooks_using_asyncio"
 
 
-def wait_until_settled(using: str = "default") -> list[str]:
+def wait_until_sent(using: str = "default") -> list[str]:
     states: list[str] = []
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
@@ -47,7 +47,7 @@ def test_the_change_returns_before_a_slow_receiver_has_answered(receiver: Receiv
     Vehicle.objects.create(name="55")
     receiver.wait_for(1, timeout=30)
     assert Callback.objects.get().status == "sending"
-    assert wait_until_settled() == ["sent"]
+    assert wait_until_sent() == ["sent"]
 
 
 @on_all_databases
@@ -65,7 +65,7 @@ def test_what_many_threads_commit_is_told_once_each(using: str, receiver: Receiv
     for thread in threads:
         thread.join(30)
     receiver.wait_for(20, timeout=30)
-    assert wait_until_settled(using) == ["sent"] * 20
+    assert wait_until_sent(using) == ["sent"] * 20
     assert {delivery.times_seen for delivery in receiver.deliveries} == {1}
 
 
@@ -79,7 +79,7 @@ def test_it_may_be_used_from_a_running_loop(receiver: Receiver) -> None:
     thread.start()
     thread.join(30)
     receiver.wait_for(1, timeout=30)
-    assert wait_until_settled() == ["sent"]
+    assert wait_until_sent() == ["sent"]
 
 
 def test_what_a_process_had_not_begun_when_it_ended_is_left_to_a_worker(receiver: Receiver) -> None:
@@ -102,5 +102,5 @@ def test_what_a_process_had_not_begun_when_it_ended_is_left_to_a_worker(receiver
     assert (done.returncode, done.stderr) == (0, "")
     assert Callback.objects.filter(status="sending").count() == 0, "what was begun is finished"
     drain_outbox()
-    assert wait_until_settled() == ["sent"] * 10
+    assert wait_until_sent() == ["sent"] * 10
     assert {delivery.times_seen for delivery in receiver.deliveries} == {1}

@@ -102,7 +102,7 @@ def test_what_is_sent_again_tried_now_or_resumed_goes_to_celery_like_what_just_h
         wait_until_all_are_sent()
         later = timezone.now() + timedelta(hours=1)
         Callback.objects.update(status="waiting", due_at=later)
-        transitions.hasten("default", ids=[callback.pk])
+        transitions.retry_now("default", ids=[callback.pk])
         receiver.wait_for(3, timeout=20)
         wait_until_all_are_sent()
         care.pause(hook)

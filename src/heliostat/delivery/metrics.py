@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from heliostat.conf import conf
 from heliostat.delivery.status import worker_status
-from heliostat.delivery.tally import BUCKETS, OTHERS, Tally
+from heliostat.delivery.worker_metrics import BUCKETS, OTHERS, WorkerMetrics
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.backlog import backlog
 from heliostat.outbox.transitions import CANCEL, GIVE_UP, RETRY, SENT
@@ -70,17 +70,17 @@ def _of_outbox(using: str) -> Iterator[Any]:
 def _of_worker(worker: Worker) -> Iterator[Any]:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
-    tally = worker.tally or Tally()
+    metrics = worker.metrics or WorkerMetrics()
     yield GaugeMetricFamily("heliostat_worker_up", "Whether this worker is well.", value=worker.problem() is None)
     yield GaugeMetricFamily("heliostat_worker_in_flight", "Callbacks in this worker's hands.", value=worker.in_flight)
-    yield CounterMetricFamily("heliostat_worker_claims", "Claims that this worker made.", value=tally.claims)
-    yield CounterMetricFamily("heliostat_worker_claimed", "Callbacks that it claimed.", value=tally.claimed)
+    yield CounterMetricFamily("heliostat_worker_claims", "Claims that this worker made.", value=metrics.claims)
+    yield CounterMetricFamily("heliostat_worker_claimed", "Callbacks that it claimed.", value=metrics.claimed)
     attempts = CounterMetricFamily("heliostat_attempts", "Attempts by outcome.", labels=["subscriber", "outcome"])
-    for (subscriber, outcome), count in sorted(tally.attempts.copy().items()):
+    for (subscriber, outcome), count in sorted(metrics.attempts.copy().items()):
         attempts.add_metric([subscriber, WORDS[outcome]], count)
     yield attempts
     durations = HistogramMetricFamily("heliostat_attempt_duration_seconds", "How long attempts took.")
-    durations.add_metric([], _cumulative(tally.durations), tally.seconds)
+    durations.add_metric([], _cumulative(metrics.durations), metrics.seconds)
     yield durations
 
 

@@ -39,7 +39,7 @@ class Waiting:
 
     def send(self) -> Counter[str]:
         """Counts what came of it, in words."""
-        transitions.hasten(self._using, subscriber=self._subscriber)
+        transitions.retry_now(self._using, subscriber=self._subscriber)
         breakers.half_open(self._using, self._subscribers)
         told: Counter[str] = Counter()
         for outcome, count in self.worker.drain().items():
@@ -63,13 +63,13 @@ class Mentioned:
         """Counts what came of it, in words. The rows say so, for a running worker may have been quicker than we."""
         with left_to_worker():  # which is ours
             resending.resend(self._ids, self._using)
-            transitions.hasten(self._using, ids=self._ids)
+            transitions.retry_now(self._using, ids=self._ids)
         breakers.half_open(self._using, subscribers_of(self._ids, self._using))
         self.worker.drain()
-        states = self._settled()
+        states = self._final_states()
         return Counter(WORDS[states.get(id_)] for id_ in self._ids)
 
-    def _settled(self) -> dict[int, str]:
+    def _final_states(self) -> dict[int, str]:
         deadline = time.monotonic() + conf.request_timeout
         states = by_status(self._ids, self._using)
         while Status.SENDING in states.values() and time.monotonic() < deadline:

@@ -14,12 +14,12 @@ from django.db import Error as DatabaseError
 from django.db import connections
 
 from heliostat.conf import conf
-from heliostat.delivery import journal, kinds
+from heliostat.delivery import attempt_log, kinds
 from heliostat.delivery.heartbeat import Heartbeat
 from heliostat.delivery.kinds import Job, Transport, kind_of
 from heliostat.delivery.pools import release_pooled
-from heliostat.delivery.tally import Tally
 from heliostat.delivery.throttle import Throttle
+from heliostat.delivery.worker_metrics import WorkerMetrics
 from heliostat.events.databases import home
 from heliostat.outbox import transitions
 from heliostat.outbox.dialect import Claimed, dialect_for
@@ -69,11 +69,11 @@ class Worker:
         self._draining = False
         self._wanted = self._is_idle = True
         self._freed = 0
-        self._claimed_at = self._settled_at = self._matched_at = self._upkeep_at = 0.0
+        self._claimed_at = self._recorded_at = self._matched_at = self._upkeep_at = 0.0
         self._heartbeat = Heartbeat(using, health_file)
         self._well_at: float | None = None
         self._trouble = ""
-        self.tally: Tally | None = None
+        self.metrics: WorkerMetrics | None = None
         self._throttle = Throttle(using)
 
     def run(self) -> None:
@@ -130,7 +130,7 @@ class Worker:
         self._waker.close()
         for transport in set(self._transports.values()):
             transport.stop()
-        self._settle()
+        self._record()
         self._leave()
 
     def _leave(self) -> None:
@@ -164,8 +164,8 @@ class Worker:
         if self._waker.wait(nap):
             self._wanted = True
         now = time.monotonic()
-        if self._results and now >= self._settle_at():
-            self._settle()
+        if self._results and now >= self._record_at():
+            self._record()
         if now >= self._upkeep_at:
             self._upkeep(now)
         if now >= self._claim_at():
@@ -173,12 +173,12 @@ class Worker:
 
     def _nap(self) -> float:
         """Seconds until there is something to do without being woken."""
-        due = min(self._upkeep_at, self._claim_at(), self._settle_at() if self._results else self._upkeep_at)
+        due = min(self._upkeep_at, self._claim_at(), self._record_at() if self._results else self._upkeep_at)
         return max(0.0, due - time.monotonic())
 
-    def _settle_at(self) -> float:
+    def _record_at(self) -> float:
         arrived = len(self._results)
-        return 0.0 if arrived >= min(ENOUGH, len(self._in_flight)) else self._settled_at + WORK_PAUSE
+        return 0.0 if arrived >= min(ENOUGH, len(self._in_flight)) else self._recorded_at + WORK_PAUSE
 
     def _claim_at(self) -> float:
         if self._stopping:
@@ -196,8 +196,8 @@ class Worker:
         if claimed := self._take(self._free_slots()):
             self._hand_over(claimed)
             self._freed = 1  # there may be more
-            if self.tally:
-                self.tally.note_claim(len(claimed))
+            if self.metrics:
+                self.metrics.note_claim(len(claimed))
         if is_news:
             self._match(now)
         is_done = not (self._wanted or self._freed or self._in_flight)
@@ -247,20 +247,20 @@ class Worker:
         if self._is_idle or len(self._results) == ENOUGH:  # in between, the worker's thread sleeps on
             self._waker.wake()
 
-    def _settle(self) -> None:
+    def _record(self) -> None:
         results = [self._results[index] for index in range(len(self._results))]
-        transitions.settle(results, self.using)
-        self._settled_at = time.monotonic()
-        for result in results:  # only now: had the database failed, they would be settled again
+        transitions.record_results(results, self.using)
+        self._recorded_at = time.monotonic()
+        for result in results:  # only now: had the database failed, they would be recorded again
             self._results.popleft()
             self.told[result.outcome] += 1
             if self._in_flight.get(result.claimed.id) == result.claimed:  # else lost, and claimed here once more
                 del self._in_flight[result.claimed.id]
             self._load[result.claimed.subscriber] -= 1
             self._freed += 1
-        journal.log(results)
-        if self.tally:
-            self.tally.note(results)
+        attempt_log.write(results)
+        if self.metrics:
+            self.metrics.note(results)
         self._throttle.learn(results)
         for result in results:
             self._attempted(result)

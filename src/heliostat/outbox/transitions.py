@@ -1,10 +1,10 @@
 """All transitions of a callback's state, named by verbs.
 
-    waiting ──claim──▶ sending ──settle──▶ sent
-       ▲                  │ └────settle──▶ waiting (again, later) | error (given up) | cancelled
+    waiting ──claim──▶ sending ──record──▶ sent
+       ▲                  │ └────record──▶ waiting (again, later) | error (given up) | cancelled
        └────rescue────────┘   the lease ran out: its worker is taken for dead
     error | cancelled | sent ──resend──▶ waiting
-    waiting ──hasten──▶ waiting (due now)
+    waiting ──retry now──▶ waiting (due now)
 
 A claim carries a lease and a token, and every later change of the row by the worker checks the token: whoever lost
 the callback to another worker changes nothing.
@@ -70,28 +70,28 @@ def claim(slots: Mapping[str, int], using: str, among: Sequence[int] = ()) -> li
     return dialect.claim_among(among, slots, token, lease) if among else dialect.claim(slots, token, lease)
 
 
-def settle(results: Sequence[Result], using: str) -> None:
-    """Write down how attempts went, and move their callbacks on. One short transaction for the lot."""
+def record_results(results: Sequence[Result], using: str) -> None:
+    """Record the results of attempts, and move their callbacks on. One short transaction for all."""
     if not results:
         return
     try:
-        _settle(results, using)
+        _record(results, using)
     except REFUSED:  # one of them, and only alone does it say which
         for result in results:
-            _settle_alone(result, using)
+            _record_alone(result, using)
 
 
-def _settle_alone(result: Result, using: str) -> None:
-    """What cannot be written down holds up nothing else: the callback moves on, its attempt is in the log alone."""
+def _record_alone(result: Result, using: str) -> None:
+    """Record one result. If it cannot be recorded in full, the callback moves on, and only the log has the attempt."""
     try:
-        _settle([result], using)
+        _record([result], using)
     except REFUSED as error:
         if Callback.objects.using(using).filter(pk=result.claimed.id).exists():  # else it was deleted in between
             logger.error("attempt at callback %d cannot be written down: %s", result.claimed.id, str(error).strip())
-            _settle([result], using, in_full=False)
+            _record([result], using, in_full=False)
 
 
-def _settle(results: Sequence[Result], using: str, *, in_full: bool = True) -> None:
+def _record(results: Sequence[Result], using: str, *, in_full: bool = True) -> None:
     dialect = dialect_for(using)
     sent: dict[tuple[int, str], list[int]] = defaultdict(list)
     with transaction.atomic(using=using), connections[using].cursor() as cursor:
@@ -99,7 +99,7 @@ def _settle(results: Sequence[Result], using: str, *, in_full: bool = True) -> N
             if result.outcome == SENT:
                 sent[result.claimed.token, result.details].append(result.claimed.id)
             else:
-                _settle_failed(result, dialect, cursor)
+                _record_failed(result, dialect, cursor)
         for (token, details), ids in sent.items():
             dialect.finish(cursor, ids, token, Status.SENT, details)
         if in_full:
@@ -108,7 +108,7 @@ def _settle(results: Sequence[Result], using: str, *, in_full: bool = True) -> N
         let_next_go(dialect, cursor, in_lanes)
 
 
-def _settle_failed(result: Result, dialect: Dialect, cursor: Any) -> None:
+def _record_failed(result: Result, dialect: Dialect, cursor: Any) -> None:
     id_, token, details = result.claimed.id, result.claimed.token, _storable(result.details)[:500]
     if comes_to(result) == RETRY:
         wait = wait_before_next(result.claimed.attempts, result.retry_after)
@@ -177,10 +177,10 @@ def rescue(using: str) -> int:
     return len(lost)
 
 
-def hasten(using: str, *, subscriber: str = "", ids: Sequence[int] | None = None) -> int:
-    """What waits for its next attempt is due now: all of it, or a subscriber's, or these. Its attempts still count.
+def retry_now(using: str, *, subscriber: str = "", ids: Sequence[int] | None = None) -> int:
+    """Make callbacks due that wait for their next attempt: all, or a subscriber's, or these. Attempts still count.
 
-    It is due since it was made, so that no two clocks need agree, and what is oldest is first.
+    They are due since they were made, so that no two clocks need agree, and the oldest is first. Return their number.
     """
     later = Callback.objects.using(using).filter(status=Status.WAITING, due_at__gt=F("created_at"))
     if subscriber:
@@ -199,7 +199,7 @@ def resend(ids: Iterable[int], using: str, only: Sequence[Status] = ENDED) -> in
 
     One whose body could not be rendered stays what it is (see `outbox.rendering_again`).
 
-    One transaction; `outbox.resending` makes batches of many. They are due since they were made, as in `hasten`.
+    One transaction; `outbox.resending` makes batches of many. They are due since they were made, as in `retry_now`.
     """
     keys = list(ids)
     ended = Callback.objects.using(using).filter(pk__in=keys, status__in=only, render_error="")

@@ -86,7 +86,7 @@ class CallbackAdmin(LogAdmin):
         if callback is None:
             raise Http404
         if callback.status == Status.WAITING:
-            transitions.hasten(database_of(callback), ids=[pk])
+            transitions.retry_now(database_of(callback), ids=[pk])
             messages.success(request, "It is tried as soon as a worker is free.")
         else:
             _say_sent_again(request, resending.resend([pk], database_of(callback)))

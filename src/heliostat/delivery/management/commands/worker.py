@@ -15,8 +15,8 @@ from heliostat.conf import conf
 from heliostat.delivery.health import HealthServer
 from heliostat.delivery.management.outbox_command import OutboxCommand
 from heliostat.delivery.stopping import stopped_by_signals
-from heliostat.delivery.tally import Tally
 from heliostat.delivery.worker import Worker
+from heliostat.delivery.worker_metrics import WorkerMetrics
 from heliostat.logs import log_as_json
 
 
@@ -92,7 +92,7 @@ examples:
 
 
 def _health_server(worker: Worker, host: str, port: int) -> HealthServer:
-    worker.tally = Tally()
+    worker.metrics = WorkerMetrics()
     try:
         return HealthServer(worker, host, port)
     except OSError as error:

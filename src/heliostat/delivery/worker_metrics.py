@@ -1,4 +1,4 @@
-"""What a worker has done since it began, counted for whoever watches it."""
+"""Count what a worker does, for its metrics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 OTHERS = "others"
 
 
-class Tally:
+class WorkerMetrics:
     """Attempts by subscriber and outcome, and how long they took. Written by one thread, read by any."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Tally:
             self.seconds += result.duration
 
     def _label(self, subscriber: str) -> str:
-        """The first so many have a name each: a label without bound would burden whoever stores the figures."""
+        """Return its name for the first so many subscribers: labels without bound would burden the metrics server."""
         if subscriber in self._known or len(self._known) < conf.metrics_subscribers:
             self._known.add(subscriber)
             return subscriber

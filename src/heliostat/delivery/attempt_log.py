@@ -1,4 +1,4 @@
-"""A line in the log for each attempt: what came of it, never what was sent."""
+"""A log line for each attempt: its outcome, never what was sent."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ LEVELS = {SENT: logging.INFO, CANCEL: logging.INFO, RETRY: logging.WARNING, GIVE
 WORDS = {SENT: "sent", CANCEL: "cancelled", RETRY: "failed, to be tried again", GIVE_UP: "given up"}
 
 
-def log(results: Sequence[Result]) -> None:
-    """Costs next to nothing for what nobody wants to read."""
+def write(results: Sequence[Result]) -> None:
+    """Log the attempts whose level is enabled; the others cost next to nothing."""
     is_loud = logger.isEnabledFor(logging.INFO)
     for result in results:
         if (is_loud or result.outcome != SENT) and logger.isEnabledFor(LEVELS[outcome := comes_to(result)]):
@@ -24,12 +24,12 @@ def log(results: Sequence[Result]) -> None:
 
 
 def _log(result: Result, outcome: str) -> None:
-    told = result.claimed.subscriber, WORDS[outcome], result.details
-    logger.log(LEVELS[outcome], "%s %s: %s", *told, extra=_facts(result, outcome))
+    words = result.claimed.subscriber, WORDS[outcome], result.details
+    logger.log(LEVELS[outcome], "%s %s: %s", *words, extra=_facts(result, outcome))
 
 
 def _facts(result: Result, outcome: str) -> dict[str, Any]:
-    """What a log can be searched for."""
+    """Return the fields by which logs are searched."""
     claimed = result.claimed
     return {
         "event_id": str(UUID(claimed.event_hex)),
