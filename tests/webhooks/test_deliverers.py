@@ -69,7 +69,7 @@ def test_inline_what_waited_while_its_hook_was_paused_is_told_when_it_is_resumed
 def test_more_than_a_person_can_wait_for_is_left_to_the_worker(receiver: Receiver, monkeypatch: Any) -> None:
     hook_to(receiver)
     vehicles(3)
-    monkeypatch.setattr("heliostat.outbox.handover.AT_ONCE", 2)
+    monkeypatch.setattr("heliostat.outbox.dispatch.AT_ONCE", 2)
     assert resend(Callback.objects.values_list("pk", flat=True)) == 3
     assert states() == ["waiting"] * 3
 

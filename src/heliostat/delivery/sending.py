@@ -10,7 +10,7 @@ from heliostat.conf import conf
 from heliostat.delivery.send_now import OneShotWorker
 from heliostat.delivery.worker import Worker
 from heliostat.outbox import breakers, resending, transitions
-from heliostat.outbox.handover import left_to_worker
+from heliostat.outbox.dispatch import left_to_worker
 from heliostat.outbox.models import Status
 from heliostat.outbox.summary import by_status, by_subscriber, subscribers_of
 from heliostat.outbox.transitions import CANCEL, GIVE_UP, RETRY, SENT

@@ -23,7 +23,7 @@ from heliostat.delivery.worker_metrics import WorkerMetrics
 from heliostat.events.databases import home
 from heliostat.outbox import transitions
 from heliostat.outbox.dialect import Claimed, dialect_for
-from heliostat.outbox.handover import left_to_worker
+from heliostat.outbox.dispatch import left_to_worker
 from heliostat.outbox.kinds import name_of_kind
 from heliostat.outbox.models import message_id
 from heliostat.outbox.outside import match_events

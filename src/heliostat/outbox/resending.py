@@ -13,9 +13,9 @@ from datetime import datetime
 from django.db.models import QuerySet
 
 from heliostat.events.databases import home
-from heliostat.outbox import handover, transitions
+from heliostat.outbox import dispatch, transitions
+from heliostat.outbox.dispatch import left_to_worker
 from heliostat.outbox.finding import in_state
-from heliostat.outbox.handover import left_to_worker
 from heliostat.outbox.models import Callback, Status
 from heliostat.outbox.rendering_again import render_again
 from heliostat.outbox.transitions import ENDED
@@ -45,7 +45,7 @@ def resend(
     using = using or home()
     keys, states = sorted(set(ids)), tuple(only)
     count = 0
-    with left_to_worker() if len(keys) > handover.AT_ONCE else nullcontext():
+    with left_to_worker() if len(keys) > dispatch.AT_ONCE else nullcontext():
         for start in range(0, len(keys), BATCH):
             render_again(keys[start : start + BATCH], using, states)
             count += transitions.resend(keys[start : start + BATCH], using, states)

@@ -24,7 +24,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from heliostat.conf import conf
-from heliostat.outbox import handover
+from heliostat.outbox import dispatch
 from heliostat.outbox.dialect import Claimed, Dialect, dialect_for
 from heliostat.outbox.dialect.lanes import let_next_go
 from heliostat.outbox.models import Callback, Status
@@ -190,7 +190,7 @@ def retry_now(using: str, *, subscriber: str = "", ids: Sequence[int] | None = N
     with transaction.atomic(using=using):
         count = later.update(due_at=F("created_at"))
         wake_after_commit(using)
-        handover.again_after_commit(ids or (), using)
+        dispatch.dispatch_again_after_commit(ids or (), using)
     return count
 
 
@@ -207,5 +207,5 @@ def resend(ids: Iterable[int], using: str, only: Sequence[Status] = ENDED) -> in
     with transaction.atomic(using=using):
         count = ended.update(**again, updated_at=timezone.now())
         wake_after_commit(using)
-        handover.again_after_commit(keys, using)
+        dispatch.dispatch_again_after_commit(keys, using)
     return count

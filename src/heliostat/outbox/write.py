@@ -16,7 +16,7 @@ from heliostat.events.event import Event
 from heliostat.events.matching import Subscription
 from heliostat.events.telling import Told
 from heliostat.events.transactions import one_transaction
-from heliostat.outbox import handover
+from heliostat.outbox import dispatch
 from heliostat.outbox.bodies import context_of
 from heliostat.outbox.databases import explained, has_outbox
 from heliostat.outbox.dialect import dialect_for
@@ -55,7 +55,7 @@ def write(told: Sequence[Told], using: str) -> None:
         with explained(using):
             dialect_for(using).promise(cursor, events, promises, failed)
         wake_after_commit(using, is_notified=True)
-        handover.after_commit(told, using)
+        dispatch.dispatch_after_commit(told, using)
 
 
 def _event_row(event: Event, body: str, using: str) -> Row:

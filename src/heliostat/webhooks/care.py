@@ -16,7 +16,7 @@ from heliostat.delivery.signing import new_secret
 from heliostat.events.databases import database_of
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
-from heliostat.outbox import breakers, handover
+from heliostat.outbox import breakers, dispatch
 from heliostat.outbox.dialect import moment
 from heliostat.outbox.finding import in_state
 from heliostat.outbox.models import Callback, Status
@@ -56,7 +56,7 @@ def resume(hook: Hook) -> None:
         _change(hook, paused=False)
         wake_after_commit(using)
         due = waiting.filter(due_at__lte=moment(using)).order_by("due_at").values_list("pk", flat=True)
-        handover.again_after_commit(list(due[: handover.AT_ONCE]), using)
+        dispatch.dispatch_again_after_commit(list(due[: dispatch.AT_ONCE]), using)
 
 
 def enable(hook: Hook) -> None:

@@ -85,7 +85,7 @@ class NoticeKind(PythonKind):
 
 
 def mail_owner(event: Event) -> None:
-    """Write to the owner, unless they are inactive. Raises where the mail cannot be handed over; it is tried again."""
+    """Write to the owner, unless they are inactive. Raises where the mail server refuses it; the worker retries."""
     assert event.object_id is not None
     hook = Hook.objects.using(hooks_database()).filter(pk=event.object_id).select_related("user").first()
     owner = hook.user if hook is not None else None

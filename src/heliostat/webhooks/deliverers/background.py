@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from django.db import close_old_connections
 
 from heliostat.delivery.send_now import send_now
-from heliostat.outbox.handover import AT_ONCE
+from heliostat.outbox.dispatch import AT_ONCE
 from heliostat.webhooks.deliverers.base import HooksDeliverer
 
 logger = logging.getLogger("heliostat.webhooks")

@@ -72,7 +72,7 @@ class HooksDeliverer:
             deliver(callback, using)
 
     def after_deliver(self, hooks: list[Hook]) -> None:
-        """Called after these hooks' callbacks were sent, or handed over."""
+        """Called after these hooks' callbacks were sent, or dispatched."""
 
     @classmethod
     def problem(cls) -> str:
