@@ -29,7 +29,7 @@ def prepare(*, heliostat: bool, own_hashers: bool) -> None:
             _add_heliostat(settings)
         original(*args, **kwargs)
         if heliostat:
-            _keep_available(apps)
+            _empty_after_tests(apps)
 
     django.setup = setup
 
@@ -57,13 +57,22 @@ def _disable_migrations(settings: Any) -> None:
         settings.MIGRATION_MODULES = {**modules, "heliostat_outbox": None, "heliostat_webhooks": None}
 
 
-def _keep_available(apps: Any) -> None:
-    """`TransactionTestCase.available_apps` hides the apps that it does not name: what a test leaves in the outbox
-    would then not be flushed."""
-    original = apps.set_available_apps
-    ours = [config.name for config in apps.get_app_configs() if config.name in (*NEEDED, *OURS)]
+def _empty_after_tests(apps: Any) -> None:
+    """`TransactionTestCase.available_apps` hides the apps that it does not name, Heliostat's too, so that what a test
+    leaves in the outbox would not be flushed."""
+    from django.db import connections, transaction
+    from django.test import TransactionTestCase
 
-    def set_available_apps(available: Any) -> None:
-        original([*available, *(name for name in ours if apps.is_installed(name) and name not in available)])
+    original = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
+    tables = [model._meta.db_table for model in reversed(apps.get_app_config("heliostat_outbox").models.values())]
 
-    apps.set_available_apps = set_available_apps
+    def teardown(self: Any) -> None:
+        for alias in self._databases_names(include_mirrors=False) if self.available_apps is not None else ():
+            there = connections[alias].introspection.table_names()
+            with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+                for table in tables:
+                    if table in there:
+                        cursor.execute(f"DELETE FROM {table}")  # noqa: S608  names of ours
+        original(self)
+
+    TransactionTestCase._fixture_teardown = teardown  # type: ignore[attr-defined]
