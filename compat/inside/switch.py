@@ -72,7 +72,7 @@ def _empty_after_tests(apps: Any) -> None:
             with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
                 for table in tables:
                     if table in there:
-                        cursor.execute(f"DELETE FROM {table}")  # noqa: S608  names of ours
+                        cursor.execute(f"DELETE FROM {table}")
         original(self)
 
     TransactionTestCase._fixture_teardown = teardown  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -149,7 +150,7 @@ def test_statements_of_heliostat_are_hidden_and_those_of_the_host_are_not(monkey
 
 def test_each_explanation_is_of_a_suite_that_there_is() -> None:
     explained = tomllib.loads(EXPLAINED.read_text(encoding="utf-8"))["explained"]
-    assert {entry["suite"] for entry in explained} <= {suite.name for suite in SUITES}
+    assert all(any(fnmatchcase(suite.name, entry["suite"]) for suite in SUITES) for entry in explained)
     assert compare(_run(a="passed", bc="passed"), _run(a="failed", bc="failed"), {"a": "why", "b*": "why"}).is_equal
 
 
