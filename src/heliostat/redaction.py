@@ -56,6 +56,7 @@ COMPOUND = re.compile(
 )
 CHUNK = re.compile(r"[^\W\d_]+")
 WORD = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[^\W\d_]")
+PAIR = 2  # items
 LONGEST_REMEMBERED = 100  # characters; names inside JSON may be of any length
 
 
@@ -123,15 +124,15 @@ class _Copy:
             if isinstance(target, dict):
                 target.update((name, self._begun(item)) for name, item in original if self._is_kept(name))
             else:
-                target.extend(self._begun(self._without_value(item)) for item in original)
+                target.extend(map(self._begun, map(self._without_value, original)))
         return copy
 
     def _without_value(self, item: Any) -> Any:
         """An item of a list; without the value where it is a pair of a secret name and its value, as of a header."""
-        if not isinstance(item, (list, tuple)) or len(item) != len(("name", "value")):
-            return item
-        name = item[0].decode("latin-1") if isinstance(item[0], bytes) else item[0]
-        return [item[0], None] if isinstance(name, str) and not self._is_kept(name) else item
+        if isinstance(item, (list, tuple)) and len(item) == PAIR and isinstance(item[0], (str, bytes)):
+            name = item[0].decode("latin-1") if isinstance(item[0], bytes) else item[0]
+            return item if self._is_kept(name) else [item[0], None]
+        return item
 
     def _is_kept(self, name: Any) -> bool:
         return self._whole or name in self._exposed or not is_secret_name(name)
