@@ -47,7 +47,7 @@ def token(using: str, settings: Any) -> Token:
 
 def everything(using: str) -> str:
     rows = EventRow.objects.using(using).values_list("object_id", "body", "context")
-    callbacks = Callback.objects.using(using).values_list("body", "lane", "status_details")
+    callbacks = Callback.objects.using(using).values_list("body", "ordering_key", "status_details")
     return str([*rows, *callbacks])
 
 

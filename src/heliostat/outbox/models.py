@@ -73,8 +73,10 @@ class Callback(models.Model):
     id = models.BigAutoField(primary_key=True)
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="callbacks")
     subscriber = models.CharField(max_length=255)
-    lane = models.CharField(  # noqa: DJ001  none means: in no order
-        max_length=255, null=True, help_text="Callbacks of a subscriber in one lane are told one after the other."
+    ordering_key = models.CharField(  # noqa: DJ001  none means: in no order
+        max_length=255,
+        null=True,
+        help_text="Callbacks of a subscriber with one ordering key are sent one after the other.",
     )
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.WAITING)
     status_details = models.CharField(max_length=500, blank=True, default="")
@@ -112,10 +114,10 @@ class Callback(models.Model):
                 name="heliostat_sending",
             ),
             PartialIndex(
-                fields=("subscriber", "lane", "status", "id"),
-                where=models.Q(lane__isnull=False, status__in=("waiting", "sending")),
-                otherwise=("lane", "subscriber", "status", "id"),
-                name="heliostat_lane",
+                fields=("subscriber", "ordering_key", "status", "id"),
+                where=models.Q(ordering_key__isnull=False, status__in=("waiting", "sending")),
+                otherwise=("ordering_key", "subscriber", "status", "id"),
+                name="heliostat_ordering",
             ),
             # The log of one subscriber, newest first.
             models.Index(fields=("subscriber", "id"), name="heliostat_of_subscriber"),

@@ -26,7 +26,7 @@ from django.utils import timezone
 from heliostat.conf import conf
 from heliostat.outbox import dispatch
 from heliostat.outbox.dialect import Claimed, Dialect, dialect_for
-from heliostat.outbox.dialect.lanes import let_next_go
+from heliostat.outbox.dialect.ordering import make_heads_due
 from heliostat.outbox.models import Callback, Status
 from heliostat.outbox.retry import wait_before_next
 from heliostat.outbox.waking import wake_after_commit
@@ -104,8 +104,10 @@ def _record(results: Sequence[Result], using: str, *, in_full: bool = True) -> N
             dialect.finish(cursor, ids, token, Status.SENT, details)
         if in_full:
             _log(results, dialect, cursor)
-        in_lanes = [one.claimed.id for one in results if one.claimed.lane is not None and comes_to(one) != RETRY]
-        let_next_go(dialect, cursor, in_lanes)
+        with_keys = [
+            one.claimed.id for one in results if one.claimed.ordering_key is not None and comes_to(one) != RETRY
+        ]
+        make_heads_due(dialect, cursor, with_keys)
 
 
 def _record_failed(result: Result, dialect: Dialect, cursor: Any) -> None:
@@ -172,7 +174,7 @@ def rescue(using: str) -> int:
         alive = [id_ for id_, attempts in lost if attempts < conf.max_attempts]
         details = "given up: its worker died at every attempt"
         dialect.take_back(cursor, spent, Status.ERROR, details)
-        let_next_go(dialect, cursor, spent)
+        make_heads_due(dialect, cursor, spent)
         dialect.take_back(cursor, alive, Status.WAITING, "its worker died; waiting for another")
     return len(lost)
 

@@ -6,6 +6,7 @@ for callbacks that cannot be rendered). Only a statement that fails here fails t
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from heliostat.outbox.bodies import context_of
 from heliostat.outbox.databases import explained, has_outbox
 from heliostat.outbox.dialect import dialect_for
 from heliostat.outbox.dialect.inserts import Row
-from heliostat.outbox.lanes import lane_of
+from heliostat.outbox.models import Callback
 from heliostat.outbox.models import Event as EventRow
 from heliostat.outbox.rendering import Errors, render, rendering
 from heliostat.outbox.waking import wake_after_commit
@@ -35,7 +36,8 @@ class Rows(NamedTuple):
     failed: list[Row]
 
 
-LONGEST_KEY = EventRow._meta.get_field("object_id").max_length
+LONGEST_KEY = EventRow._meta.get_field("object_id").max_length or 0
+LONGEST_ORDERING_KEY = Callback._meta.get_field("ordering_key").max_length or 0
 
 
 def write(told: Sequence[Told], using: str) -> None:
@@ -70,8 +72,8 @@ def promises_of(event: Event, subscriptions: Sequence[Subscription], using: str,
     body, rendered = render(event, subscriptions, fatal)
     rows = Rows(body, [], [])
     for one in rendered:
-        lane = lane_of(event) if one.subscription.ordered else None
-        row = (event_id, one.subscription.name, lane)
+        ordering_key = ordering_key_of(event) if one.subscription.ordered else None
+        row = (event_id, one.subscription.name, ordering_key)
         if one.problem is None:
             rows.promises.append((*row, one.body))
         else:
@@ -90,3 +92,11 @@ def _adapters(using: str) -> tuple[Any, Any]:
     operations, features = connections[using].ops, connections[using].features
     uuid = (lambda value: value) if features.has_native_uuid_field else (lambda value: value.hex)
     return uuid, operations.adapt_datetimefield_value
+
+
+def ordering_key_of(event: Event) -> str | None:
+    """Return the ordering key of the event's object; None where there is no object, and so no order."""
+    if event.object_id is None:
+        return None
+    key = f"{event.resource}:{event.object_id}"
+    return key if len(key) <= LONGEST_ORDERING_KEY else f"{event.resource}#{hashlib.sha256(key.encode()).hexdigest()}"

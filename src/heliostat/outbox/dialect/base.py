@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from django.db import connections, transaction
 from django.utils import timezone
 
-from heliostat.outbox.dialect import lanes
+from heliostat.outbox.dialect import ordering
 from heliostat.outbox.dialect.inserts import Row, chunks, insert_callbacks, insert_events, insert_failed
 from heliostat.outbox.models import Attempt, Callback, CircuitBreaker, Event
 
@@ -27,7 +27,7 @@ ATTEMPT_COLUMNS = (
 
 
 Due = list[tuple[int, str | None]]
-"""Ids and lanes of callbacks."""
+"""Ids and ordering keys of callbacks."""
 
 
 class Claimed(NamedTuple):
@@ -38,7 +38,7 @@ class Claimed(NamedTuple):
     attempts: int
     event_id: str
     body: str | None
-    lane: str | None
+    ordering_key: str | None
     token: int
 
     @property
@@ -61,9 +61,9 @@ class Dialect:
     by_id = ""
     has_notify = False
     callback = CALLBACK
-    first_in_lane = (  # of the lane `l`; "sending" is before "waiting" in the alphabet, and in the index
-        f"SELECT o.id FROM {CALLBACK} o WHERE o.subscriber = l.subscriber AND o.lane = l.lane "
-        "AND o.lane IS NOT NULL AND o.status IN ('waiting', 'sending') ORDER BY o.status, o.id LIMIT 1"
+    head_of_line = (  # with the ordering key of `l`; "sending" is before "waiting" in the alphabet, and in the index
+        f"SELECT o.id FROM {CALLBACK} o WHERE o.subscriber = l.subscriber AND o.ordering_key = l.ordering_key "
+        "AND o.ordering_key IS NOT NULL AND o.status IN ('waiting', 'sending') ORDER BY o.status, o.id LIMIT 1"
     )
 
     def __init__(self, using: str) -> None:
@@ -87,7 +87,7 @@ class Dialect:
     def promise(self, cursor: Any, events: Sequence[Row], promises: Sequence[Row], failed: Sequence[Row] = ()) -> None:
         """Write events and callbacks, rows in the order of EVENT_COLUMNS and PROMISE_COLUMNS, and notify.
 
-        `failed` are callbacks that cannot be rendered: rows of an event's id, a subscriber, a lane, the reason
+        `failed` are callbacks that cannot be rendered: rows of an event's id, a subscriber, an ordering key, the reason
         and what the owner of the subscriber is shown of it.
         """
         now, value = self.after(0)  # by the clock that says what is due, whatever ours shows
@@ -166,16 +166,16 @@ class Dialect:
         """The same, of these callbacks alone: for whoever asks for them by id, not for the worker's daily work."""
         with transaction.atomic(using=self.using), connections[self.using].cursor() as cursor:
             due = self.due_of_all(cursor, slots, ids)
-            free_to_go = [id_ for rows in due.values() for id_, lane in rows if lane is None]
+            free_to_go = [id_ for rows in due.values() for id_, ordering_key in rows if ordering_key is None]
             claimed = self.take(cursor, free_to_go, token, lease) if free_to_go else []
-        ordered = {name: sum(lane is not None for _, lane in rows) for name, rows in due.items()}
+        ordered = {name: sum(ordering_key is not None for _, ordering_key in rows) for name, rows in due.items()}
         return claimed + self.claim_in_order(ordered, token, lease, ids)
 
     def claim_in_order(
         self, slots: Mapping[str, int], token: int, lease: float, ids: Sequence[int] = ()
     ) -> list[Claimed]:
-        """Take what is first in its lane, up to so many of each subscriber."""
-        found = (lanes.claim_first(self, name, free, token, lease, ids) for name, free in slots.items() if free)
+        """Claim the heads of lines, up to so many of each subscriber."""
+        found = (ordering.claim_heads(self, name, free, token, lease, ids) for name, free in slots.items() if free)
         return list(chain.from_iterable(found))
 
     @contextmanager
@@ -189,11 +189,11 @@ class Dialect:
         return {name: self.due(cursor, name, free, ids) for name, free in slots.items()}
 
     def due(self, cursor: Any, subscriber: str, limit: int, ids: Sequence[int] = ()) -> Due:
-        """Id and lane of what is due, locked where the database locks rows."""
+        """Return id and ordering key of what is due, locked where the database locks rows."""
         now, now_value = self.after(0)
         among, among_values = (f"AND {self.among('id', ids)}", self.keys(ids)) if ids else ("", [])
         cursor.execute(
-            f"SELECT id, lane FROM {CALLBACK} {self.by_id if ids else self.by_what_waits} "
+            f"SELECT id, ordering_key FROM {CALLBACK} {self.by_id if ids else self.by_what_waits} "
             f"WHERE status = 'waiting' AND subscriber = %s AND due_at <= {now} {among} "
             f"ORDER BY due_at LIMIT %s {self.lock}",
             [subscriber, now_value, *among_values, limit],
@@ -276,9 +276,8 @@ class Dialect:
 
     def claimed_columns(self, of: str = "") -> str:
         """SQL for the facts of a `Claimed`, in their order."""
-        return (
-            f"{of}id, {of}subscriber, {of}attempts, {self.text(f'{of}event_id')}, {of}body, {of}lane, {of}claim_token"
-        )
+        event = self.text(f"{of}event_id")
+        return f"{of}id, {of}subscriber, {of}attempts, {event}, {of}body, {of}ordering_key, {of}claim_token"
 
     def text(self, event_id: str) -> str:
         """SQL for the id of an event as text."""

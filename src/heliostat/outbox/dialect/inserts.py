@@ -14,7 +14,7 @@ CHARACTERS_AT_ONCE = 2_000_000  # and its length: MariaDB takes 16 MiB, in which
 Row = tuple[Any, ...]
 
 EVENT_COLUMNS = "id, resource, action, object_id, body, context, created_at"
-PROMISE_COLUMNS = "event_id, subscriber, lane, body"
+PROMISE_COLUMNS = "event_id, subscriber, ordering_key, body"
 SAME_COLUMNS = "status, attempts, due_at, created_at, updated_at"
 
 
@@ -57,13 +57,15 @@ def insert_callbacks(count: int, now: str, insert: str = "INSERT", beside: str =
 
 @cache
 def insert_failed(count: int, now: str, insert: str = "INSERT") -> str:
-    """Callbacks whose body cannot be rendered: rows of an event's id, a subscriber, a lane, the reason in full and what
-    the owner of the subscriber is shown of it."""
-    columns = f"event_id, subscriber, lane, {SAME_COLUMNS}, render_error, status_details"
+    """Return the INSERT of callbacks whose body cannot be rendered.
+
+    Rows have an event's id, a subscriber, an ordering key, the reason in full and what its owner is shown of it.
+    """
+    columns = f"event_id, subscriber, ordering_key, {SAME_COLUMNS}, render_error, status_details"
     same = f"'{Status.ERROR.value}', 0, {now}, {now}, {now}, reason, shown"
-    names = "event_id, subscriber, lane, reason, shown"
+    names = "event_id, subscriber, ordering_key, reason, shown"
     failed = f"WITH failed ({names}) AS (VALUES {', '.join(['(%s, %s, %s, %s, %s)'] * count)})"
     return (
         f"{insert} INTO {Callback._meta.db_table} ({columns}) {failed} "
-        f"SELECT event_id, subscriber, lane, {same} FROM failed"
+        f"SELECT event_id, subscriber, ordering_key, {same} FROM failed"
     )

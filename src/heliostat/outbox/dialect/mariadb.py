@@ -44,11 +44,11 @@ class MariaDB(Dialect):
     unmatched = "matched = 0"  # else no index is used
     by_what_waits = "FORCE INDEX (heliostat_waiting)"
     by_id = "FORCE INDEX (PRIMARY)"  # what it reads it locks: by another index, that would be rows of others too
-    first_in_lane = (  # what has ended is in the index too, so each state is looked for by itself
-        f"SELECT coalesce((SELECT o.id FROM {CALLBACK} o WHERE o.subscriber = l.subscriber AND o.lane = l.lane "
-        "AND o.status = 'sending' LIMIT 1), "
-        f"(SELECT o.id FROM {CALLBACK} o FORCE INDEX (heliostat_lane) WHERE o.subscriber = l.subscriber "
-        "AND o.lane = l.lane AND o.status = 'waiting' ORDER BY o.id LIMIT 1))"
+    head_of_line = (  # what has ended is in the index too, so each state is looked for by itself
+        f"SELECT coalesce((SELECT o.id FROM {CALLBACK} o WHERE o.subscriber = l.subscriber "
+        "AND o.ordering_key = l.ordering_key AND o.status = 'sending' LIMIT 1), "
+        f"(SELECT o.id FROM {CALLBACK} o FORCE INDEX (heliostat_ordering) WHERE o.subscriber = l.subscriber "
+        "AND o.ordering_key = l.ordering_key AND o.status = 'waiting' ORDER BY o.id LIMIT 1))"
     )
 
     @property

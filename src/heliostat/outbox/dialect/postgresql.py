@@ -60,22 +60,23 @@ class PostgreSQL(Dialect):
             return dict(cursor.fetchall())
 
     def claim(self, slots: Mapping[str, int], token: int, lease: float) -> list[Claimed]:
-        """One statement for all that is in no lane; it also tells of how many callbacks in lanes it saw."""
+        """Claim all without an ordering key by one statement, which also counts the due callbacks that have one."""
         with connections[self.using].cursor() as cursor:
             cursor.execute(
-                "WITH due AS (SELECT w.id, w.lane, s.name FROM unnest(%s::text[], %s::int[]) AS s(name, free) "
+                "WITH due AS (SELECT w.id, w.ordering_key, s.name FROM unnest(%s::text[], %s::int[]) AS s(name, free) "
                 # The inner limit is for the planner alone: of one that it cannot see it expects a tenth of all that
                 # wait, and compiles the statement, which takes longer than to run it.
-                f"CROSS JOIN LATERAL (SELECT * FROM (SELECT id, lane FROM {CALLBACK} WHERE status = 'waiting' "
+                f"CROSS JOIN LATERAL (SELECT * FROM (SELECT id, ordering_key FROM {CALLBACK} WHERE status = 'waiting' "
                 f"AND subscriber = s.name AND due_at <= now() ORDER BY due_at LIMIT {max(slots.values())} "
                 "FOR UPDATE SKIP LOCKED) AS few LIMIT s.free) AS w), "
                 f"taken AS (UPDATE {CALLBACK} c SET status = 'sending', claim_token = %s, attempts = attempts + 1, "
                 "lease_until = now() + %s * interval '1 second' FROM due, "
                 # A claim that a crash of the server forgets is only made again: no need to wait for its disk.
                 "(SELECT set_config('synchronous_commit', 'off', true)) AS quick "
-                f"WHERE c.id = due.id AND due.lane IS NULL RETURNING {self.claimed_columns('c.')}) "
+                f"WHERE c.id = due.id AND due.ordering_key IS NULL RETURNING {self.claimed_columns('c.')}) "
                 "SELECT * FROM taken UNION ALL "
-                "SELECT NULL, name, count(*), NULL, NULL, NULL, NULL FROM due WHERE lane IS NOT NULL GROUP BY name",
+                "SELECT NULL, name, count(*), NULL, NULL, NULL, NULL FROM due "
+                "WHERE ordering_key IS NOT NULL GROUP BY name",
                 [list(slots), list(slots.values()), token, lease],
             )
             rows = cursor.fetchall()

@@ -46,15 +46,16 @@ class SQLite(Dialect):
         now, now_value = self.after(0)
         cursor.execute(
             f"WITH s(name) AS (VALUES {', '.join(['(%s)'] * len(slots))}) "
-            f"SELECT s.name, c.id, c.lane FROM s CROSS JOIN {CALLBACK} c WHERE c.id IN (SELECT w.id FROM {CALLBACK} w "
-            f"WHERE w.status = 'waiting' AND w.subscriber = s.name AND w.due_at <= {now} ORDER BY w.due_at LIMIT %s) "
+            f"SELECT s.name, c.id, c.ordering_key FROM s CROSS JOIN {CALLBACK} c "
+            f"WHERE c.id IN (SELECT w.id FROM {CALLBACK} w WHERE w.status = 'waiting' AND w.subscriber = s.name "
+            f"AND w.due_at <= {now} ORDER BY w.due_at LIMIT %s) "
             "ORDER BY c.due_at",
             [*slots, now_value, max(slots.values())],
         )
         due: dict[str, Due] = {name: [] for name in slots}
-        for name, id_, lane in cursor.fetchall():
+        for name, id_, ordering_key in cursor.fetchall():
             if len(due[name]) < slots[name]:
-                due[name].append((id_, lane))
+                due[name].append((id_, ordering_key))
         return due
 
     def log(self, cursor: Any, rows: Sequence[tuple[Any, ...]]) -> None:

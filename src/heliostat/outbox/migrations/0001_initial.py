@@ -19,9 +19,9 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
                 ("subscriber", models.CharField(max_length=255)),
                 (
-                    "lane",
+                    "ordering_key",
                     models.CharField(
-                        help_text="Callbacks of a subscriber in one lane are told one after the other.",
+                        help_text="Callbacks of a subscriber with one ordering key are sent one after the other.",
                         max_length=255,
                         null=True,
                     ),
@@ -178,10 +178,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="callback",
             index=heliostat.outbox.indexes.PartialIndex(
-                fields=["subscriber", "lane", "status", "id"],
-                name="heliostat_lane",
-                otherwise=["lane", "subscriber", "status", "id"],
-                where=models.Q(("lane__isnull", False), ("status__in", ("waiting", "sending"))),
+                fields=["subscriber", "ordering_key", "status", "id"],
+                name="heliostat_ordering",
+                otherwise=["ordering_key", "subscriber", "status", "id"],
+                where=models.Q(("ordering_key__isnull", False), ("status__in", ("waiting", "sending"))),
             ),
         ),
         migrations.AddIndex(

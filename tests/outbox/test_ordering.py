@@ -12,10 +12,9 @@ from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
 from heliostat.outbox import transitions
 from heliostat.outbox.dialect import Claimed, dialect_for
-from heliostat.outbox.lanes import lane_of
 from heliostat.outbox.models import Callback
 from heliostat.outbox.transitions import GIVE_UP, RETRY, SENT, Result
-from heliostat.outbox.write import write
+from heliostat.outbox.write import ordering_key_of, write
 from heliostat.testing import Receiver, drain_outbox
 from heliostat.webhooks.models import Hook
 from tests.example.models import Vehicle
@@ -143,11 +142,11 @@ def test_a_hook_that_asks_for_order_is_told_each_object_s_changes_in_order(using
 
 
 def test_a_lane_is_named_by_the_object_however_long_its_key() -> None:
-    def lane(object_id: str) -> str | None:
-        return lane_of(Event(resource="example.vehicle", action="updated", object_id=object_id))
+    def ordering_key(object_id: str) -> str | None:
+        return ordering_key_of(Event(resource="example.vehicle", action="updated", object_id=object_id))
 
-    assert lane("7") == "example.vehicle:7"
-    long = lane("x" * 255)
+    assert ordering_key("7") == "example.vehicle:7"
+    long = ordering_key("x" * 255)
     assert long is not None
     assert len(long) <= 255
-    assert long != lane("x" * 254 + "y")
+    assert long != ordering_key("x" * 254 + "y")

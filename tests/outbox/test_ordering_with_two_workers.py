@@ -58,11 +58,11 @@ class Lanes(RuleBasedStateMachine):
         return list(Callback.objects.using(self.using).order_by("id"))
 
     def first(self) -> dict[str | None, Callback]:
-        """Of each lane: what is being sent, or else the oldest that waits."""
+        """Of each ordering key: what is being sent, or else the oldest that waits."""
         first: dict[str | None, Callback] = {}
         for row in sorted(self.rows(), key=lambda row: (row.status != "sending", row.pk)):
             if row.status in ("waiting", "sending"):
-                first.setdefault(row.lane, row)
+                first.setdefault(row.ordering_key, row)
         return first
 
     @precondition(lambda self: len(self.rows()) < MANY)
@@ -75,7 +75,7 @@ class Lanes(RuleBasedStateMachine):
         may = {one.pk for one in self.first().values() if one.status == "waiting" and one.pk not in self.later}
         claimed = transitions.claim({"hook:1": free}, self.using)
         assert {one.id for one in claimed} <= may, "its turn has not come"
-        if free > 1 or not may:  # there are two lanes
+        if free > 1 or not may:  # there are two ordering keys
             assert {one.id for one in claimed} == may, "its turn has come, and nobody takes it"
         self.hands += claimed
 
@@ -88,16 +88,16 @@ class Lanes(RuleBasedStateMachine):
         if held and outcome == RETRY and claimed.attempts < 2:
             self.later.add(claimed.id)
         elif held:  # whoever is first now is due, also if it had failed before
-            self.later -= {one.pk for one in self.first().values() if one.lane == claimed.lane}
+            self.later -= {one.pk for one in self.first().values() if one.ordering_key == claimed.ordering_key}
 
     @precondition(lambda self: self.hands)
     @rule()
     def die(self) -> None:
         sending = Callback.objects.using(self.using).filter(status="sending")
         sending.update(lease_until=timezone.now() + LONG_AGO)
-        spent = [one.lane for one in self.first().values() if one.status == "sending" and one.attempts >= 2]
+        spent = [one.ordering_key for one in self.first().values() if one.status == "sending" and one.attempts >= 2]
         transitions.rescue(self.using)
-        self.later -= {one.pk for one in self.first().values() if one.lane in spent}
+        self.later -= {one.pk for one in self.first().values() if one.ordering_key in spent}
 
     @rule()
     def let_time_pass(self) -> None:
@@ -112,8 +112,8 @@ class Lanes(RuleBasedStateMachine):
 
     @invariant()
     def no_two_of_a_lane_are_being_sent(self) -> None:
-        lanes = [row.lane for row in self.rows() if row.status == "sending"]
-        assert len(lanes) == len(set(lanes))
+        keys = [row.ordering_key for row in self.rows() if row.status == "sending"]
+        assert len(keys) == len(set(keys))
 
 
 def test_whatever_two_workers_do_in_whatever_order(using: str, settings: Any) -> None:
@@ -144,14 +144,16 @@ class Floor:
 
     def take(self, claimed: list[Claimed]) -> None:
         with self.guard:
-            self.problems += [f"two of {one.lane} at once" for one in claimed if one.lane in self.in_flight]
-            self.in_flight.update(one.lane for one in claimed)
+            self.problems += [
+                f"two of {one.ordering_key} at once" for one in claimed if one.ordering_key in self.in_flight
+            ]
+            self.in_flight.update(one.ordering_key for one in claimed)
 
     def tell(self, one: Claimed, outcome: str) -> None:
         with self.guard:  # before the other can see what came of it
-            self.in_flight.discard(one.lane)
+            self.in_flight.discard(one.ordering_key)
             if outcome in (SENT, GIVE_UP):
-                self.ended[one.lane].append(one.id)
+                self.ended[one.ordering_key].append(one.id)
         record(self.using, one, outcome)
 
 
