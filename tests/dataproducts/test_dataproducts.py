@@ -15,7 +15,7 @@ from django.test import Client
 
 from heliostat.dataproducts import storing
 from heliostat.dataproducts.hooks import retrieve_products
-from heliostat.dataproducts.models import DataProduct
+from heliostat.dataproducts.models import DataProduct, file_name
 from heliostat.observations.models import ObservationRecord
 from heliostat.targets.models import Target
 from heliostat.testing import captured_events, drain_outbox, run_after_commit, subscribed
@@ -223,3 +223,28 @@ def test_a_file_that_is_added_in_the_admin_was_uploaded_too(
             {"target": m42.pk, "data": SimpleUploadedFile("a.csv", b"1")},
         )
     assert [event.instance for event in events] == [DataProduct.objects.get()]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("curve.csv", "curve.csv"),
+        ("../../etc/curve 1.csv", "curve_1.csv"),
+        ("C:\\data\\curve.csv", "curve.csv"),
+        ("a\x00b\u202e\x1b\ud800.csv", "ab.csv"),
+        ("é" * 190 + ".csv", "é" * 118 + ".csv"),
+        ("a." + "é" * 190, "a." + "é" * 119),
+        ("..", "data"),
+        ("<>", "data"),
+        ("", "data"),
+    ],
+)
+def test_a_file_is_kept_by_a_name_that_every_file_system_takes(given: str, kept: str) -> None:
+    assert file_name(given) == kept
+
+
+def test_a_long_name_is_uploaded_twice(visitor: Client, m42: Target, media: Path) -> None:
+    for _ in range(2):
+        file = SimpleUploadedFile("é" * 190 + ".csv", b"1,2\n")
+        assert visitor.post(f"/dataproducts/upload/?target={m42.pk}", {"file": file}).status_code == 302
+    assert len(files_in(media)) == 2

@@ -3,19 +3,37 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Any
 
+from django.core.exceptions import SuspiciousFileOperation
 from django.db import models, transaction
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.urls import reverse
+from django.utils.text import get_valid_filename
 
 from heliostat.observations.models import ObservationRecord
 from heliostat.targets.models import Target
-from heliostat.text import validate_name
+from heliostat.text import clean_name, validate_name
+
+LONGEST_NAME = 240  # bytes; file systems take 255, of which the storage uses a few to make a name unique
+LONGEST_SUFFIX = 20  # bytes
 
 
 def place_of(product: DataProduct, filename: str) -> str:
-    """Where a file is kept: under its target. The storage makes the name safe, and unique."""
-    return f"dataproducts/{product.target_id}/{PurePath(filename).name}"
+    """Where a file is kept: under its target, by a name that every file system takes. The storage makes it unique."""
+    return f"dataproducts/{product.target_id}/{file_name(filename)}"
+
+
+def file_name(filename: str) -> str:
+    """Return the name of an uploaded or retrieved file without folders and hidden characters, cut to `LONGEST_NAME`."""
+    try:
+        name = get_valid_filename(clean_name(filename.replace("\\", "/").rpartition("/")[2]))
+    except SuspiciousFileOperation:  # nothing is left of it
+        return "data"
+    suffix = PurePath(name).suffix
+    if len(suffix.encode()) > LONGEST_SUFFIX:
+        suffix = ""
+    stem = name.removesuffix(suffix).encode()[: LONGEST_NAME - len(suffix.encode())]
+    return stem.decode(errors="ignore") + suffix
 
 
 class DataProduct(models.Model):
