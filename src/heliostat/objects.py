@@ -44,6 +44,15 @@ def parse_key(model: type[Model], key: object) -> Any:
     return key_value(model, key)
 
 
+def is_key(model: type[Model], key: object) -> bool:
+    """Return whether an object of the model can have this key."""
+    try:
+        parse_key(model, key)
+    except ValidationError:
+        return False
+    return True
+
+
 def _is_text(text: str) -> bool:
     """Half a character, as JSON may hold it, can be stored nowhere."""
     try:

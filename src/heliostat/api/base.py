@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import Any
 
 import msgspec
@@ -22,10 +21,10 @@ from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from heliostat.api.described import Described
+from heliostat.json_values import check_depth
 from heliostat.webhooks.exceptions import by_field
 
 LONGEST_REQUEST = 1024 * 1024
-DEEPEST = 50  # filters with the values that they compare are the deepest
 LARGEST_KEY = 2**63 - 1
 NO_CURSOR = "The cursor is none that a page gave."
 
@@ -43,19 +42,11 @@ class JSONParser(BaseParser):
             found = msgspec.json.decode(body)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise ParseError(f"This is no JSON: {error}") from error
-        if _is_deeper(found, DEEPEST):
-            raise ParseError(f"Brackets are in brackets more than {DEEPEST} deep.")
+        try:
+            check_depth(found)
+        except DjangoValidationError as error:
+            raise ParseError(error.messages[0]) from error
         return found
-
-
-def _is_deeper(value: Any, depth: int) -> bool:
-    """Level by level: a function that calls itself would fail of what it looks for."""
-    level = [value]
-    for _ in range(depth + 1):
-        inner = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, (dict, list)))
-        if not (level := list(chain.from_iterable(inner))):
-            return False
-    return True
 
 
 class Conflict(APIException):

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import ValidationError
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from heliostat.api.policy import NO_SUCH_MODEL
 from heliostat.events.resources import resource_of
+from heliostat.json_values import check_json
 from heliostat.webhooks.api import named_model
 from heliostat.webhooks.exceptions import InvalidModelError
 from heliostat.webhooks.masks import masked
@@ -69,19 +71,11 @@ class Headers(serializers.DictField):
 
 
 class PlainJSON(serializers.JSONField):
-    """JSON that every database can store: PostgreSQL takes no NUL characters."""
-
-    default_error_messages = {"nul": "NUL characters cannot be stored."}
+    """JSON that every database can store."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if _holds_nul(data):
-            self.fail("nul")
+        try:
+            check_json(data)
+        except ValidationError as error:
+            raise serializers.ValidationError(error.messages) from error
         return super().to_internal_value(data)
-
-
-def _holds_nul(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\x00" in value
-    if isinstance(value, Mapping):
-        return any(_holds_nul(part) for pair in value.items() for part in pair)
-    return isinstance(value, list) and any(map(_holds_nul, value))

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from django.contrib import admin
 
+from heliostat.checked_input import CheckedInput
 from heliostat.console.saving import SaveChanges
 from heliostat.permissions import ObjectPermissions
-from heliostat.query_strings import CheckedQueryStrings
 from heliostat.targets.models import Target, TargetExtra, TargetName
 from heliostat.visible import VisibleText
 
@@ -20,7 +20,7 @@ class ExtraInline(admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(Target)
-class TargetAdmin(SaveChanges, CheckedQueryStrings, VisibleText, ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
+class TargetAdmin(SaveChanges, CheckedInput, VisibleText, ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("name", "type", "ra", "dec", "owner", "created")
     list_filter = ("type", "created")
     list_select_related = ("owner",)

@@ -17,11 +17,11 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from heliostat.checked_input import CheckedInput
 from heliostat.events.resources import model_of
 from heliostat.objects import find_object
 from heliostat.outbox.models import Event
 from heliostat.permissions import ObjectPermissions
-from heliostat.query_strings import CheckedQueryStrings
 from heliostat.visible import VisibleText, written_out
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class BoundedPaginator(LogPaginator):
         return self._counted > MOST
 
 
-class LogAdmin(CheckedQueryStrings, VisibleText, ObjectPermissions, ModelAdmin):
+class LogAdmin(CheckedInput, VisibleText, ObjectPermissions, ModelAdmin):
     """A log: to be read, not to be written."""
 
     show_full_result_count = False

@@ -1,8 +1,7 @@
-"""Form fields that take what people write: lines, ticks and JSON that may be broken in any way."""
+"""The field of a form that takes signals as people write them: lines, ticks and JSON that may be broken in any way."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,18 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.datastructures import MultiValueDict
 
-
-def json_of(text: str) -> Any:
-    """What a JSON text means; raises `ValidationError` where it is none, or could not be stored."""
-    try:
-        value = json.loads(text)
-        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()  # no NaN, no half a character
-    except json.JSONDecodeError as error:
-        message = f"This is no JSON: {error.msg}, line {error.lineno}, column {error.colno}."
-        raise ValidationError(message) from error
-    except (ValueError, RecursionError) as error:  # numbers of thousands of digits; brackets in brackets in …
-        raise ValidationError(f"This JSON cannot be kept: {error}.") from error
-    return value
+from heliostat.json_values import parse_json
 
 
 class SignalsWidget(forms.Textarea):
@@ -75,27 +63,7 @@ def _lines(values: Iterable[str]) -> list[str]:
 
 
 def _listed(text: str) -> list[str]:
-    value = json_of(text)
+    value = parse_json(text)
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise ValidationError('A JSON list holds texts alone, for example ["created", "updated"].')
     return value
-
-
-class JsonField(forms.Field):
-    """A JSON object, shown with line breaks; an empty text is an empty object."""
-
-    widget = forms.Textarea
-
-    def to_python(self, value: Any) -> Any:
-        return json_of(value) if value and value.strip() else {}
-
-    def prepare_value(self, value: Any) -> Any:
-        if isinstance(value, str):  # what was just sent, right or wrong
-            return value
-        return json.dumps(value, indent=2, ensure_ascii=False) if value else ""
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        try:
-            return bool((initial or {}) != self.to_python(data))
-        except ValidationError:
-            return True

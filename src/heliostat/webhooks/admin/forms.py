@@ -17,9 +17,10 @@ from django.utils.safestring import SafeString, mark_safe
 from heliostat.events.matching import can_be_told
 from heliostat.events.resources import ACTIONS
 from heliostat.events.types import declared_types
+from heliostat.form_fields import JsonField
 from heliostat.objects import find_object
 from heliostat.webhooks import owners
-from heliostat.webhooks.admin.fields import JsonField, SignalsField
+from heliostat.webhooks.admin.fields import SignalsField
 from heliostat.webhooks.exceptions import InvalidModelError, by_field
 from heliostat.webhooks.lookup import EVENT_NAMES
 from heliostat.webhooks.models import Hook, Signal

@@ -17,11 +17,11 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from heliostat.checked_input import CheckedInput
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.admin.log import moment
 from heliostat.outbox.models import Callback
 from heliostat.permissions import ObjectPermissions, has_permission
-from heliostat.query_strings import CheckedQueryStrings
 from heliostat.visible import VisibleText
 from heliostat.webhooks.admin.forms import HookForm
 from heliostat.webhooks.admin.preview import Question, previewed
@@ -53,7 +53,7 @@ TO_LOOK_AT = OF_A_HOOK | {"target_url": "host", "headers": "masked_headers"}  # 
 
 
 @admin.register(Hook)
-class HookAdmin(CheckedQueryStrings, VisibleText, ObjectPermissions, HookModelAdmin):
+class HookAdmin(CheckedInput, VisibleText, ObjectPermissions, HookModelAdmin):
     form = HookForm
     fieldsets = FIELDSETS
     list_display = ("__str__", "state", "deliveries", "told_of", "host", "user")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.contrib import admin
 
-from heliostat.query_strings import CheckedQueryStrings
+from heliostat.checked_input import CheckedInput
 from heliostat.visible import VisibleText
 from heliostat.webhooks.models import Signal
 
@@ -17,5 +17,5 @@ else:
 
 
 @admin.register(Signal)
-class SignalAdmin(CheckedQueryStrings, VisibleText, SignalModelAdmin):
+class SignalAdmin(CheckedInput, VisibleText, SignalModelAdmin):
     search_fields = ("name",)

@@ -1,15 +1,17 @@
-"""Pages of the admin that look at a query string before a widget or a database does: both fail of odd values."""
+"""Pages of the admin that check what a request says before a widget or a database does: both fail of odd values."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import FieldDoesNotExist, ValidationError
-from django.db.models import ForeignKey, IntegerField
-from django.http import HttpRequest
+from django.db.models import ForeignKey, IntegerField, JSONField
+from django.http import HttpRequest, HttpResponse
 
-from heliostat.objects import find_object
+from heliostat.form_fields import JsonField, KeyField
+from heliostat.objects import find_object, is_key
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
@@ -23,8 +25,24 @@ OFFERED = frozenset({"exact", "isnull", "in", "gte", "lt"})
 """The lookups of Django's list filters. Others (`created__year=99999`, `name__regex=(`) fail in the database."""
 
 
-class CheckedQueryStrings(AdminMixin):
-    """Lists take the lookups of filters alone; the form of a new object begins with values that its fields take."""
+class CheckedInput(AdminMixin):
+    """Lists take the lookups of filters alone, actions take keys alone, and fields of forms check what is posted.
+
+    The form of a new object begins with values that its fields take.
+    """
+
+    formfield_overrides: ClassVar[Any] = {
+        JSONField: {"form_class": JsonField},
+        ForeignKey: {"form_class": KeyField},
+    }
+
+    def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse | None:
+        """Run an action on the chosen objects. What is no key chooses nothing."""
+        posted: Any = request.POST.copy()
+        chosen = [key for key in posted.getlist(ACTION_CHECKBOX_NAME) if is_key(self.model, key)]
+        posted.setlist(ACTION_CHECKBOX_NAME, chosen)
+        request.POST = posted
+        return super().response_action(request, *args, **kwargs)
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         name, *ends = lookup.split("__")
