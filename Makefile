@@ -7,7 +7,7 @@ DEV_READY := $(VENV)/.ready-to-develop
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo mariadb test lint types floors migrations unit browser chaos bench size compat screenshots lock clean
+.PHONY: help demo mariadb test lint types floors migrations unit browser chaos bench size compat docs screenshots lock clean
 
 help: ## Say what each command does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -47,6 +47,10 @@ size: $(DEV_READY) ## Count lines, private functions used once, and what one eve
 
 compat: $(DEV_READY) ## Run the tests of Django and other packages without Heliostat and with it (ARGS="taggit wagtail")
 	$(BIN)/python -m compat $(ARGS)
+
+docs: $(DEV_READY) ## Build the documentation site into build/site, and check its links
+	PYTHONPATH=. $(BIN)/sphinx-build -q -W --keep-going -b html docs build/site
+	@echo "The site is in build/site/index.html"
 
 screenshots: $(DEV_READY) ## Take the pictures of docs/ anew, from the browser tests (all of them: build/screenshots)
 	HELIOSTAT_SCREENSHOTS=build/screenshots $(BIN)/pytest -m browser $(ARGS)

@@ -1,7 +1,9 @@
-"""For receivers: is this request really from whom it says, and fresh? Needs no Django.
+"""For receivers: check that a request comes from its sender, and that it is fresh. Needs no Django.
 
-from heliostat.webhooks.verify import verify
-verify(request.headers, request.body, "whsec_…")    # raises SignatureError
+Example::
+
+    from heliostat.webhooks.verify import verify
+    verify(request.headers, request.body, "whsec_…")    # raises SignatureError
 """
 
 from __future__ import annotations
