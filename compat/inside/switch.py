@@ -64,7 +64,7 @@ def _empty_after_tests(apps: Any) -> None:
     from django.test import TransactionTestCase
 
     original = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
-    tables = [model._meta.db_table for model in reversed(apps.get_app_config("heliostat_outbox").models.values())]
+    tables = [model._meta.db_table for model in reversed(apps.all_models["heliostat_outbox"].values())]
 
     def teardown(self: Any) -> None:
         for alias in self._databases_names(include_mirrors=False) if self.available_apps is not None else ():
