@@ -19,7 +19,10 @@ from heliostat.targets.models import Target
 from heliostat.webhooks.models import Hook
 from tests.console.addresses import addresses, spread
 
-pytestmark = pytest.mark.django_db(databases="__all__")
+pytestmark = [
+    pytest.mark.django_db(databases="__all__"),
+    pytest.mark.filterwarnings("default:DateTimeField:RuntimeWarning"),  # Django's, of a date in a query string
+]
 
 PARTS = ("9" * 5000, "9" * 25, str(2**63), "-1", "\x00", "1\x00", "٣", "²", "\u202e1", "'", "[]", "a" * 300)
 VALUES = (
