@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime
 import decimal
 import json
+from typing import Any
 
 import pytest
+from django.contrib.contenttypes.models import ContentType
 from django.utils.translation import gettext_lazy
 
 from heliostat import emit
@@ -37,6 +39,32 @@ def test_strange_values_are_written_as_json() -> None:
         "nan": None, "big": 2**80, "lazy": "yes", "price": "1.50", "day": "2026-01-02", "nul": "a\x00b",
         "bytes": "YWI=",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("base", "arguments"),
+    [
+        (int, (3,)), (float, (-0.5,)), (decimal.Decimal, ("1.50",)), (bytes, (b"ab",)),
+        (datetime.date, (2026, 1, 2)), (datetime.time, (1, 2)), (datetime.timedelta, (1, 2, 3)),
+        (datetime.datetime, (2026, 1, 2, 3, 4, 5, 6, datetime.UTC)),
+        (datetime.datetime, (2026, 1, 2, 3, 4, 0, 0, datetime.timezone(datetime.timedelta(hours=-2)))),
+        (datetime.datetime, (2026, 1, 2)),
+    ],
+)  # fmt: skip
+def test_a_type_derived_from_a_plain_one_is_written_as_that(base: type, arguments: tuple[Any, ...]) -> None:
+    """As those of numpy, pandas and pendulum are, and all times where freezegun stops the clock."""
+    derived = type("Derived", (base,), {})
+    assert to_json({"a": [derived(*arguments)]}, "x") == to_json({"a": [base(*arguments)]}, "x")
+
+
+@pytest.mark.django_db
+def test_a_save_works_where_the_clock_gives_a_type_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = type("FakeDatetime", (datetime.datetime,), {})
+    monkeypatch.setattr("django.utils.timezone.datetime", fake)
+    Hook.objects.create(signals=["created"], model=ContentType.objects.get_for_model(Vehicle), target="https://a.com/")
+    Vehicle.objects.create(name="x")
+    (callback,) = Callback.objects.all()
+    assert callback.status == Status.WAITING
 
 
 @pytest.mark.parametrize("value", [object(), {"a": {1: object()}}, "\ud800"])

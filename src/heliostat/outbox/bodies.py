@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -76,7 +76,32 @@ def bounded(body: str, what: str) -> str:
     )
 
 
+def _moment(value: datetime.datetime) -> str:
+    return _isoformat(value).removesuffix("+00:00") + "Z" * (value.utcoffset() == datetime.timedelta())
+
+
+def _duration(value: datetime.timedelta) -> datetime.timedelta:
+    return datetime.timedelta(value.days, value.seconds, value.microseconds)
+
+
+_isoformat = datetime.datetime.isoformat  # of the true type, which tests that stop the clock put another in place of
+DERIVED: Mapping[type, Callable[[Any], Any]] = {
+    int: int,
+    float: float,
+    decimal.Decimal: decimal.Decimal,
+    bytes: bytes,
+    datetime.datetime: _moment,
+    datetime.date: datetime.date.isoformat,
+    datetime.time: datetime.time.isoformat,
+    datetime.timedelta: _duration,
+}
+"""How a value of a type that is derived from one of these is written: as numpy's, pandas' and freezegun's are."""
+
+
 def _other(value: Any) -> Any:
+    for base, plain in DERIVED.items():
+        if isinstance(value, base):
+            return plain(value)
     if isinstance(value, (str, Promise)):  # a text of a type of its own, or not yet translated
         return str.__str__(str(value))
     if isinstance(value, Mapping):
