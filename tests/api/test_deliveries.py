@@ -181,6 +181,7 @@ def fill(using: str, hooks: list[Hook]) -> None:
             cursor.execute(f"ANALYZE {table}")
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(databases="__all__")
 def test_the_log_of_one_hook_is_read_from_an_index_among_100_000(ada: User, using: str) -> None:
     hooks = [Hook.objects.create(user=ada, signals=["example.vehicle.*"], target_url=URL) for _ in range(2)]

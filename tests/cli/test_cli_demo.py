@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from tests.cli.browser import Browser
 from tests.cli.running import free_port, run, running
 
@@ -35,6 +36,7 @@ def test_once_tells_everybody_and_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_once_fails_when_somebody_was_not_told(tmp_path: Path) -> None:
     """The demo must not say yes by itself: here the receiver checks with a secret that nobody signs with."""
     code = """
@@ -61,6 +63,7 @@ sys.exit(main(["demo", "--once"]))
     assert "not everybody was told" in result.stderr
 
 
+@pytest.mark.slow
 def test_the_demo_is_ready_to_click_and_is_there_again_when_started_again(tmp_path: Path) -> None:
     port = str(free_port())
     passwords = []
@@ -86,6 +89,7 @@ def test_the_demo_is_ready_to_click_and_is_there_again_when_started_again(tmp_pa
     assert "targets.target.created SN" in (tmp_path / "demo/told.txt").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_reset_removes_what_a_demo_makes_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo/thesis.tex").write_text("mine")

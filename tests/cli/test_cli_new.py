@@ -115,6 +115,7 @@ def test_outside_of_a_project_its_commands_are_wrong_usage(tmp_path: Path, comma
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_misspelt_command_is_recognised_inside_a_project_and_outside(tmp_path: Path, mytom: Path) -> None:
     for folder in (tmp_path, mytom):
         result = run("serv", cwd=folder)
@@ -123,6 +124,7 @@ def test_a_misspelt_command_is_recognised_inside_a_project_and_outside(tmp_path:
     assert "Did you mean worker?" in run("wrker", cwd=mytom).stderr
 
 
+@pytest.mark.slow
 def test_management_commands_run_from_anywhere_inside_the_project(mytom: Path) -> None:
     result = run("check", cwd=mytom / "mytom")
     assert (result.returncode, result.stderr) == (0, "")

@@ -67,6 +67,7 @@ def test_a_request_in_flight_is_answered_before_serve_stops(mytom: Path) -> None
     assert answers == ["finished all the same"]
 
 
+@pytest.mark.slow
 def test_serve_applies_migrations_unless_told_not_to(mytom: Path) -> None:
     (mytom / "db.sqlite3").unlink()
     with running("serve", "--port", "0", "--no-migrate", "--no-worker", cwd=mytom) as server:

@@ -31,6 +31,7 @@ def everything() -> dict[str, list[Any]]:
     }
 
 
+@pytest.mark.slow
 def test_no_address_changes_anything_on_get(client: Client, django_user_model: type[User]) -> None:
     root = django_user_model.objects.create_superuser("root", pk=1, password="x")
     target = Target.objects.create(pk=1, name="M42", ra=1, dec=1, owner=root)

@@ -34,6 +34,7 @@ answer(signals)
 """
 
 
+@pytest.mark.slow
 def test_a_signal_may_come_at_whatever_moment(tmp_path: Path) -> None:
     """It could come while the worker's thread held the lock of what wakes it, and then waited for that lock itself."""
     with world("default", tmp_path) as made:

@@ -36,6 +36,7 @@ answer(time.monotonic())
 """
 
 
+@pytest.mark.slow
 def test_a_worker_in_another_process_is_told_of_a_commit_at_once(using: str, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("CHAOS_POLL", "30")  # only a wake-up can be this quick
     with Receiver() as receiver, world(using, tmp_path) as made:

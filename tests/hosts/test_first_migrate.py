@@ -112,6 +112,7 @@ def test_a_part_of_the_project_can_be_migrated_first(on_sqlite: Project) -> None
     on_sqlite.manage("migrate")
 
 
+@pytest.mark.slow
 def test_the_outbox_can_be_migrated_away_and_back(on_sqlite: Project) -> None:
     on_sqlite.manage("migrate")
     on_sqlite.manage("migrate", "heliostat_webhooks", "zero")

@@ -112,6 +112,7 @@ def test_what_is_sent_again_tried_now_or_resumed_goes_to_celery_like_what_just_h
         wait_until_all_are_sent()
 
 
+@pytest.mark.slow
 def test_a_celery_worker_that_is_killed_between_sending_and_recording_loses_nothing(
     project: Project, receiver: Receiver
 ) -> None:

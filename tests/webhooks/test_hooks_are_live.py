@@ -157,6 +157,7 @@ for line in sys.stdin:
 """
 
 
+@pytest.mark.slow
 def test_another_process_knows_of_a_new_hook_within_a_second(using: str, tmp_path: Path) -> None:
     with world(using, tmp_path) as made:
         process = made.start("-c", SAVER, stdin=subprocess.PIPE)
