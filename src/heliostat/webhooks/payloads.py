@@ -28,7 +28,7 @@ from heliostat.outbox.bodies import body_of
 from heliostat.outbox.problems import CannotRender
 from heliostat.outbox.rendering import default_body, is_rendering, memory_of, rendering
 from heliostat.webhooks.content import Kind, kind_of
-from heliostat.webhooks.deliverers.base import dumped, own_dump
+from heliostat.webhooks.deliverers.base import dumped, dumping_class
 from heliostat.webhooks.exceptions import InvalidPayloadError, InvalidSerializerError
 from heliostat.webhooks.paths import object_at
 from heliostat.webhooks.redacting import without_secrets
@@ -87,7 +87,9 @@ def _maker(hook: Hook, event: Event) -> Callable[[Hook, Event], str | None] | No
         return _from_template
     if event.instance is not None and (maker := _maker_of_instance(hook, event)) is not None:
         return maker
-    return _default if own_dump() is not None or Viewer.of(hook, event).hides(event.arguments) else None
+    if dumping_class() is not None or (event.arguments and Viewer.of(hook, event).hides(event.arguments)):
+        return _default
+    return None
 
 
 def _maker_of_instance(hook: Hook, event: Event) -> Callable[[Hook, Event], str] | None:

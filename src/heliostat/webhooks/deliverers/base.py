@@ -204,26 +204,26 @@ def _imported(path: str, where: str) -> Any:
 def _settings_changed(**_: object) -> None:
     collection_deliverer.cache_clear()
     element_deliverer.cache_clear()
+    dumping_class.cache_clear()
 
 
 setting_changed.connect(_settings_changed)
 
 
-def own_dump() -> Callable[[Any], Any] | None:
-    """Return `dump_payload` of the collection's deliverer, where the project overrides it."""
+@cache
+def dumping_class() -> type[Any] | None:
+    """Return the class of the collection's deliverer, where the project overrides its `dump_payload`."""
     owner = class_of(collection_deliverer())
-    if owner is None or getattr(owner, "dump_payload", None) in (None, HooksDeliverer.dump_payload):
-        return None
-    return owner().dump_payload  # type: ignore[no-any-return]
+    return None if getattr(owner, "dump_payload", None) in (None, HooksDeliverer.dump_payload) else owner
 
 
 def dumped(payload: Any, what: str) -> str:
     """Return the text of a payload, by the deliverer's `dump_payload`. Raise `SnapshotError` where it is no data."""
     text = to_json(payload, what)
-    if (dump := own_dump()) is None:
+    if (owner := dumping_class()) is None:
         return text
     try:
-        found = dump(msgspec.json.decode(text))
+        found = owner().dump_payload(msgspec.json.decode(text))
         found = found.decode() if isinstance(found, bytes) else found
         if not isinstance(found, str):
             raise SnapshotError(f"dump_payload returned a {type(found).__name__}; it must return a text")
