@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
@@ -21,6 +19,7 @@ from tests.console.addresses import addresses, spread
 
 pytestmark = [
     pytest.mark.django_db(databases="__all__"),
+    pytest.mark.usefixtures("unlogged"),
     pytest.mark.filterwarnings("default:DateTimeField:RuntimeWarning"),  # Django's, of a date in a query string
 ]
 
@@ -48,31 +47,15 @@ PARAMETERS = {
 OF_A_LIST = ("p", "o", "q", "all", "e", "_facets", "_to_field", "_popup", "id__exact", "pk__in")
 
 
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """Hundreds of answers of 404 are not logged."""
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
-
-
 @pytest.fixture
-def root(site_on: str, client: Client, django_user_model: type[User]) -> User:
-    user = django_user_model.objects.create_superuser("root", password="x")
-    client.force_login(user)
-    client.raise_request_exception = False
-    return user
-
-
-@pytest.fixture
-def known(root: User) -> dict[str, str]:
+def known(superuser: User) -> dict[str, str]:
     """What else stands in an address: keys of objects that there are."""
-    target = Target.objects.create(pk=1, name="M42", ra=1, dec=1, owner=root)
+    target = Target.objects.create(pk=1, name="M42", ra=1, dec=1, owner=superuser)
     record = ObservationRecord.objects.create(pk=1, target=target, facility="Simulated", observation_id="1")
     DataProduct.objects.create(pk=1, target=target, observation_record=record, data="1.csv")
-    query = BrokerQuery.objects.create(pk=1, name="q", broker="Catalogue", user=root)
-    run = AlertRun.objects.create(query=query, user=root, broker="Catalogue", rows=[])
-    Hook.objects.create(pk=1, user=root, content_object=target, target="https://example.com/")
+    query = BrokerQuery.objects.create(pk=1, name="q", broker="Catalogue", user=superuser)
+    run = AlertRun.objects.create(query=query, user=superuser, broker="Catalogue", rows=[])
+    Hook.objects.create(pk=1, user=superuser, content_object=target, target="https://example.com/")
     return {"run_id": str(run.pk)}
 
 

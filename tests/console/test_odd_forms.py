@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -26,7 +25,7 @@ from heliostat.webhooks.models import Hook, Signal
 from tests.console.addresses import addresses, spread
 from tests.console.forms import Form, forms_of, in_bytes
 
-pytestmark = pytest.mark.django_db(databases="__all__")
+pytestmark = [pytest.mark.django_db(databases="__all__"), pytest.mark.usefixtures("unlogged")]
 
 T = TypeVar("T")
 KEY = "1000001"  # none that a database gives
@@ -80,20 +79,10 @@ BODIES: list[tuple[str, str, dict[str, Any]]] = [
 TYPES = ("application/json", "application/json; charset=utf-16", "text/plain", "application/x-www-form-urlencoded", "")
 
 
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """Hundreds of answers of 404 are not logged."""
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
-
-
 @pytest.fixture
-def root(site_on: str, client: Client, django_user_model: type[User]) -> User:
+def root(superuser: User) -> User:
     """Who posts: a superuser. There is one object of each model."""
-    user = django_user_model.objects.create_superuser("root", password="x")
-    client.force_login(user)
-    client.raise_request_exception = False
+    user = superuser
     target = Target.objects.create(pk=KEY, name="M42", ra=1, dec=1, owner=user)
     record = ObservationRecord.objects.create(pk=KEY, target=target, facility="Simulated", observation_id="1")
     DataProduct.objects.create(pk=KEY, target=target, observation_record=record, data="1.csv")

@@ -104,7 +104,7 @@ class Resolver(Generic[T]):
         return next((pending.until for pending in self._pending.values()), None)
 
     def close(self) -> None:
-        """Call `wake` no more: a look-up that hangs may end long after everything else."""
+        """Stop calling `wake`: a look-up that hangs may end long after everything else."""
         with self._lock:
             self._closed = True
             self._queue.clear()

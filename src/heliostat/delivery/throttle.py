@@ -1,6 +1,6 @@
-"""Who may be told now, and how much: pauses, limits, and the circuit breakers of receivers in trouble.
+"""Which subscribers get callbacks now, and how many: pauses, limits, circuit breakers, slow start.
 
-A kind of subscribers says what they allow, and is told how they fare; the worker asks a `Throttle`.
+Each kind of subscribers gives their limits, and learns when they fail and recover; the worker asks a `Throttle`.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ class Waker:
                 self._poll.register(self._named.reader, select.POLLIN)
 
     def close(self) -> None:
-        """Listen to commits no more."""
+        """Stop listening to commits."""
         if self in _wakers.get(self._using, ()):
             _wakers[self._using].remove(self)
         if self._named is not None:
