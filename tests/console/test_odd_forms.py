@@ -82,16 +82,15 @@ TYPES = ("application/json", "application/json; charset=utf-16", "text/plain", "
 @pytest.fixture
 def root(superuser: User) -> User:
     """Who posts: a superuser. There is one object of each model."""
-    user = superuser
-    target = Target.objects.create(pk=KEY, name="M42", ra=1, dec=1, owner=user)
+    target = Target.objects.create(pk=KEY, name="M42", ra=1, dec=1, owner=superuser)
     record = ObservationRecord.objects.create(pk=KEY, target=target, facility="Simulated", observation_id="1")
     DataProduct.objects.create(pk=KEY, target=target, observation_record=record, data="1.csv")
-    query = BrokerQuery.objects.create(pk=KEY, name="q", broker="Catalogue", user=user)
-    AlertRun.objects.create(pk=RUN, query=query, user=user, broker="Catalogue", rows=[])
-    hook = Hook.objects.create(pk=KEY, user=user, content_object=target, target="https://example.com/")
+    query = BrokerQuery.objects.create(pk=KEY, name="q", broker="Catalogue", user=superuser)
+    AlertRun.objects.create(pk=RUN, query=query, user=superuser, broker="Catalogue", rows=[])
+    hook = Hook.objects.create(pk=KEY, user=superuser, content_object=target, target="https://example.com/")
     Signal.objects.create(pk=KEY, name="django.contrib.auth.signals.user_logged_in")
     Callback.objects.filter(pk=care.ping(hook).pk).update(id=KEY, status=Status.ERROR)
-    return user
+    return superuser
 
 
 def failure(using: str, what: str, ask: Callable[[], Any]) -> str:

@@ -135,7 +135,7 @@ class CurlHandle:
     def set_target(self, url: str, method: str) -> None:
         """Set URL and method. Raise `pycurl.error` or `ValueError` where libcurl refuses them."""
         if url != self._url:
-            self._url = ""  # should it be refused, neither is known
+            self._url = ""  # if libcurl refuses it, neither is known
             self.curl.setopt(pycurl.URL, url)
             self._url = url
         if method != self._method:
