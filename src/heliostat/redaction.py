@@ -57,6 +57,7 @@ COMPOUND = re.compile(
 CHUNK = re.compile(r"[^\W\d_]+")
 WORD = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[^\W\d_]")
 PAIR = 2  # items
+PLAIN = frozenset({str, int, float, bool, type(None), bytes})
 LONGEST_REMEMBERED = 100  # characters; names inside JSON may be of any length
 
 
@@ -104,7 +105,7 @@ def redacted(value: Any, exposed: Collection[str] = (), *, whole: bool = False, 
     `whole` all are. Takes values of any depth, and values that hold themselves: the copy
     does too, and cannot be written as JSON either.
     """
-    return _Copy(exposed, whole, leaf).of(value)
+    return value if type(value) in PLAIN else _Copy(exposed, whole, leaf).of(value)
 
 
 class _Copy:
@@ -138,11 +139,12 @@ class _Copy:
         return self._whole or name in self._exposed or not is_secret_name(name)
 
     def _begun(self, value: Any) -> Any:
-        if value is None or isinstance(value, (str, bytes, int, float)):
+        kind = type(value)
+        if kind in PLAIN or isinstance(value, (str, bytes, int, float)):
             return value
         if id(value) in self._made:
             return self._made[id(value)][1]
-        items = _items(value)
+        items = value.items() if kind is dict else None if kind is list else _items(value)
         if items is None and not isinstance(value, (list, tuple, set, frozenset)):
             return self._leaf(value)
         copy: Any = [] if items is None else {}

@@ -99,8 +99,7 @@ def observed(model: type[models.Model]) -> tuple[type[models.Model], ...]:
     """The model of an object and its parents, as far as they have subscribers now and here."""
     if not apps.ready or context.is_quiet():
         return ()
-    matcher = registry.matcher
-    return tuple(one for one in lineage(model) if matcher.asked_of(one))
+    return tuple(filter(registry.matcher.asked_of, lineage(model)))
 
 
 def is_watched(model: type[models.Model]) -> bool:
@@ -147,6 +146,8 @@ class ObjectSave:
         return difference(visible(before, model, using), visible(self.row(model), model, using))
 
     def _joined(self, model: type[models.Model], part: Callable[[TableSave], Row]) -> Row:
+        if len(self.tables) == 1:
+            return part(self.tables[model])
         models_of_tables = [one for one in lineage(model) if one in self.tables]
         return {name: value for one in models_of_tables for name, value in part(self.tables[one]).items()}
 
@@ -220,8 +221,13 @@ def _captured(
 
 def _keys(instance: models.Model) -> dict[str, Any]:
     """The primary keys of an object in all its tables."""
-    pks = (pk for model in lineage(type(instance)) for pk in model._meta.pk_fields)
-    return {pk.attname: instance.__dict__.get(pk.attname) for pk in pks}
+    values = instance.__dict__
+    return {attname: values.get(attname) for attname in _key_attributes(type(instance))}
+
+
+@cache
+def _key_attributes(model: type[models.Model]) -> tuple[str, ...]:
+    return tuple(pk.attname for one in lineage(model) for pk in one._meta.pk_fields)
 
 
 def _save_one(instance: models.Model, saved: ObjectSave, asked: dict[str, Any], save: Callable[[], bool]) -> None:

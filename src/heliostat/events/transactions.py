@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from django.db import transaction
@@ -47,30 +47,27 @@ def ours(using: str) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def one_transaction(using: str, savepoint: bool = False) -> Iterator[None]:
+def one_transaction(using: str, savepoint: bool = False) -> AbstractContextManager[None]:
     """The transaction that is open, with a savepoint where one is asked for; or a new one.
 
     SQLite lets a transaction that began with a read fail at once where another connection has written since; so a new
     one takes the lock for writing when it begins, and waits for it as long as the change itself would have waited.
     """
     connection: Any = transaction.get_connection(using)
-    with ExitStack() as stack:
-        if not connection.in_atomic_block:
-            if not connection.get_autocommit() or _is_begun_by_sql(connection):
-                stack.enter_context(_joined(connection))
-                savepoint = savepoint or connection.vendor != "postgresql"  # where each error ends the transaction
-            elif connection.vendor == "sqlite" and connection.transaction_mode is None:
-                stack.enter_context(_locking_at_once(connection))
-        stack.enter_context(transaction.atomic(using=using, savepoint=savepoint))
-        yield
+    if not connection.in_atomic_block:
+        if not connection.get_autocommit() or _is_begun_by_sql(connection):
+            return _joined(connection, savepoint)
+        if connection.vendor == "sqlite" and connection.transaction_mode is None:
+            return _locking_at_once(connection)
+    return transaction.atomic(using, savepoint)
 
 
 @contextmanager
 def _locking_at_once(connection: Any) -> Iterator[None]:
     connection.transaction_mode = "IMMEDIATE"
     try:
-        yield
+        with transaction.atomic(connection.alias):
+            yield
     finally:
         connection.transaction_mode = None
 
@@ -83,7 +80,7 @@ def _is_begun_by_sql(connection: Any) -> bool:
 
 
 @contextmanager
-def _joined(connection: Any) -> Iterator[None]:
+def _joined(connection: Any, savepoint: bool) -> Iterator[None]:
     """Take part in a transaction that the host began by itself: after `set_autocommit(False)`, or by SQL.
 
     Django takes part in the first by itself, and so it does in the second while it takes it for one. What waits for
@@ -94,8 +91,10 @@ def _joined(connection: Any) -> Iterator[None]:
         # The driver would do it before the first change; a savepoint before that would be the transaction.
         connection.cursor().execute("BEGIN IMMEDIATE")
     connection.autocommit = False
+    savepoint = savepoint or connection.vendor != "postgresql"  # where each error ends the transaction
     try:
-        yield
+        with transaction.atomic(connection.alias, savepoint):
+            yield
     finally:
         connection.autocommit = is_by_sql
         connection.needs_rollback = False  # which counts within Django's blocks, and the host has opened none

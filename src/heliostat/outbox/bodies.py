@@ -22,6 +22,7 @@ from heliostat.events.querysets import items_of
 from heliostat.events.resources import model_of
 from heliostat.events.secrets import has_secret_key, without_secrets_of_event
 from heliostat.events.snapshot import rebuilt
+from heliostat.events.values import with_offset
 from heliostat.exceptions import SnapshotError
 from heliostat.redaction import redacted
 
@@ -31,13 +32,13 @@ HOOK_POINT = "hook_point"
 PLAIN = frozenset({str, int, float, bool, type(None), bytes, UUID, decimal.Decimal, datetime.date, datetime.timedelta})
 
 
-def to_json(value: Any, what: str) -> str:
-    """Return JSON text. NaN and infinity become null, times get an offset.
+def to_json(value: Any, what: str, *, has_offsets: bool = False) -> str:
+    """Return JSON text. NaN and infinity become null, times get an offset (`has_offsets`: all of them have one).
 
     Raises `SnapshotError` that names `what` and the offending type.
     """
     try:
-        return _encoder.encode(with_offsets(value)).decode()
+        return _encoder.encode(value if has_offsets else with_offsets(value)).decode()
     except SnapshotError:
         raise
     except Exception as error:  # a mapping or a queryset of others may raise whatever it likes
@@ -60,9 +61,7 @@ def with_offsets(value: Any) -> Any:
 
 
 def _with_offset(value: Any) -> Any:
-    if isinstance(value, datetime.datetime) and timezone.is_naive(value):
-        return timezone.make_aware(value, timezone.get_default_timezone())
-    return value
+    return with_offset(value) if isinstance(value, datetime.datetime) else value
 
 
 def bounded(body: str, what: str) -> str:
@@ -136,11 +135,12 @@ def body_of(event: Event) -> str:
     body = _head(event)
     body["object_serialization"] = event.snapshot
     body["changes"] = event.changes
+    has_offsets = not event.arguments and event.payload is None  # values of a row always have
     if event.arguments:
         body["arguments"] = without_secrets_of_event(event.resource, "arguments", event.arguments)
     if event.payload is not None:
         body["payload"] = without_secrets_of_event(event.resource, "payload", event.payload)
-    return bounded(to_json(body, event.type), event.type)
+    return bounded(to_json(body, event.type, has_offsets=has_offsets), event.type)
 
 
 def stub_of(event: Event, problem: str) -> str:
@@ -152,7 +152,7 @@ def _head(event: Event) -> dict[str, Any]:
     return {
         "id": event.id,
         "type": event.type,
-        "timestamp": event.time,
+        "timestamp": with_offset(event.time),
         "object_type": event.resource,
         "object_id": key_in_body(event),
         "event_type": event.action,
@@ -187,7 +187,7 @@ def context_of(event: Event) -> str:
     try:
         if event.resource == HOOK_POINT and redacted(event.arguments) != event.arguments:
             facts["arguments"] = event.arguments  # a function wants all its arguments, secret ones too
-        return to_json(facts, event.type)
+        return to_json(facts, event.type, has_offsets="arguments" not in facts)
     except Exception:  # the default body says why
         return to_json({"depth": event.depth}, event.type)
 

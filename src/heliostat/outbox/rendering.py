@@ -99,7 +99,10 @@ def _rendered(event: Event, subscription: Subscription, default_problem: Problem
     problem = default_problem
     if subscription.body is not None:
         try:
-            body, problem = _own_body(event, subscription, default_problem)
+            if (body := subscription.body(event)) is not None:
+                body, problem = bounded(body, f"{event.type} for {subscription.name}"), None
+        except SnapshotError as error:
+            body, problem = None, Problem.of(error)
         except Exception as error:  # `body` has undone what it did in the database, and logged the error
             if conf.hooks_raise_exceptions or isinstance(error, fatal):
                 raise
@@ -110,16 +113,3 @@ def _rendered(event: Event, subscription: Subscription, default_problem: Problem
         what = (subscription.name, event.type, event.object_id, event.id, problem.reason)
         logger.error("%s is not sent %s %s (event %s), its body cannot be rendered: %s", *what)
     return Rendered(subscription, body, problem)
-
-
-def _own_body(
-    event: Event, subscription: Subscription, default_problem: Problem | None
-) -> tuple[str | None, Problem | None]:
-    assert subscription.body is not None
-    body = subscription.body(event)
-    if body is None:
-        return None, default_problem
-    try:
-        return bounded(body, f"{event.type} for {subscription.name}"), None
-    except SnapshotError as error:
-        return None, Problem.of(error)

@@ -20,6 +20,9 @@ SAME_COLUMNS = "status, attempts, due_at, created_at, updated_at"
 
 def chunks(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
     """Yield parts of the rows, none larger than what a statement takes."""
+    if len(rows) == 1:
+        yield rows
+        return
     part: list[Row] = []
     size = 0
     for row in rows:
