@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from heliostat.outbox import breakers
+from heliostat.outbox import circuit_breaker
+from heliostat.outbox.dialect import moment
 from heliostat.outbox.models import Callback, CircuitBreaker
 from heliostat.testing import Answer, Receiver, drain_outbox
 from heliostat.testing.receiver import Delivery
@@ -162,7 +163,7 @@ def test_two_workers_send_one_probe(using: str, receiver: Receiver) -> None:
         receiver.wait_for(tried + 1, timeout=PATIENCE)
         assert eventually(lambda: CircuitBreaker.objects.using(using).get().openings == 2)
     assert len(receiver.deliveries) == tried + 1
-    assert breakers.states([hook.subscriber], using) == {hook.subscriber: "open"}
+    assert circuit_breaker.states([hook.subscriber], using) == {hook.subscriber: "open"}
 
 
 def test_retry_after_pauses_the_hook_and_not_only_the_one_callback(using: str, receiver: Receiver, settings) -> None:
@@ -205,7 +206,7 @@ def test_an_open_circuit_breaker_hides_nobody_behind_it(using: str, receiver: Re
     CircuitBreaker.objects.using(using).bulk_create(
         [CircuitBreaker(subscriber=hook.subscriber, openings=1) for hook in hooks]
     )
-    breakers.open_for([hook.subscriber for hook in hooks], 600, using)
+    CircuitBreaker.objects.using(using).update(open_until=moment(using, 600))
     hook_to(receiver)
     vehicles(1, using)
     assert drain_outbox(using) == {"sent": 1}
@@ -227,7 +228,7 @@ def test_when_nobody_is_there_any_more_what_waits_is_cancelled_at_once(using: st
 def test_who_is_well_costs_no_statement(using: str, receiver: Receiver, django_assert_num_queries: Any) -> None:
     from django.db import connections
 
-    from heliostat.delivery.throttle import Throttle
+    from heliostat.delivery.scheduler import Scheduler
     from heliostat.outbox import transitions
 
     vehicles_hook = hook_to(receiver)
@@ -237,7 +238,7 @@ def test_who_is_well_costs_no_statement(using: str, receiver: Receiver, django_a
         for one in transitions.claim({vehicles_hook.subscriber: 3}, using)
     ]
     with django_assert_num_queries(0, connection=connections[using]):
-        Throttle(using).learn(results)
+        Scheduler(using).learn(results)
 
 
 def test_what_was_in_flight_does_not_end_a_pause_that_was_asked_for(using: str, receiver: Receiver, settings) -> None:

@@ -23,7 +23,8 @@ from heliostat.delivery.metrics import exposition
 from heliostat.delivery.views import metrics
 from heliostat.delivery.worker import Worker
 from heliostat.delivery.worker_metrics import WorkerMetrics
-from heliostat.outbox import backlog, breakers
+from heliostat.outbox import backlog
+from heliostat.outbox.dialect import moment
 from heliostat.outbox.models import CircuitBreaker
 from heliostat.testing import Answer, Receiver, drain_outbox
 from heliostat.webhooks import care
@@ -65,7 +66,7 @@ def test_a_worker_that_is_well_says_so_and_one_that_has_not_begun_does_not(using
 
 
 def test_a_worker_without_its_database_is_not_well_and_says_why(monkeypatch: Any) -> None:
-    from heliostat.delivery.throttle import Throttle
+    from heliostat.delivery.scheduler import Scheduler
 
     def away(_: object) -> None:
         raise OperationalError("server closed the connection unexpectedly")
@@ -73,7 +74,7 @@ def test_a_worker_without_its_database_is_not_well_and_says_why(monkeypatch: Any
     with working() as (worker,), HealthServer(worker, "127.0.0.1", 0) as server:
         assert eventually(lambda: get(f"{server.url}/healthz")[0] == 200)
         with monkeypatch.context() as patch:
-            patch.setattr(Throttle, "due", away)
+            patch.setattr(Scheduler, "due", away)
             assert eventually(lambda: get(f"{server.url}/healthz") == (503, "the database is out of reach\n"))
         assert eventually(lambda: get(f"{server.url}/healthz")[0] == 200)
 
@@ -108,8 +109,7 @@ def test_the_figures_say_what_waits_and_what_was_done(using: str, receiver: Rece
 
 
 def test_an_open_circuit_breaker_is_counted(receiver: Receiver) -> None:
-    CircuitBreaker.objects.create(subscriber="hook:1", openings=1)
-    breakers.open_for(["hook:1"], 100, "default")
+    CircuitBreaker.objects.create(subscriber="hook:1", openings=1, open_until=moment("default", 100))
     assert samples(exposition("default").decode())["heliostat_circuit_breakers_open",] == 1
 
 

@@ -9,8 +9,9 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from heliostat.delivery.throttle import Throttle
-from heliostat.outbox import breakers
+from heliostat.delivery.scheduler import Scheduler
+from heliostat.outbox import circuit_breaker
+from heliostat.outbox.circuit_breaker import Outcomes
 from heliostat.outbox.models import Callback, CircuitBreaker
 from heliostat.testing import Answer, Receiver, drain_outbox
 from heliostat.testing.receiver import Delivery
@@ -61,8 +62,8 @@ def test_a_hook_with_a_low_rate_delays_no_other_and_does_not_keep_the_worker_bus
     receiver: Receiver, monkeypatch: Any
 ) -> None:
     claims: list[float] = []
-    claim = Throttle.claim
-    monkeypatch.setattr(Throttle, "claim", lambda *given: (claims.append(time.monotonic()), claim(*given))[1])
+    claim = Scheduler.claim
+    monkeypatch.setattr(Scheduler, "claim", lambda *given: (claims.append(time.monotonic()), claim(*given))[1])
     with Receiver() as slow:
         hook_to(slow, max_per_second=0.001)
         vehicles(50)
@@ -136,7 +137,7 @@ def test_sending_by_hand_obeys_pauses_and_limits_too(receiver: Receiver) -> None
 
 def test_a_clock_that_was_far_ahead_stops_no_hook(using: str, receiver: Receiver) -> None:
     hook = hook_to(receiver, max_per_second=100)
-    CircuitBreaker.objects.using(using).create(subscriber=hook.subscriber, spent_until=time.time() + 86400)
+    CircuitBreaker.objects.using(using).create(subscriber=hook.subscriber, rate_used_until=time.time() + 86400)
     vehicles(2, using)
     assert drain_outbox(using) == {"sent": 2}
 
@@ -155,11 +156,11 @@ def test_whoever_recovers_has_used_up_what_it_had_used_up(using: str) -> None:
     """The row that counts the rate went with what was held against it, and it was sent more than it allows."""
     spent = time.time() + 0.9
     CircuitBreaker.objects.using(using).create(
-        subscriber="hook:1", failing_since=timezone.now(), failures=1, spent_until=spent
+        subscriber="hook:1", failing_since=timezone.now(), failures=1, rate_used_until=spent
     )
     CircuitBreaker.objects.using(using).create(subscriber="hook:2", failing_since=timezone.now(), failures=1)
     for name in ("hook:1", "hook:2"):
-        breakers.record_success(name, using, probed=False)
+        circuit_breaker.record(name, Outcomes(has_answered=True, has_success=True), using)
     (left,) = CircuitBreaker.objects.using(using).all()
     assert (left.subscriber, left.state, left.failures) == ("hook:1", "", 0)
-    assert left.spent_until == pytest.approx(spent)
+    assert left.rate_used_until == pytest.approx(spent)

@@ -12,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from heliostat.delivery.throttle import Throttle
+from heliostat.delivery.scheduler import Scheduler
 from heliostat.outbox.models import Callback, CircuitBreaker
 from heliostat.outbox.transitions import RETRY, SENT, Result, claim
 from heliostat.testing import Answer, Receiver, captured_events, drain_outbox
@@ -253,6 +253,7 @@ def test_a_hook_that_succeeds_now_and_then_is_not_disabled(receiver: Receiver) -
         Result(claimed=claimed, outcome=outcome, details="", started_at=timezone.now(), duration=0)
         for claimed, outcome in zip(claim({hook.subscriber: 2}, "default"), (SENT, RETRY), strict=True)
     ]
-    Throttle("default").learn(results)
+    scheduler = Scheduler("default")
+    scheduler.notify(scheduler.learn(results))
     assert row(hook).enabled
     assert row(hook).failing_since > timezone.now() - LONG / 2

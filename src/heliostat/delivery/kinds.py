@@ -7,9 +7,9 @@ from typing import ClassVar, NamedTuple, Protocol
 
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox import kinds
-from heliostat.outbox.admission import Limits
 from heliostat.outbox.dialect import Claimed
 from heliostat.outbox.kinds import Dispatcher
+from heliostat.outbox.limits import Limits
 from heliostat.outbox.transitions import Result
 
 

@@ -30,7 +30,7 @@ class OneShotWorker(Worker):
         self._work()
 
     def _take(self, slots: dict[str, int]) -> list[Claimed]:
-        claimed = self._throttle.claim(slots, sorted(self._untried)) if self._untried else []
+        claimed = self._scheduler.claim(slots, sorted(self._untried)) if self._untried else []
         self._untried -= {one.id for one in claimed}
         return claimed
 

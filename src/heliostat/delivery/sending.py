@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from heliostat.conf import conf
 from heliostat.delivery.send_now import OneShotWorker
 from heliostat.delivery.worker import Worker
-from heliostat.outbox import breakers, resending, transitions
+from heliostat.outbox import circuit_breaker, resending, transitions
 from heliostat.outbox.dispatch import left_to_worker
 from heliostat.outbox.models import Status
 from heliostat.outbox.summary import by_status, by_subscriber, subscribers_of
@@ -40,7 +40,7 @@ class Waiting:
     def send(self) -> Counter[str]:
         """Counts what came of it, in words."""
         transitions.retry_now(self._using, subscriber=self._subscriber)
-        breakers.half_open(self._using, self._subscribers)
+        circuit_breaker.half_open(self._using, self._subscribers)
         told: Counter[str] = Counter()
         for outcome, count in self.worker.drain().items():
             told[WORDS[outcome]] += count
@@ -64,7 +64,7 @@ class Mentioned:
         with left_to_worker():  # which is ours
             resending.resend(self._ids, self._using)
             transitions.retry_now(self._using, ids=self._ids)
-        breakers.half_open(self._using, subscribers_of(self._ids, self._using))
+        circuit_breaker.half_open(self._using, subscribers_of(self._ids, self._using))
         self.worker.drain()
         states = self._final_states()
         return Counter(WORDS[states.get(id_)] for id_ in self._ids)

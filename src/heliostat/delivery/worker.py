@@ -18,7 +18,7 @@ from heliostat.delivery import attempt_log, kinds
 from heliostat.delivery.heartbeat import Heartbeat
 from heliostat.delivery.kinds import Job, Transport, kind_of
 from heliostat.delivery.pools import release_pooled
-from heliostat.delivery.throttle import Throttle
+from heliostat.delivery.scheduler import Scheduler
 from heliostat.delivery.worker_metrics import WorkerMetrics
 from heliostat.events.databases import home
 from heliostat.outbox import transitions
@@ -58,7 +58,6 @@ class Worker:
     ) -> None:
         """`using` is the database of the outbox, by default its home; `subscribers` restricts it to these."""
         self.using = using = using or home()
-        self._subscribers = subscribers
         self.told: Counter[str] = Counter()
         self._transports: dict[str, Transport] = {}
         self._in_flight: dict[int, Claimed] = {}
@@ -74,7 +73,7 @@ class Worker:
         self._well_at: float | None = None
         self._trouble = ""
         self.metrics: WorkerMetrics | None = None
-        self._throttle = Throttle(using)
+        self._scheduler = Scheduler(using, subscribers)
 
     def run(self) -> None:
         """Work until `stop()` is called."""
@@ -187,7 +186,7 @@ class Worker:
             return self._claimed_at + WAKE_PAUSE
         if self._freed >= min(ENOUGH, len(self._in_flight)) > 0 or (self._freed and not self._in_flight):
             return 0.0
-        return min(self._throttle.opens_at, self._claimed_at + (WORK_PAUSE if self._freed else conf.poll))
+        return min(self._scheduler.claims_at, self._claimed_at + (WORK_PAUSE if self._freed else conf.poll))
 
     def _claim(self, now: float) -> None:
         self._claimed_at = now
@@ -201,7 +200,7 @@ class Worker:
         if is_news:
             self._match(now)
         is_done = not (self._wanted or self._freed or self._in_flight)
-        if self._draining and is_done and self._throttle.opens_at >= now + self.patience:
+        if self._draining and is_done and self._scheduler.claims_at >= now + self.patience:
             self._stopping = True
 
     def _match(self, now: float) -> None:
@@ -211,11 +210,11 @@ class Worker:
             self._wanted = True  # there may be more
 
     def _take(self, slots: dict[str, int]) -> list[Claimed]:
-        return self._throttle.claim(slots)
+        return self._scheduler.claim(slots)
 
     def _free_slots(self) -> dict[str, int]:
         """How many callbacks of each subscriber may be claimed now; subscribers take turns where they are many."""
-        due = self._throttle.due() if self._subscribers is None else self._throttle.due_among(self._subscribers)
+        due = self._scheduler.due()
         free = {kind: transport.slots for kind, transport in self._transports.items()}
         for claimed in self._in_flight.values():
             free[name_of_kind(claimed.subscriber)] -= 1
@@ -223,7 +222,7 @@ class Worker:
         for position, subscriber in enumerate(due):
             kind = name_of_kind(subscriber)
             share = -(-free.get(kind, 0) // (len(due) - position))  # rounded up
-            wanted = min(share, self._throttle.most(subscriber) - self._load[subscriber], conf.batch_size)
+            wanted = min(share, self._scheduler.concurrency(subscriber) - self._load[subscriber], conf.batch_size)
             if wanted > 0:
                 slots[subscriber] = wanted
                 free[kind] -= wanted
@@ -249,7 +248,7 @@ class Worker:
 
     def _record(self) -> None:
         results = [self._results[index] for index in range(len(self._results))]
-        transitions.record_results(results, self.using)
+        outcomes = self._scheduler.record(results)
         self._recorded_at = time.monotonic()
         for result in results:  # only now: had the database failed, they would be recorded again
             self._results.popleft()
@@ -261,7 +260,7 @@ class Worker:
         attempt_log.write(results)
         if self.metrics:
             self.metrics.note(results)
-        self._throttle.learn(results)
+        self._scheduler.notify(outcomes)
         for result in results:
             self._attempted(result)
 

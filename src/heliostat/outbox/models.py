@@ -181,7 +181,7 @@ class CircuitBreaker(models.Model):
 
     It is open until `open_until`, after failures in a row or because the receiver asked for a pause: no callbacks are
     sent. Then it is half-open: one callback is sent as a probe, until one succeeds. `openings` counts how often in a
-    row it opened. `spent_until` is the time (seconds since 1970) up to which a limited rate is used up.
+    row it opened. `rate_used_until` is the time (seconds since 1970) up to which a limited rate is used up.
     """
 
     subscriber = models.CharField(max_length=255, primary_key=True)
@@ -189,7 +189,7 @@ class CircuitBreaker(models.Model):
     failures = models.PositiveIntegerField(default=0)
     openings = models.PositiveIntegerField(default=0)
     open_until = models.DateTimeField(null=True)
-    spent_until = models.FloatField(default=0)
+    rate_used_until = models.FloatField(default=0)
 
     objects = OwnQuerySet.as_manager()
 

@@ -66,6 +66,8 @@ class Result(NamedTuple):
 
 def claim(slots: Mapping[str, int], using: str, among: Sequence[int] = ()) -> list[Claimed]:
     """Take due callbacks, up to the free slots of each subscriber; where ids are given, only of those."""
+    if not slots:
+        return []
     dialect, token, lease = dialect_for(using), secrets.randbits(62), float(conf.lease)
     return dialect.claim_among(among, slots, token, lease) if among else dialect.claim(slots, token, lease)
 

@@ -16,7 +16,7 @@ from heliostat.delivery.signing import new_secret
 from heliostat.events.databases import database_of
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
-from heliostat.outbox import breakers, dispatch
+from heliostat.outbox import circuit_breaker, dispatch
 from heliostat.outbox.dialect import moment
 from heliostat.outbox.finding import in_state
 from heliostat.outbox.models import Callback, Status
@@ -62,7 +62,7 @@ def resume(hook: Hook) -> None:
 def enable(hook: Hook) -> None:
     """Tell it of what happens from now on; what was counted against it is forgotten."""
     _change(hook, enabled=True, failing_since=None)
-    breakers.reset([hook.subscriber], _using(hook))
+    circuit_breaker.reset([hook.subscriber], _using(hook))
 
 
 def disable(hook: Hook, because: str = "") -> None:

@@ -13,9 +13,9 @@ from django.utils import timezone
 from heliostat.conf import conf
 from heliostat.delivery.destinations import Destination, NoDestination
 from heliostat.delivery.http import HttpKind
-from heliostat.outbox import breakers
-from heliostat.outbox.admission import Limits
+from heliostat.outbox import circuit_breaker
 from heliostat.outbox.kinds import Dispatcher
+from heliostat.outbox.limits import Limits
 from heliostat.outbox.transitions import Result
 from heliostat.webhooks import changes, live
 from heliostat.webhooks.databases import hooks_database
@@ -68,7 +68,7 @@ class HookKind(HttpKind):
 
 def hook_deleted(instance: Hook, using: str, **_: Any) -> None:
     """Nothing is held against whom there is no more."""
-    breakers.reset([instance.subscriber], using)
+    circuit_breaker.reset([instance.subscriber], using)
 
 
 def _row(subscriber: str) -> QuerySet[Hook]:

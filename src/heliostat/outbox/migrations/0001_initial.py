@@ -72,7 +72,7 @@ class Migration(migrations.Migration):
                 ("failures", models.PositiveIntegerField(default=0)),
                 ("openings", models.PositiveIntegerField(default=0)),
                 ("open_until", models.DateTimeField(null=True)),
-                ("spent_until", models.FloatField(default=0)),
+                ("rate_used_until", models.FloatField(default=0)),
             ],
             options={
                 "base_manager_name": "objects",

@@ -1,6 +1,6 @@
 """Circuit breakers: whether callbacks are sent to a subscriber now. They are rows, so that they hold for all workers.
 
-    closed ──failures in a row, or Retry-After──▶ open ──time──▶ half-open: one callback is sent as a probe
+    closed ──failures in a row, or Retry-After──▶ open ──time──▶ half-open: one callback in flight, as a probe
       ▲                                            ▲                │   │
       └───────────────── success ──────────────────┼────────────────┘   │
                                                    └────── failure ─────┘  for longer each time
@@ -14,11 +14,12 @@ import random
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from django.db import connections, transaction
+from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from heliostat.conf import conf
-from heliostat.outbox.dialect import BREAKER, dialect_for
+from heliostat.outbox.dialect import moment
 from heliostat.outbox.models import CircuitBreaker
 from heliostat.outbox.transitions import GIVE_UP, RETRY, SENT, Result
 
@@ -48,30 +49,36 @@ class Outcomes:
         self.is_failing = result.outcome in (RETRY, GIVE_UP) or self.pause > 0
 
 
-def record_failure(subscriber: str, outcomes: Outcomes, using: str, *, probed: bool) -> None:
-    """Count the failures of a subscriber, and open its circuit breaker where that is due. `probed`: one was a probe."""
+def record(subscriber: str, outcomes: Outcomes, using: str) -> bool:
+    """Open or close the circuit breaker of a subscriber by these outcomes. Return whether it was half-open.
+
+    A pause that the receiver asked for goes on, whatever becomes of requests that were in flight when it began.
+    """
+    rows = CircuitBreaker.objects.using(using)
     with transaction.atomic(using=using):
-        breaker, now = _locked(subscriber, using), timezone.now()
-        is_open = breaker.open_until is not None and breaker.open_until > now
-        is_pause = is_open and breaker.failures == 0  # asked for by the receiver: what was in flight does not end it
-        if outcomes.has_success or breaker.failing_since is None:
-            breaker.failing_since = now
-        if outcomes.has_answered and (probed or not is_pause):
+        locked = rows.select_for_update().annotate(is_open=Q(open_until__gt=moment(using))).filter(pk=subscriber)
+        if (breaker := locked.first()) is None:
+            rows.bulk_create([CircuitBreaker(subscriber=subscriber)], ignore_conflicts=True)
+            breaker = locked.get()
+        is_open = bool(breaker.is_open)
+        is_half_open = not is_open and breaker.openings > 0
+        is_pause = is_open and breaker.failures == 0
+        if outcomes.has_answered and not is_pause:
             breaker.failures = breaker.openings = 0
             breaker.open_until, is_open = None, False
         breaker.failures += outcomes.failures
-        breaker.save(using=using)
-        is_due = probed or (not is_open and breaker.failures >= conf.breaker_failures)
+        if outcomes.has_success:
+            breaker.failing_since = None
+        if outcomes.is_failing:
+            breaker.failing_since = breaker.failing_since or timezone.now()
+        is_due = is_half_open or (not is_open and breaker.failures >= conf.breaker_failures)
         if outcomes.pause or (outcomes.failures and is_due):
             _open(breaker, outcomes.pause, using)
-
-
-def _locked(subscriber: str, using: str) -> CircuitBreaker:
-    rows = CircuitBreaker.objects.using(using)
-    if (breaker := rows.select_for_update().filter(pk=subscriber).first()) is None:
-        rows.bulk_create([CircuitBreaker(subscriber=subscriber)], ignore_conflicts=True)
-        breaker = rows.select_for_update().get(pk=subscriber)
-    return breaker
+        if breaker.openings or breaker.failures or breaker.failing_since or breaker.rate_used_until:
+            breaker.save(using=using)
+        else:
+            breaker.delete(using=using)
+    return is_half_open
 
 
 def _open(breaker: CircuitBreaker, pause: float, using: str) -> None:
@@ -80,50 +87,20 @@ def _open(breaker: CircuitBreaker, pause: float, using: str) -> None:
     jitter = random.uniform(0.8, 1.2)  # noqa: S311  spreads load; no secret
     if pause:
         wait, jitter = min(pause, conf.retry_longest), max(1.0, jitter)
-    open_for([breaker.subscriber], wait * jitter, using)
-    failures = 0 if pause else breaker.failures
-    rows = CircuitBreaker.objects.using(using).filter(pk=breaker.pk)
-    rows.update(openings=breaker.openings + 1, failures=failures)
-
-
-def open_for(subscribers: Collection[str], seconds: float, using: str) -> None:
-    """Open the circuit breakers of these subscribers for so long."""
-    dialect, names = dialect_for(using), list(subscribers)
-    until, until_value = dialect.after(seconds)
-    with connections[using].cursor() as cursor:
-        cursor.execute(
-            f"UPDATE {BREAKER} SET open_until = {until} WHERE {dialect.among('subscriber', names)}",
-            [until_value, *dialect.keys(names)],
-        )
-
-
-def close(subscribers: Collection[str], using: str) -> None:
-    """Close the circuit breakers of these subscribers, whatever happened before."""
-    rows = CircuitBreaker.objects.using(using).filter(pk__in=subscribers)
-    rows.update(failures=0, openings=0, open_until=None)
-
-
-def record_success(subscriber: str, using: str, *, probed: bool) -> None:
-    """Close the circuit breaker of a subscriber, and remove it where no rate needs it.
-
-    A pause that the receiver asked for goes on, unless a probe succeeded.
-    """
-    rows = CircuitBreaker.objects.using(using).filter(pk=subscriber)
-    if not probed:
-        rows = rows.exclude(failures=0, open_until__gt=timezone.now())
-    rows.filter(spent_until=0).delete()
-    rows.update(failing_since=None, failures=0, openings=0, open_until=None)
-
-
-def reset(subscribers: Collection[str], using: str) -> None:
-    """Remove the circuit breakers of these subscribers, with all that was counted."""
-    CircuitBreaker.objects.using(using).filter(pk__in=subscribers).delete()
+        breaker.failures = 0
+    breaker.open_until = moment(using, wait * jitter)
+    breaker.openings += 1
 
 
 def half_open(using: str, subscribers: Collection[str] | None = None) -> None:
     """End the open time now, so that one probe is sent: to these subscribers, or to all."""
     opened = CircuitBreaker.objects.using(using).filter(open_until__isnull=False)
     (opened if subscribers is None else opened.filter(pk__in=subscribers)).update(open_until=None)
+
+
+def reset(subscribers: Collection[str], using: str) -> None:
+    """Remove the circuit breakers of these subscribers, with all that was counted."""
+    CircuitBreaker.objects.using(using).filter(pk__in=subscribers).delete()
 
 
 def states(subscribers: Collection[str], using: str) -> dict[str, str]:
