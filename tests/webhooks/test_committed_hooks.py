@@ -13,6 +13,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connections, transaction
 from django.db.models import QuerySet
+from django.db.models.signals import post_delete, pre_delete
+from django.dispatch import Signal
 
 from heliostat.events.event import Event
 from heliostat.events.matching import registry
@@ -108,6 +110,27 @@ def test_no_thread_loses_an_event_by_a_deletion_that_another_one_rolls_back(on: 
             assert known() == {made.subscriber}
         assert known() == {made.subscriber}
     assert elsewhere(known) == {made.subscriber}
+
+
+@pytest.mark.parametrize("signal", [pre_delete, post_delete], ids=["pre_delete", "post_delete"])
+def test_a_hook_whose_deletion_failed_is_known_to_a_later_transaction_that_deletes_another(
+    on: str, signal: Signal
+) -> None:
+    kept, other = hook_in(on), hook_in(on)
+
+    def refuse(**_: Any) -> None:
+        raise ValueError("it is still needed")
+
+    signal.connect(refuse, sender=Hook)
+    try:
+        with pytest.raises(ValueError, match="still needed"):
+            kept.delete()
+    finally:
+        signal.disconnect(refuse, sender=Hook)
+    with transaction.atomic(using=on):
+        other.delete()
+        assert known() == {kept.subscriber}
+    assert known() == {kept.subscriber}
 
 
 def test_a_hook_that_is_never_committed_is_known_to_its_transaction_alone(on: str) -> None:

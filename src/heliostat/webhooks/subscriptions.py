@@ -186,10 +186,13 @@ def hook_to_be_deleted(instance: Hook, using: str, **_: Any) -> None:
 
 
 def hook_deleted(instance: Hook, using: str, **_: Any) -> None:
-    """Hooks were deleted. All that are deleted together are noted with the first."""
+    """Hooks were deleted. All that are deleted together are noted with the first.
+
+    They are read again, not taken for gone: one of a deletion that failed before is among them, and is still there.
+    """
     together: set[int] = connections[using].__dict__.get(DELETING, set())
     if instance.pk in together:
-        changes.note(list(together), using, deleted=True)
+        changes.note(list(together), using)
         together.clear()
 
 
