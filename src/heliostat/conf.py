@@ -8,18 +8,27 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 
-from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning
+from django.conf import global_settings, settings
+from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.signals import setting_changed
 
 T = TypeVar("T")
 PREFIX = "HELIOSTAT_"
+PREFIXES = (PREFIX, "DJANGO_HTTP_HOOKS_")
+OTHERS = ("EVENT_LISTENERS", "HOOKS", "HOOK_ALLOWED_MODELS", "TOM_ALERT_CLASSES", "TOM_FACILITY_CLASSES")
+"""Settings that the apps which use them read and check."""
+ALIKE = 0.85  # of two names; a setting of another package is less like one of ours
+LARGEST = 10**9  # seconds, thirty years: a time so far away is one that databases and `datetime` have
+SHORTEST_KEY = 16  # characters
 LONGEST_EVENT_TYPE = 100
+ADDRESS = re.compile(r"https?://[^\s/]")
 EVENT_TYPE = re.compile(r"[\w-]+(?:\.[\w-]+)+")
 
 
@@ -55,7 +64,9 @@ def _number(minimum: float, kind: type = float) -> Callable[[Any], str | None]:
     def problem(value: Any) -> str | None:
         if isinstance(value, bool) or not isinstance(value, accepted):
             return f"must be {'a whole number' if kind is int else 'a number'}, not {value!r}"
-        return None if value >= minimum else f"must be at least {minimum}, not {value!r}"
+        if not value >= minimum:  # NaN is not, either
+            return f"must be at least {minimum}, not {value!r}"
+        return f"must be at most {LARGEST}, not {value!r}" if kind is float and value > LARGEST else None
 
     return problem
 
@@ -64,6 +75,17 @@ def _strings(value: Any) -> str | None:
     if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
         return None
     return f"must be a list of strings, not {value!r}"
+
+
+def _keys(value: Any) -> str | None:
+    """An empty key, as of a variable of the environment that is not set, would encrypt with what everybody knows."""
+    if _strings(value) is None and all(len(key) >= SHORTEST_KEY for key in value):
+        return None
+    return f"must be a list of strings, each of at least {SHORTEST_KEY} characters"  # and no word of what they are
+
+
+def _token(value: Any) -> str | None:
+    return None if isinstance(value, str) else "must be a string"
 
 
 def _networks(value: Any) -> str | None:
@@ -94,8 +116,15 @@ def _event_types(value: Any) -> str | None:
     return next((problem for name in value if (problem := event_type_problem(name))), None)
 
 
-def _mapping(value: Any) -> str | None:
-    return None if isinstance(value, dict) else f"must be a dict, not {value!r}"
+def _lists_by_name(value: Any) -> str | None:
+    if not isinstance(value, dict):
+        return f"must be a dict, not {value!r}"
+    for name, names in value.items():
+        if not isinstance(name, str):
+            return f"must have models as keys, not {name!r}"
+        if complaint := _strings(list(names) if isinstance(names, (set, frozenset)) else names):
+            return f"has a value for {name!r} that {complaint}"
+    return None
 
 
 def _flag(value: Any) -> str | None:
@@ -108,6 +137,18 @@ def _anything(_: Any) -> str | None:
 
 def _text(value: Any) -> str | None:
     return None if isinstance(value, str) else f"must be a string, not {value!r}"
+
+
+def _file(value: Any) -> str | None:
+    if complaint := _text(value):
+        return complaint
+    return None if not value or Path(value).is_file() else f"must be a file that exists, not {value!r}"
+
+
+def _address(value: Any) -> str | None:
+    if complaint := _text(value):
+        return complaint
+    return None if ADDRESS.match(value) else f"must begin with http:// or https:// and a host, not {value!r}"
 
 
 class Conf:
@@ -132,7 +173,7 @@ class Conf:
     expose = Setting[dict[str, list[str]]](
         {},
         "Fields that hold secrets by their name, and may be told all the same: {'app.model': ['field']}.",
-        _mapping,
+        _lists_by_name,
     )
     capture_bulk = Setting(
         True,
@@ -194,7 +235,7 @@ class Conf:
         _networks,
     )
     ca_file = Setting(
-        "", "File of the authorities that receivers' certificates are checked against; empty: the system's.", _text
+        "", "File of the authorities that receivers' certificates are checked against; empty: the system's.", _file
     )
     hooks_refresh = Setting(
         0.5,
@@ -210,9 +251,9 @@ class Conf:
     metrics_subscribers = Setting(
         200, "So many subscribers have figures of their own in the metrics, the most first.", _number(0, int)
     )
-    metrics_token = Setting("", "Bearer token that reads the metrics page; empty: none does.", _text)
+    metrics_token = Setting("", "Bearer token that reads the metrics page; empty: none does.", _token)
     encryption_keys = Setting[list[str]](
-        [], "Keys that encrypt the secrets of hooks, newest first; empty: made from SECRET_KEY.", _strings
+        [], "Keys that encrypt the secrets of hooks, newest first; empty: made from SECRET_KEY.", _keys
     )
     secret_overlap = Setting(24 * 3600.0, "How long the old secret of a hook still signs beside a new one.", _number(0))
     hooks_shut_down = Setting(
@@ -260,7 +301,7 @@ class Conf:
         "Hooks that a user without the permissions to add and change hooks may have in the REST API.",
         _number(0, int),
     )
-    site_url = Setting("http://127.0.0.1:8000", "Address of this site, for links in messages.", _text)
+    site_url = Setting("http://127.0.0.1:8000", "Address of this site, for links in messages.", _address)
 
     @classmethod
     def table(cls) -> Iterator[Setting[Any]]:
@@ -288,18 +329,39 @@ setting_changed.connect(conf.forget)
 
 
 def check_settings(**_: object) -> list[CheckMessage]:
-    """System check: each `HELIOSTAT_` setting exists, and each setting has a value that can work."""
+    """System check: each setting with a name of Heliostat's, or nearly one, exists, and its value can work."""
     known = {setting.name: setting for setting in Conf.table()}
     messages: list[CheckMessage] = []
-    for name in sorted({name for name in dir(settings) if name.startswith(PREFIX) or name in known}):
+    for name in sorted({name for name in dir(settings) if name.isupper()}):
         if name not in known:
-            messages.append(_unknown(name, known))
+            if _is_mistyped(name, {*known, *OTHERS}):
+                messages.append(_unknown(name, {*known, *OTHERS}))
         elif complaint := known[name].problem(getattr(settings, name)):
             messages.append(Error(f"{name} {complaint}.", hint=known[name].meaning, id="heliostat.E001"))
     return messages
 
 
-def _unknown(name: str, known: dict[str, Setting[Any]]) -> CheckMessage:
+def _is_mistyped(name: str, known: Collection[str]) -> bool:
+    if name in known or hasattr(global_settings, name):
+        return False
+    return name.startswith(PREFIXES) or bool(difflib.get_close_matches(name, known, n=1, cutoff=ALIKE))
+
+
+def register_check(check: Callable[..., Sequence[CheckMessage]], *tags: str, **options: Any) -> None:
+    """Register a system check that reads settings: it runs once each of them has a value that can work."""
+
+    @wraps(check)
+    def checked(**arguments: Any) -> Sequence[CheckMessage]:
+        return () if any(map(_has_problem, Conf.table())) else check(**arguments)
+
+    register(checked, *tags, **options)
+
+
+def _has_problem(setting: Setting[Any]) -> bool:
+    return setting.problem(getattr(settings, setting.name, setting.default)) is not None
+
+
+def _unknown(name: str, known: Iterable[str]) -> CheckMessage:
     return Warning(
         f"There is no setting {name}.{did_you_mean(name, known)}",
         hint="Remove it, or correct its name; docs/reference lists all settings.",

@@ -113,6 +113,7 @@ def test_the_e_mail_listener_writes_to_its_recipients(settings: Any) -> None:
         ({**ECHO, "actions": "read"}, "reading an object is no event"),
         ({**ECHO, "actions": "create read", "resources": "vehicle"}, "reading an object is no event"),
         ({**ECHO, "actions": []}, "`actions` is empty"),
+        ({**ECHO, "actions": 7}, "`actions` is 7, not a list"),
         ({**ECHO, "resources": ""}, "`resources` is empty"),
         ({**ECHO, "resources": "exmaple.*"}, "No event type matches"),
         ({**ECHO, "resources": "session vehicle"}, "HELIOSTAT_SILENT names it"),
@@ -126,6 +127,24 @@ def test_each_way_to_get_a_listener_wrong_is_a_system_check(settings: Any, optio
     (message,) = run_checks(databases=[])
     assert message.id == "heliostat.E020"
     assert words in message.msg
+
+
+@pytest.mark.parametrize(
+    ("mistyped", "meant"),
+    [("action", "actions"), ("resurces", "resources"), ("wen", "when"), ("Actions", "actions")],
+)
+def test_an_option_that_is_nearly_one_of_all_listeners_is_a_warning(settings: Any, mistyped: str, meant: str) -> None:
+    settings.EVENT_LISTENERS = {"echo": {**ECHO, mistyped: ["create"]}}
+    (message,) = run_checks(databases=[])
+    assert (message.id, message.msg) == (
+        "heliostat.W020",
+        f"EVENT_LISTENERS['echo'] has {mistyped!r}. Did you mean {meant}?",
+    )
+
+
+def test_an_option_of_a_listener_s_own_is_no_mistake_beside_the_one_that_it_is_like(settings: Any) -> None:
+    settings.EVENT_LISTENERS = {"echo": {**ECHO, "actions": ["create"], "action": "ring", "colour": "red"}}
+    assert run_checks(databases=[]) == []
 
 
 def test_a_listener_that_cannot_be_built_does_not_stop_the_others(settings: Any) -> None:

@@ -53,8 +53,9 @@ class NamedClasses(Generic[T]):
         if isinstance(paths, str) or not isinstance(paths, Sequence):
             yield "", self._error("E001", f"{self.setting} must be a list of paths.", "Write a list of strings.")
             return
-        for path in dict.fromkeys(paths):
-            yield path, self._load(path)
+        for number, path in enumerate(paths):
+            if path not in paths[:number]:  # no set of them: what cannot be hashed is wrong, too
+                yield path, self._load(path)
 
     def _load(self, path: Any) -> type[T] | CheckMessage:
         try:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
+from heliostat.conf import register_check
+
 
 class DeliveryConfig(AppConfig):
     """The worker and its transports."""
@@ -11,8 +13,8 @@ class DeliveryConfig(AppConfig):
     verbose_name = "Heliostat delivery"
 
     def ready(self) -> None:
-        from django.core.checks import Tags, register
+        from django.core.checks import Tags
 
         from heliostat.delivery.checks import check_loopback
 
-        register(check_loopback, Tags.security, deploy=True)
+        register_check(check_loopback, Tags.security, deploy=True)

@@ -9,8 +9,9 @@ from django.core.signals import setting_changed
 from django.db import connections
 from django.db.backends.signals import connection_created
 
-from heliostat.conf import check_settings, conf
+from heliostat.conf import Conf, check_settings, conf, register_check
 from heliostat.events import bulk, capture, deletions, relations
+from heliostat.events.checks import check_exposed, check_silent
 from heliostat.events.databases import home
 from heliostat.events.matching import registry
 from heliostat.events.resources import check_namespaces
@@ -29,8 +30,9 @@ def wrap() -> None:
 
 def install() -> None:
     """Capture saves, deletions, relations and custom signals from now on."""
-    for check in (check_settings, check_namespaces, check_signals, capture.check_capture):
-        register(check)
+    register(check_settings)
+    for check in (check_namespaces, check_signals, check_silent, check_exposed, capture.check_capture):
+        register_check(check)
     escape_what_is_logged()
     registry.observe(relations.connect)
     connection_created.connect(_make_ready, dispatch_uid="heliostat")
@@ -39,10 +41,12 @@ def install() -> None:
 
 
 def _listen_to_signals() -> None:
+    if Conf.signals.problem(conf.signals) is not None:
+        return  # the system check says so, with a hint
     try:
         listen_to(conf.signals)
     except ConfigurationError:
-        return  # the system check says so, with a hint
+        return  # it says so, too
 
 
 def _make_ready(connection: Any, **_: Any) -> None:

@@ -118,7 +118,7 @@ def _why_silent(event_type: str, is_durable: bool) -> str | None:
 
 def _problem_of_pattern(pattern: str, is_durable: bool, actions: set[str]) -> str | None:
     silent = ""
-    for event_type in _known_types(actions):
+    for event_type in known_types(actions):
         if fnmatchcase(event_type, pattern):
             if _why_silent(event_type, is_durable) is None:
                 return None
@@ -152,17 +152,18 @@ def nearest(event_type: str, actions: set[str] | frozenset[str] = frozenset()) -
         return suggestion([f"{resource}.{name}" for name in close])
     if own:
         return f" Its actions are {', '.join(own)}."
-    return did_you_mean(event_type, set(_known_types(signal_actions() | actions)))
+    return did_you_mean(event_type, set(known_types(signal_actions() | actions)))
 
 
-def _known_types(actions: set[str]) -> Iterator[str]:
-    """Yield every event type there can be, silenced ones included."""
+def known_types(actions: set[str] | None = None) -> Iterator[str]:
+    """Yield every event type there can be, silenced ones included. `actions` are those of custom signals."""
+    actions = signal_actions() if actions is None else actions
     of_models = (f"{resource}.{action}" for resource in resources() for action in (*ACTIONS, *sorted(actions)))
     return chain(of_models, _custom_types())
 
 
 def actions_of(pattern: str, *, more_actions: set[str] | frozenset[str] = frozenset()) -> list[str]:
     """Return the actions of the event types that match a pattern (`example.vehicle.*`), silenced ones left out."""
-    known = _known_types(signal_actions() | more_actions)
+    known = known_types(signal_actions() | more_actions)
     matched = (name for name in known if fnmatchcase(name, pattern) and not is_silent(name))
     return list(dict.fromkeys(name.rpartition(".")[2] for name in matched))

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
-from django.core.checks import register
 from django.utils.module_loading import autodiscover_modules
 
+from heliostat.conf import register_check
 from heliostat.installed import need_the_outbox
 
 
@@ -30,8 +30,8 @@ class HooksConfig(AppConfig):
         autodiscover_modules("hook_points", "hooks")
         registry.add(SOURCE, subscriptions)
         kinds.register(CodeKind())
-        register(check_hooks)
-        register(check_decorated)
-        register(check_databases)
-        register(check_points)
+        register_check(check_hooks)
+        register_check(check_decorated)
+        register_check(check_databases)
+        register_check(check_points)
         declare_with(event_types)

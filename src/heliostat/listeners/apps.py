@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
-from django.core.checks import register
 
+from heliostat.conf import register_check
 from heliostat.installed import need_the_outbox
 
 
@@ -24,5 +24,5 @@ class ListenersConfig(AppConfig):
 
         registry.add("listeners", subscriptions)
         kinds.register(ListenerKind())
-        register(check_listeners)
-        register(check_databases)
+        register_check(check_listeners)
+        register_check(check_databases)

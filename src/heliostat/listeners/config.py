@@ -13,6 +13,7 @@ EVENT_LISTENERS = {
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -21,7 +22,7 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 
-from heliostat.conf import did_you_mean
+from heliostat.conf import ALIKE, did_you_mean, suggestion
 from heliostat.events.event import Event, Phase
 from heliostat.events.resources import resource_of
 from heliostat.events.types import READ, REMEDY, WILD, actions_of, problem_of
@@ -30,6 +31,7 @@ from heliostat.listeners.base import KINTO_ACTIONS, OUR_ACTIONS, ListenerEvent
 from heliostat.moved import hint_for
 
 ROOT = "event_listeners"
+OPTIONS = ("use", "actions", "resources", "when")
 Listener = Callable[[ListenerEvent], Any]
 
 
@@ -94,8 +96,23 @@ def _configure(name: str, options: Mapping[str, Any], config: Config) -> Configu
     return Configured(name, listener, patterns, Phase(phase))
 
 
+def mistyped_options() -> Iterator[str]:
+    """Yield a sentence for each option of a listener that is nearly one that all listeners have.
+
+    Other options are the listener's own, so that no one of them is wrong for certain.
+    """
+    for name, options in getattr(settings, "EVENT_LISTENERS", {}).items():
+        for key in options:
+            near = difflib.get_close_matches(str(key), OPTIONS, n=1, cutoff=ALIKE)
+            if near and key not in OPTIONS and near[0] not in options:
+                yield f"EVENT_LISTENERS[{name!r}] has {key!r}.{suggestion(near)}"
+
+
 def _words(options: Mapping[str, Any], key: str, default: list[str], where: str) -> list[str]:
-    words = aslist(options.get(key, default))
+    value = options.get(key, default)
+    if not isinstance(value, (str, list, tuple, set, frozenset)):
+        raise ConfigurationError(f"{where}: `{key}` is {value!r}, not a list.")
+    words = aslist(value)
     if not words:
         raise ConfigurationError(f"{where}: `{key}` is empty, so nothing would be published to it; leave it out.")
     return words

@@ -6,13 +6,13 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, Warning
 
 from heliostat.delivery.python import PythonKind
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
 from heliostat.exceptions import ConfigurationError
-from heliostat.listeners.config import Configured, configured
+from heliostat.listeners.config import Configured, configured, mistyped_options
 from heliostat.outbox.database_checks import check_durable
 
 logger = logging.getLogger("heliostat.listeners")
@@ -44,10 +44,12 @@ class ListenerKind(PythonKind):
 
 
 def check_listeners(**_: object) -> list[CheckMessage]:
-    """System check: each listener can be built, and asks for resources that exist."""
+    """System check: each listener can be built, and asks for resources that exist, by options that exist."""
     hint = "EVENT_LISTENERS = {name: {'use': module, 'actions': […], 'resources': […], …}}"
     errors = [one for one in configured() if isinstance(one, ConfigurationError)]
-    return [Error(str(error), hint=hint, id="heliostat.E020") for error in errors]
+    if errors:
+        return [Error(str(error), hint=hint, id="heliostat.E020") for error in errors]
+    return [Warning(problem, hint=hint, id="heliostat.W020") for problem in mistyped_options()]
 
 
 def check_databases(**_: object) -> list[CheckMessage]:

@@ -4,6 +4,8 @@ from typing import Any
 
 from django.apps import AppConfig
 
+from heliostat.conf import register_check
+
 
 class OutboxConfig(AppConfig):
     """Events, callbacks and attempts; starts the capture of events."""
@@ -21,7 +23,7 @@ class OutboxConfig(AppConfig):
         wrap()
 
     def ready(self) -> None:
-        from django.core.checks import Tags, register
+        from django.core.checks import Tags
 
         from heliostat.events.install import install
         from heliostat.events.telling import write_durable_with
@@ -33,8 +35,8 @@ class OutboxConfig(AppConfig):
         install()
         watch_migrations(self)
         write_durable_with(write)
-        register(check_driver)
-        register(check_outboxes)
-        register(check_sqlite)
-        register(check_mariadb_isolation)
-        register(check_mariadb, Tags.database)
+        register_check(check_driver)
+        register_check(check_outboxes)
+        register_check(check_sqlite)
+        register_check(check_mariadb_isolation)
+        register_check(check_mariadb, Tags.database)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
+from heliostat.conf import register_check
 from heliostat.installed import need_the_outbox
 
 
@@ -18,7 +19,7 @@ class WebhooksConfig(AppConfig):
         super().import_models()
 
     def ready(self) -> None:
-        from django.core.checks import Tags, register
+        from django.core.checks import Tags
         from django.db.models.signals import post_delete, post_migrate, post_save, pre_delete
 
         from heliostat.delivery import kinds
@@ -40,11 +41,11 @@ class WebhooksConfig(AppConfig):
         registry.add_live(SOURCE, subscriptions.hooks)
         changes.when_written(subscriptions.hooks.changed)
         watching.remember_databases()
-        register(check_deliverers)
-        register(check_allowed_models)
-        register(check_policy)
-        register(check_hooks_database)
-        register(check_saved_hooks, Tags.database)
+        register_check(check_deliverers)
+        register_check(check_allowed_models)
+        register_check(check_policy)
+        register_check(check_hooks_database)
+        register_check(check_saved_hooks, Tags.database)
         declare_with(lambda: {PING: "A test event for one hook.", DISABLED: "A hook was disabled by itself."})
         kinds.register(HookKind())
         kinds.register(NoticeKind())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from django.apps import apps
 from django.conf import settings
@@ -42,10 +42,12 @@ def check_deliverers(**_: object) -> list[CheckMessage]:
 
 def check_allowed_models(**_: object) -> list[CheckMessage]:
     """`HOOK_ALLOWED_MODELS` names models that there are."""
-    allowed = getattr(settings, "HOOK_ALLOWED_MODELS", None) or []
-    if isinstance(allowed, str):
-        hint = f"Write HOOK_ALLOWED_MODELS = [{allowed!r}]."
-        return [Error("HOOK_ALLOWED_MODELS is a text, not a list.", hint=hint, id="heliostat.E061")]
+    allowed = getattr(settings, "HOOK_ALLOWED_MODELS", None)
+    if allowed is None:
+        return []
+    if isinstance(allowed, str) or not isinstance(allowed, Collection):
+        hint = "Write HOOK_ALLOWED_MODELS = ['app.Model', …]."
+        return [Error(f"HOOK_ALLOWED_MODELS is {allowed!r}, not a list.", hint=hint, id="heliostat.E061")]
     known = {name for model in apps.get_models() for name in (model._meta.label_lower, resource_of(model))}
     return [
         Error(
