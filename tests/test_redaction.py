@@ -22,6 +22,10 @@ SECRETS = """
     csrfmiddlewaretoken X-CSRF-Token X-Auth-Token refreshToken token_2 credential credentials aws_credentials
     salt password_salt signature Webhook-Signature X-Hub-Signature-256 session session_key sessionid sessionId
     JSESSIONID PHPSESSID hmac bearer recovery_code auth_code seed_phrase security.code cvv password_changed_at
+    cred creds userCreds privkey pkey sslkey gpgkey jwtkey hmackey psk wpa_psk pass_word pass_phrase passHash pw_hash
+    auth_hash mfa_code 2fa_code smsCode activation_code authcode recoverycodes magic_link resetUrl user[password]
+    passwort Kennwort contraseña Contraseñas mi_contraseña mot_de_passe motDePasse motdepasse kata_sandi senha hasło
+    wachtwoord пароль Пароль 密码 パスワード 비밀번호 ｐａｓｓｗｏｒｄ
 """
 NO_SECRETS = """
     secretary secretaries tokenized_text tokenizer tokenize monkey monkeys author authors authored_by
@@ -32,6 +36,7 @@ NO_SECRETS = """
     passive boardings salty basalt salt_proposal cookiecutter rookie sessional obsession possession hash
     digest name id status pk ra dec speed description signal signed_by sign assignee designation design
     content-type user-agent ETag code access zip_code country_code seed random_seed otpimal jot pwdless crede
+    sacred credits time_code pass_time hash_code reset_time link url psky passe de_facto parolee
 """
 
 
@@ -95,6 +100,48 @@ def test_a_name_and_its_value_may_be_a_pair_in_a_list(value: Any, public: Any) -
     assert redacted(value) == public
     assert redacted([["key", 1], [b"token", 2]], exposed={"key", "token"}) == [["key", 1], [b"token", 2]]
     assert redacted([["key", 1]], whole=True) == [["key", 1]]
+
+
+@pytest.mark.parametrize(
+    ("value", "public"),
+    [
+        ([{"name": "Authorization", "value": "x"}], [{"name": "Authorization"}]),
+        ({"env": [{"name": "DB_PASSWORD", "value": "x", "kind": 1}]}, {"env": [{"name": "DB_PASSWORD", "kind": 1}]}),
+        ([{"key": "token", "value": "x"}, {"header": "Cookie", "values": ["x"]}], [{}, {"header": "Cookie"}]),
+        ({"variable": "pin", "value": 1}, {"variable": "pin"}),
+    ],
+)
+def test_a_name_and_its_value_may_be_apart_in_an_object(value: Any, public: Any) -> None:
+    assert redacted(value) == public
+    assert redacted(value, whole=True) == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"name": "Accept", "value": "*/*"},
+        {"name": "The secret of the pin", "value": 3},
+        {"name": ["password"], "value": 3},
+        {"name": "token"},
+        {"value": "token"},
+    ],
+)
+def test_an_object_that_names_no_secret_keeps_its_value(value: Any) -> None:
+    assert redacted(value) == value
+
+
+@dataclass
+class Header:
+    name: str
+    value: str
+
+
+def test_an_object_with_fields_that_says_name_and_value_apart_is_one_too() -> None:
+    assert redacted([Header("Cookie", "x"), Header("Host", "a")]) == [
+        {"name": "Cookie"},
+        {"name": "Host", "value": "a"},
+    ]
+    assert redacted([Header("Cookie", "x")], exposed={"Cookie"}) == [{"name": "Cookie", "value": "x"}]
 
 
 def test_what_is_exposed_stays() -> None:

@@ -2,7 +2,8 @@
 
 A name is split into words at everything that is no letter and at camelCase: `X-Api-Key`, `apiKey`, `APIKey` and
 `api_key2` are all "api", "key". Words are compared, never parts of words: `secretary`, `tokenized_text`, `monkey`,
-`author` and `pinned` are no secrets. A plural is what its singular is.
+`author` and `pinned` are no secrets. A plural is what its singular is. Accents do not count: `contraseña` is
+`contrasena`.
 
 "key" is the word with the most meanings. It is a secret (`key`, `signing_key`, `ssh_keys`), unless the word before it
 says otherwise (`public_key`, `primary_key`, `foreign_key`, `sort_key` ...) or the word after it (`key_id`, which names
@@ -23,17 +24,25 @@ import msgspec
 
 SECRET_WORDS = frozenset(
     {
-        "apikey", "authenticate", "authentication", "authorisation", "authorization", "bearer", "cookie", "credential",
-        "csrf", "cvc", "cvv", "hmac", "hotp", "jwe", "jws", "jwt", "mnemonic", "otp", "passcode", "passkey",
-        "passphrase", "passwd", "password", "pin", "pwd", "secret", "session", "signature", "token", "totp", "xsrf",
+        "apikey", "authenticate", "authentication", "authorisation", "authorization", "bearer", "cookie", "cred",
+        "credential", "csrf", "cvc", "cvv", "hmac", "hotp", "jwe", "jws", "jwt", "mnemonic", "otp", "passcode",
+        "passkey", "passphrase", "passwd", "password", "pin", "psk", "pwd", "secret", "session", "signature", "token",
+        "totp", "xsrf",
     }
 )  # fmt: skip
 SECRET_AT_THE_END = frozenset({"auth", "oauth", "pass", "salt", "pw"})
 """Secret as the last word alone: `basic_auth`, `db_pass`, `salt`, but not `auth_provider` or `pass_number`."""
+KINDS_OF_CODES = (
+    "access", "activation", "auth", "backup", "confirmation", "login", "mfa", "recovery", "reset", "security", "sms",
+    "unlock", "verification",
+)  # fmt: skip
 SECRET_PAIRS = frozenset(
     {
-        *((kind, "code") for kind in ("access", "auth", "backup", "login", "recovery", "reset", "security")),
-        ("verification", "code"), ("auth", "header"), ("recovery", "phrase"), ("seed", "phrase"),
+        *((kind, "code") for kind in KINDS_OF_CODES), ("fa", "code"),  # 2fa_code
+        *(("pass", end) for end in ("code", "hash", "key", "phrase", "word")), ("pw", "hash"), ("auth", "hash"),
+        *((kind, end) for kind in ("magic", "reset") for end in ("link", "url")),
+        ("de", "passe"), ("kata", "sandi"),  # mot de passe, and the same in Indonesian
+        ("auth", "header"), ("recovery", "phrase"), ("seed", "phrase"),
     }
 )  # fmt: skip
 KEY = "key"
@@ -50,10 +59,14 @@ NO_SECRET_AFTER_KEY = frozenset(
 COMPOUND = re.compile(
     r"(?:.*(?:apikey|credential|passcode|passphrase|passwd|password|secret|token)"
     r"|(?:php|asp|j|cf)?(?:sess|session)(?:id|key)|cookie[a-z]?"
-    r"|(?:access|account|api|app|auth|client|consumer|crypt|decryption|encryption|host|license|master|private|rsa|secret"
-    r"|service|shared|signing|ssh|storage|user)+key"
+    r"|(?:access|account|api|app|auth|client|consumer|crypt|decryption|encryption|gpg|hmac|host|jwt|license|master|pgp"
+    r"|priv|private|root|rsa|secret|service|session|shared|signing|ssh|ssl|storage|tls|user|wifi)+key"
+    r"|(?:" + "|".join(KINDS_OF_CODES) + r")code|pkey"
     r"|otp(?:seed|code)|passwordhash|pincode)s?"
 )
+# An object that says a name and its value apart, as an entry of a list of headers or of variables does.
+NAMING = ("name", "key", "header", "variable")
+VALUES = frozenset({"value", "values"})
 CHUNK = re.compile(r"[^\W\d_]+")
 WORD = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[^\W\d_]")
 PAIR = 2  # items
@@ -69,13 +82,29 @@ def is_secret_name(name: object) -> bool:
 
 @lru_cache(maxsize=4096)
 def _is_secret(name: str) -> bool:
-    chunks = CHUNK.findall(unicodedata.normalize("NFKC", name))
-    if any(COMPOUND.fullmatch(chunk.lower()) for chunk in chunks):
+    chunks = CHUNK.findall(_without_accents(name))
+    if any(chunk.lower() in PASSWORD_ELSEWHERE or COMPOUND.fullmatch(chunk.lower()) for chunk in chunks):
         return True
     words = [_singular(word.lower()) for chunk in chunks for word in WORD.findall(chunk)]
-    if not SECRET_WORDS.isdisjoint(words) or SECRET_AT_THE_END.intersection(words[-1:]):
+    if not (SECRET_WORDS.isdisjoint(words) and PASSWORD_ELSEWHERE.isdisjoint(words)) or SECRET_AT_THE_END.intersection(
+        words[-1:]
+    ):
         return True
     return not SECRET_PAIRS.isdisjoint(pairwise(words)) or _has_secret_key(["", *words, ""])
+
+
+def _without_accents(name: str) -> str:
+    """The same letters without marks (`ñ` is `n`), and in their usual form (`ｐｉｎ` is `pin`)."""
+    return "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
+
+
+PASSWORD_ELSEWHERE = frozenset(
+    _without_accents(
+        "adgangskode contraseña hasło heslo jelszó katasandi kennwort lösenord lozinka motdepasse parola passord "
+        "passwort salasana senha şifre wachtwoord пароль סיסמה 密码 密碼 パスワード 비밀번호"
+    ).split()
+)
+"""The word in other languages. It is a word of a name, or all between two signs that are no letters."""
 
 
 def _singular(word: str) -> str:
@@ -101,8 +130,9 @@ def redacted(value: Any, exposed: Collection[str] = (), *, whole: bool = False, 
 
     Objects with fields (dataclasses, `msgspec.Struct`, attrs) become dicts, other sequences and sets become lists (of a
     named tuple, with None in place of what is secret). A pair in a list is a name and its value, as headers often are:
-    `[["Cookie", None]]`. What is no container becomes what `leaf` makes of it. `exposed` are names that are kept; with
-    `whole` all are. Takes values of any depth, and values that hold themselves: the copy
+    `[["Cookie", None]]`; so is an object that says both apart: `{"name": "Cookie", "value": "x"}` loses its value. What
+    is no container becomes what `leaf` makes of it. `exposed` are names that are kept; with `whole` all are. Takes
+    values of any depth, and values that hold themselves: the copy
     does too, and cannot be written as JSON either.
     """
     return value if type(value) in PLAIN else _Copy(exposed, whole, leaf).of(value)
@@ -135,6 +165,16 @@ class _Copy:
             return item if self._is_kept(name) else [item[0], None]
         return item
 
+    def _without_named_value(self, value: Any, items: Iterable[tuple[Any, Any]]) -> Iterable[tuple[Any, Any]]:
+        """The items of what has names; without the value that it says beside the name of a secret."""
+        if isinstance(value, Mapping) and VALUES.isdisjoint(value):
+            return items
+        items = list(items)
+        named = (item for name, item in items if name in NAMING and isinstance(item, str))
+        if all(" " in one or self._is_kept(one) for one in named):  # a text is no name of a header or variable
+            return items
+        return [(name, item) for name, item in items if name not in VALUES]
+
     def _is_kept(self, name: Any) -> bool:
         return self._whole or name in self._exposed or not is_secret_name(name)
 
@@ -147,6 +187,8 @@ class _Copy:
         items = value.items() if kind is dict else None if kind is list else _items(value)
         if items is None and not isinstance(value, (list, tuple, set, frozenset)):
             return self._leaf(value)
+        if items is not None and not self._whole:
+            items = self._without_named_value(value, items)
         copy: Any = [] if items is None else {}
         self._made[id(value)] = (value, copy)
         if items is None and not self._whole and (names := getattr(value, "_fields", None)):  # a named tuple
