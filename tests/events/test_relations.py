@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+from copy import deepcopy
 from typing import Any
 from weakref import finalize
 
@@ -11,6 +13,7 @@ from django.db.models.signals import m2m_changed
 from heliostat import batch
 from heliostat.events.event import Event
 from heliostat.events.matching import registry
+from heliostat.events.relations import BEFORE
 from heliostat.testing import captured_events, subscribed
 from tests.example.models import Call, Crossing, Line, Person, Tag, Tram, Vehicle
 
@@ -136,3 +139,30 @@ def test_a_change_of_what_is_subscribed_to_leaves_nothing_in_memory() -> None:
         assert registry.matcher is not None
         kept.append(len(finalize._registry))  # type: ignore[attr-defined]
     assert kept[0] == kept[1]
+
+
+def test_an_object_whose_relations_changed_is_pickled_and_copied_as_without_subscribers(using: str) -> None:
+    """A cache keeps it; the table between the two models has no name that pickle could import it by."""
+    bus = Vehicle.objects.using(using).create(name="55")
+    word = Tag.objects.using(using).create(word="red")
+
+    def fail(action: str, **_: Any) -> None:
+        if action == "pre_add":
+            raise LookupError
+
+    with captured_events("example.vehicle.*"):
+        bus.tags.add(word)
+        word.vehicles.clear()
+        assert BEFORE not in vars(bus._state)
+        assert BEFORE not in vars(word._state)
+        m2m_changed.connect(fail, sender=Vehicle.tags.through)
+        try:
+            for change in (lambda: bus.tags.add(word), lambda: word.vehicles.add(bus)):
+                with pytest.raises(LookupError):
+                    change()
+        finally:
+            m2m_changed.disconnect(fail, sender=Vehicle.tags.through)
+    for one in (bus, word):
+        for copied in (pickle.loads(pickle.dumps(one)), deepcopy(one)):
+            assert copied == one
+            assert not getattr(copied._state, BEFORE, [])

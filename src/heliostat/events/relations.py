@@ -36,6 +36,17 @@ BEFORE = "heliostat_relations"  # on the state of an object, between the two sig
 Keys = list[Any]
 
 
+class UnderWay(list[tuple[type[models.Model], list["Relation"]]]):
+    """Changes of an object's relations between their two signals, each with the model between the related ones.
+
+    A change that failed is left here. So a pickle or a copy of the object gets an empty list: that model has no name to
+    be pickled by, and where the pickle is read Heliostat may not be installed.
+    """
+
+    def __reduce__(self) -> tuple[type[list[Any]], tuple[()]]:
+        return list, ()
+
+
 def connect(matcher: Matcher | None) -> None:
     """Listen to exactly the models that have subscribers; to all while these are not known."""
     throughs: dict[type[models.Model], bool] = {}
@@ -72,28 +83,35 @@ def related(
     **_: Any,
 ) -> None:
     """The receiver of `m2m_changed`: publish what changed, for the objects that have the field."""
-    changes: dict[Any, list[list[Relation]]] = instance._state.__dict__.setdefault(BEFORE, {})
-    under_way = changes.setdefault(sender, [])  # a receiver may change the same relation again
+    state = instance._state.__dict__
     if action.startswith("pre_"):
         holder_model = model if reverse else type(instance)
-        under_way.append(
-            attempt(
-                holder_model,
-                lambda: [
-                    Relation(field, holder, using)
-                    for field in holder_model._meta.many_to_many
-                    if _through(field) is sender
-                    for holder in _holders(field, instance, reverse, pk_set, using)
-                    if observed(type(holder))
-                ],
-                [],
-            )
+        before = attempt(
+            holder_model,
+            lambda: [
+                Relation(field, holder, using)
+                for field in holder_model._meta.many_to_many
+                if _through(field) is sender
+                for holder in _holders(field, instance, reverse, pk_set, using)
+                if observed(type(holder))
+            ],
+            [],
         )
-    elif under_way:
-        added = {instance.pk} if action == "post_add" else set()
-        for relation in under_way.pop():
-            others = set() if relation.holder is instance or reverse else added
-            publish(attempt(type(relation.holder), partial(relation.events, others), []), using)
+        state[BEFORE] = UnderWay([*state.get(BEFORE, ()), (sender, before)])  # a receiver may begin another
+        return
+    under_way = state.pop(BEFORE, UnderWay())
+    while under_way:
+        between, before = under_way.pop()
+        if between is sender:  # what began after it has failed
+            break
+    else:
+        return
+    if under_way:
+        state[BEFORE] = under_way
+    added = {instance.pk} if action == "post_add" else set()
+    for relation in before:
+        others = set() if relation.holder is instance or reverse else added
+        publish(attempt(type(relation.holder), partial(relation.events, others), []), using)
 
 
 class Relation:
