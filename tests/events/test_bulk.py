@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import FieldError
 from django.db import IntegrityError, connections, transaction
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, QuerySet, Value, When
 from django.db.models.functions import Concat
 
 from heliostat.events.event import Event
@@ -323,3 +323,30 @@ def test_creation_in_bulk_is_published_where_the_database_makes_the_key(using: s
         ("created", "4711", "made"),
         ("created", "4712", "given"),
     }
+
+
+class OwnQuerySet(QuerySet[Depot]):
+    """Of a package that gives these methods another meaning."""
+
+    def order_by(self, *names: Any) -> Any:
+        return super().order_by(names[0])
+
+    def values_list(self, *names: Any, **options: Any) -> Any:
+        raise NotImplementedError
+
+
+def test_an_update_by_a_queryset_with_methods_of_its_own_is_published(using: str) -> None:
+    Depot.objects.using(using).bulk_create([Depot(name="North"), Depot(name="South")])
+    with captured_events() as events:
+        assert OwnQuerySet(Depot, using=using).filter(name="North").update(name="East") == 1
+    assert facts(events) == [("example.depot.updated", {"name": ("North", "East")})]
+
+
+def test_an_update_of_distinct_rows_changes_and_publishes_all_of_them(using: str) -> None:
+    """As Django has it: DISTINCT takes no part in the statement, of whatever columns, on whatever database."""
+    vehicles = Vehicle.objects.using(using)
+    vehicles.bulk_create([Vehicle(name="55"), Vehicle(name="55"), Vehicle(name="56")])
+    with captured_events() as events:
+        assert vehicles.distinct("name").update(seats=2) == 3
+        assert vehicles.distinct().values("name").update(seats=3) == 3
+    assert [event.changes for event in events] == [{"seats": (0, 2)}] * 3 + [{"seats": (2, 3)}] * 3

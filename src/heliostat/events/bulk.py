@@ -19,6 +19,7 @@ from typing import Any
 from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db import models
 from django.db.models import F, QuerySet, Value
+from django.db.models.sql import Query
 
 from heliostat.conf import conf
 from heliostat.events.capture import MARK, build_event, can_be_refused, lineage, observed, publish
@@ -77,13 +78,25 @@ def _about_to_update(queryset: Any, values: dict[str, Any], using: str) -> Updat
 
 
 def _rows_to_update(queryset: Any, values: dict[str, Any], using: str) -> UpdatedRows:
-    rows = queryset._chain().order_by()
-    rows.query.select_for_update = False  # an UPDATE takes no notice of it, and neither skips rows nor fails by it
+    rows = _as_updated(queryset, using)
     if (new_key := _new_key(queryset.model, values)) is None:
         return UpdatedRows(queryset.model, list(dict.fromkeys(rows.values_list("pk", flat=True))), values, using)
     is_composite = queryset.model._meta.is_composite_pk
     new_keys = {old: tuple(new) if is_composite else new[0] for old, *new in rows.values_list("pk", *new_key)}
     return UpdatedRows(queryset.model, list(new_keys), values, using, new_keys)
+
+
+def _as_updated(queryset: Any, using: str) -> QuerySet[Any]:
+    """The rows of a queryset as an UPDATE finds them, whatever its class has made of the methods that read rows.
+
+    An UPDATE takes no notice of locks, which may skip rows or fail, and of one table none of DISTINCT.
+    """
+    query = queryset.query.chain(klass=Query)
+    query.select_for_update = False
+    query.get_initial_alias()
+    if query.count_active_tables() == 1:
+        query.distinct_fields = ()
+    return QuerySet(queryset.model, query, using).order_by()
 
 
 def _new_key(model: type[models.Model], values: Mapping[str, Any]) -> list[Any] | None:

@@ -86,7 +86,7 @@ def related(
     state = instance._state.__dict__
     if action.startswith("pre_"):
         holder_model = model if reverse else type(instance)
-        before = attempt(
+        before: list[Relation] = attempt(
             holder_model,
             lambda: [
                 Relation(field, holder, using)
