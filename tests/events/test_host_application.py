@@ -77,6 +77,31 @@ def _swallowed(using: str, act: Callable[[], Any]) -> list[Any]:
     return found
 
 
+class Timeout(BaseException):
+    """As gevent's: no `Exception`, so that code which handles these lets it pass."""
+
+
+def _times_out(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+    if sql.startswith("UPDATE") and "example_tag" in sql:
+        raise Timeout
+    return execute(sql, *rest)
+
+
+def statements_that_time_out(using: str) -> Any:
+    """The host catches it, and goes on in the same transaction."""
+    found: list[Any] = []
+    with transaction.atomic(using=using):
+        tag = Tag.objects.using(using).create(word="before")
+        for step in (tag.save, lambda: Tag.objects.using(using).update(word="x")):
+            try:
+                with connections[using].execute_wrapper(_times_out):
+                    step()
+            except Timeout:
+                found.append(connections[using].needs_rollback)
+        Tag.objects.using(using).create(word="after")
+    return found
+
+
 def save_with(signal: Any, act: Callable[[Any], None], sender: Any) -> Callable[[str], Any]:
     def scenario(using: str) -> Any:
         with receiver(signal, sender, act):
@@ -234,7 +259,7 @@ SCENARIOS = [
     a_save_outside_of_any_transaction, a_receiver_that_fails_after_the_save, what_waits_for_the_commit,
     protected_and_cascading_deletion, a_key_in_memory_after_a_failing_insert,
     without_autocommit("commit"), without_autocommit("rollback"), begun_by_sql("COMMIT"), begun_by_sql("ROLLBACK"),
-    why_a_transaction_is_broken,
+    why_a_transaction_is_broken, statements_that_time_out,
 ]  # fmt: skip
 
 

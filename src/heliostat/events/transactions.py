@@ -24,11 +24,11 @@ def change_transaction(using: str, savepoint: bool = False) -> Iterator[None]:
         with one_transaction(using, savepoint):
             try:
                 yield
-            except Exception as error:
+            except BaseException as error:  # a timeout need be no Exception
                 if not isinstance(error, Refused):
                     is_broken = connection.needs_rollback
                 raise
-    except Exception:
+    except BaseException:
         if is_broken is not None and connection.in_atomic_block:
             connection.needs_rollback = is_broken
         raise
@@ -40,7 +40,7 @@ def ours(using: str) -> Iterator[None]:
     connection: Any = transaction.get_connection(using)
     try:
         yield
-    except Exception as error:
+    except BaseException as error:
         if connection.in_atomic_block and not connection.needs_rollback:
             connection.needs_rollback = True
             connection.rollback_exc = error
