@@ -179,6 +179,29 @@ def test_a_column_that_django_did_not_make_is_read_back(using: str) -> None:
             cursor.execute("DROP TABLE narrow")
 
 
+def test_large_numbers_in_json_are_no_change_where_the_database_spells_them_in_another_way(using: str) -> None:
+    bus = Vehicle(name="55", plan={"luminosity": 1.2e44, "text": "1e+9"})
+    with captured_events() as events:
+        bus.save(using=using)
+        bus.save()
+        Vehicle.objects.using(using).get().save()
+    assert [event.changes for event in events] == [{}, {}, {}]
+    assert all(event.snapshot["plan"] == Vehicle.objects.using(using).get().plan for event in events)
+
+
+def test_json_that_a_field_reads_by_a_decoder_of_its_own_is_published_as_it_is_stored(using: str) -> None:
+    first, second = [{"sum": 1.5, "times": 2}], [{"sum": 2.25}]
+    ledger = Ledger(amount=1, entries=first)
+    with captured_events("example.ledger.*") as events:
+        ledger.save(using=using)
+        Ledger.objects.using(using).update(entries=second)
+        ledger.delete()
+    assert [event.snapshot["entries"] for event in events] == [first, second, second]
+    assert events[1].changes == {"entries": (first, second)}
+    assert events[1].instance.entries == [{"sum": decimal.Decimal("2.25")}]
+    assert type(events[1].instance.entries[0]["sum"]) is decimal.Decimal
+
+
 def test_emit_and_deletion_say_what_the_row_says(using: str) -> None:
     bus = Vehicle.objects.using(using).create(name="55", seats=4)
     bus.name, bus.seats = "unsaved", F("seats") + 1

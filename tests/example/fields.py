@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import json
 from typing import Any
 
 from django.db import models
@@ -86,3 +87,10 @@ class CodeField(models.CharField):  # type: ignore[type-arg]
         if value is not None and not str(value).startswith("C-"):
             raise ValueError(f"{value!r} is not a code")
         return value
+
+
+class ExactDecoder(json.JSONDecoder):
+    """As projects have it that count money: numbers that the encoder beside it cannot write again."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, parse_float=decimal.Decimal)

@@ -10,7 +10,7 @@ from django.contrib.postgres.functions import RandomUUID
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
-from tests.example.fields import CodeField, ColourField, MoneyField, OwnUUIDField, WrappingAutoField
+from tests.example.fields import CodeField, ColourField, ExactDecoder, MoneyField, OwnUUIDField, WrappingAutoField
 
 
 class Depot(models.Model):
@@ -208,6 +208,7 @@ class Coded(models.Model):
 
 class Ledger(models.Model):
     amount = models.DecimalField(max_digits=30, decimal_places=2)
+    entries = models.JSONField(default=list, decoder=ExactDecoder)
 
 
 class Berth(models.Model):

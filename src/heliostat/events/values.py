@@ -129,7 +129,7 @@ def _of_kind(field: Any, kind: type | None) -> tuple[Convert, Convert | None] | 
     if kind is models.DateTimeField:
         return partial(_moment, field), _exact_moment
     if isinstance(field, models.JSONField):
-        return partial(_json, field), (partial(_json, field) if kind is models.JSONField else None)
+        return partial(_json, field), (partial(_written_json, field) if kind is models.JSONField else None)
     return None if kind is None else OTHERS.get(kind)
 
 
@@ -248,11 +248,37 @@ def _json(field: Any, value: Any) -> Any:
 
     A copy, which the caller cannot change any more.
     """
-    if value is None or type(value) in (int, bool) or (type(value) is str and value.isascii()):
+    return value if _is_json(value) else json.loads(_json_text(field, value))
+
+
+def _written_json(field: Any, value: Any) -> Any:
+    """PostgreSQL spells large numbers without an exponent, so that they are read as integers."""
+    if _is_json(value):
         return value
     if hasattr(value, "resolve_expression"):
         return UNKNOWN
-    return json.loads(json.dumps(value, cls=field.encoder))
+    text = _json_text(field, value)
+    return UNKNOWN if "e+" in text else json.loads(text)
+
+
+def _is_json(value: Any) -> bool:
+    return value is None or type(value) in (int, bool) or (type(value) is str and value.isascii())
+
+
+def _json_text(field: Any, value: Any) -> str:
+    try:
+        return json.dumps(value, cls=field.encoder)
+    except TypeError:
+        if field.decoder is None:
+            raise
+        return json.dumps(value, default=_undecoded)
+
+
+def _undecoded(value: Any) -> Any:
+    """What a field's own decoder made of a number or a text, where its encoder does not know it."""
+    if isinstance(value, decimal.Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return DjangoJSONEncoder().default(value)
 
 
 def _by_field(field: Any, value: Any) -> Any:
@@ -311,8 +337,10 @@ def text_in_fixture(field: Any, value: Any) -> str:
 def restored(field: models.Field[Any, Any], value: Any) -> Any:
     """The Python value of a field, from what `plain` made of it and JSON spells."""
     target = target_of(field)
-    if value is None or isinstance(target, models.JSONField):
-        return deepcopy(value)  # the object may change it, the event may not
+    if value is None:
+        return None
+    if isinstance(target, models.JSONField):  # a copy: the object may change it, the event may not
+        return deepcopy(value) if target.decoder is None else json.loads(json.dumps(value), cls=target.decoder)
     if isinstance(value, str) and (parse := SPELT.get(type(target))):
         return parse(value)
     if isinstance(value, list) and (base := getattr(target, "base_field", None)) is not None:
