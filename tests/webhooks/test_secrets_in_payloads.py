@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db.models import Count, F
+from django.db.models import Count, Exists, F, Subquery
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Upper
 from django.dispatch import Signal
 from django.forms.models import model_to_dict
@@ -202,6 +203,7 @@ class Login(NamedTuple):
 def _rows_of_users() -> dict[str, tuple[Any, Any]]:
     """Querysets of rows, and what may be sent of them."""
     users, ada = User.objects.order_by("pk"), "ada"
+    every = User.objects.order_by()
     return {
         "values": (users.values("username", "password"), [{"username": ada}]),
         "list": (users.values_list("username", "password"), [[ada, None]]),
@@ -211,6 +213,15 @@ def _rows_of_users() -> dict[str, tuple[Any, Any]]:
         "annotation": (users.annotate(x=Upper("password"), y=F("auth_token__pk")).values("username", "x", "y"),
                        [{"username": ada}]),
         "key": (Token.objects.values("pk", "user__username"), [{"user__username": ada}]),
+        "subquery": (Token.objects.values(x=Subquery(users.values("password")[:1])), [{}]),
+        "subquery in a function": (Token.objects.values_list(Upper(Subquery(users.values("password")[:1]))), [[None]]),
+        "union": (every.values_list("username").union(every.values_list("password")), [[None]] * 2),
+        "union in another order": (
+            every.values_list("username", "password").union(every.values_list("password", "username")), [[None] * 2] * 2
+        ),
+        "raw": (users.values("username", x=RawSQL("upper(password)", ())), [{"username": ada}]),
+        "extra": (users.extra(select={"x": "password"}).values("username", "x"), [{"username": ada}]),
+        "whether there is one": (users.values(x=Exists(Token.objects.filter(key=SECRET))), [{"x": True}]),
         "number": (users.annotate(n=Count("auth_token")).values_list("n", flat=True), [1]),
         "named tuple": (Login(ada, SECRET), [ada, None]),
         "deep": ({"a": [users.values("password")]}, {"a": [[{}]]}),
@@ -218,8 +229,12 @@ def _rows_of_users() -> dict[str, tuple[Any, Any]]:
 
 
 @pytest.mark.parametrize(
-    "kind", ["values", "list", "named", "flat", "relation", "annotation", "key", "number", "named tuple", "deep"]
-)
+    "kind",
+    [
+        "values", "list", "named", "flat", "relation", "annotation", "key", "subquery", "subquery in a function",
+        "union", "union in another order", "raw", "extra", "whether there is one", "number", "named tuple", "deep",
+    ],
+)  # fmt: skip
 def test_rows_of_a_queryset_hold_no_secrets_in_payloads_arguments_and_templates(kind: str) -> None:
     Token.objects.create(user=User.objects.create(username="ada", password=SECRET), key=SECRET)
     rows, public = _rows_of_users()[kind]

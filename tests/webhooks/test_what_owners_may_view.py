@@ -9,7 +9,8 @@ import pytest
 from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.models import Permission, User
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, Subquery
+from django.db.models.expressions import RawSQL
 
 import heliostat
 from heliostat.events.matching import registry
@@ -201,13 +202,19 @@ def test_the_default_body_and_a_payload_of_the_caller_hold_no_objects_that_may_n
     rows = Vehicle.objects.using(using)
     facts = {"depot": depot, "plain": 7, "depots": Depot.objects.using(using).values("name"),
              "over": rows.values("depot__name"), "own": rows.values("name"),
-             "named": rows.annotate(x=F("depot__name")).values("x")}  # fmt: skip
-    hidden = {"depot": None, "plain": 7, "depots": None, "over": None, "own": [{"name": "55"}], "named": None}
+             "named": rows.annotate(x=F("depot__name")).values("x"),
+             "inner": rows.values(x=Subquery(Depot.objects.filter(pk=OuterRef("depot")).values("name")[:1])),
+             "exists": rows.values(x=Exists(Depot.objects.filter(name="secret depot"))),
+             "union": rows.values_list("name").union(Depot.objects.using(using).values_list("name")),
+             "raw": rows.values(x=RawSQL("(SELECT name FROM example_depot)", ()))}  # fmt: skip
+    hidden = {"depot": None, "plain": 7, "depots": None, "over": None, "own": [{"name": "55"}], "named": None,
+              "inner": None, "exists": None, "union": None, "raw": None}  # fmt: skip
     heliostat.emit("crashed", bus, arguments=facts)
     assert sent(using)["arguments"] == hidden
     heliostat.emit("crashed", bus, payload=facts)
     assert sent(using) == hidden
     allowed(ada, "vehicle", "depot")
+    del facts["raw"]  # which may read anything
     heliostat.emit("crashed", bus, arguments=facts)
     assert promised(using)[-1] is None, "nothing is hidden: it is the event's own body"
 
