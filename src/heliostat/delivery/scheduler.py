@@ -12,7 +12,7 @@ from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from math import inf
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from heliostat.conf import conf
 from heliostat.delivery import kinds
@@ -90,12 +90,16 @@ class Scheduler:
 
         One transaction, so that a circuit breaker is open before its callbacks wait for another attempt.
         """
-        if not (self._failing or self._slow_start or any(result.outcome != SENT for result in results)):
+        if not results or not (self._failing or self._slow_start or any(one.outcome != SENT for one in results)):
             transitions.record_results(results, self._using)
             return {}
-        with transaction.atomic(using=self._using):
-            outcomes = self.learn(results)
+        try:
+            with transaction.atomic(using=self._using):
+                outcomes = self.learn(results)
+                transitions.record_results(results, self._using)
+        except IntegrityError:  # at the commit: one of the callbacks was deleted meanwhile
             transitions.record_results(results, self._using)
+            outcomes = self.learn(results)
         return outcomes
 
     def learn(self, results: Sequence[Result]) -> dict[str, Outcomes]:
