@@ -98,9 +98,9 @@ def sample(count: int) -> dict[str, float]:
     thread = threading.Thread(target=worker.run)
     began, cpu = time.monotonic(), time.process_time()
     thread.start()
-    while worker.told["sent"] < count:
+    while worker.outcomes["sent"] < count:
         time.sleep(0.02)
-    sent, cpu, wall = worker.told["sent"], time.process_time() - cpu, time.monotonic() - began
+    sent, cpu, wall = worker.outcomes["sent"], time.process_time() - cpu, time.monotonic() - began
     worker.stop()
     thread.join()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

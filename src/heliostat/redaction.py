@@ -118,6 +118,27 @@ def _has_secret_key(words: list[str]) -> bool:
     )
 
 
+@lru_cache(maxsize=256)  # receivers send the same within a second
+def redacted_headers(head: bytes, limit: int) -> str:
+    """Return `Name: value` lines of an HTTP answer without values that may be secrets, at most `limit` characters.
+
+    Of several answers, as where 1xx ones come before, the last. A line that begins with a blank continues the field
+    before it (RFC 9112, 5.2).
+    """
+    lines = head.rpartition(b"\nHTTP/")[2].decode("utf-8", "replace").replace("\r\n", "\n").split("\n")[1:]
+    fields: list[str] = []
+    for line in filter(None, lines):
+        if line[0] in " \t" and fields:
+            fields[-1] += " " + line.strip()
+        else:
+            fields.append(line)
+    for number, field in enumerate(fields):
+        name, colon, _ = field.partition(":")
+        if colon and is_secret_name(name):
+            fields[number] = f"{name}: (not kept)"
+    return "\n".join(fields)[:limit]
+
+
 Leaf = Callable[[Any], Any]
 
 

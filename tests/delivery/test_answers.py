@@ -10,9 +10,9 @@ import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
 
-from heliostat.delivery.answers import details_of, outcome_of
+from heliostat.delivery.request import details_of, outcome_of
 from heliostat.outbox.models import Callback
-from heliostat.outbox.retry import wait_before_next
+from heliostat.outbox.transitions import wait_before_next
 from heliostat.testing import Answer, Receiver, drain_outbox
 from heliostat.webhooks.models import Hook
 from tests.example.models import Vehicle
@@ -43,9 +43,9 @@ def test_waits_grow_with_jitter_up_to_a_bound(settings: Any) -> None:
 
 def test_retry_after_slows_us_down_but_does_not_stop_us(settings: Any) -> None:
     settings.HELIOSTAT_RETRY_FIRST, settings.HELIOSTAT_RETRY_LONGEST = 10, 100
-    assert wait_before_next(1, asked=50) == 50
-    assert wait_before_next(1, asked=1) == 10
-    assert wait_before_next(1, asked=1e9) == 100
+    assert wait_before_next(1, retry_after=50) == 50
+    assert wait_before_next(1, retry_after=1) == 10
+    assert wait_before_next(1, retry_after=1e9) == 100
 
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -18,11 +18,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import path
 from prometheus_client.parser import text_string_to_metric_families
 
+from heliostat.delivery.attempts import Metrics
 from heliostat.delivery.health import HealthServer
 from heliostat.delivery.metrics import exposition
 from heliostat.delivery.views import metrics
 from heliostat.delivery.worker import Worker
-from heliostat.delivery.worker_metrics import WorkerMetrics
 from heliostat.outbox import backlog
 from heliostat.outbox.dialect import moment
 from heliostat.outbox.models import CircuitBreaker
@@ -38,9 +38,9 @@ urlpatterns = [path("metrics", metrics)]
 
 @pytest.fixture(autouse=True)
 def look_anew() -> Iterator[None]:
-    backlog._remembered.cache_clear()
+    backlog._last_look.cache_clear()
     yield
-    backlog._remembered.cache_clear()
+    backlog._last_look.cache_clear()
 
 
 def get(url: str) -> tuple[int, str]:
@@ -92,7 +92,7 @@ def test_the_figures_say_what_waits_and_what_was_done(using: str, receiver: Rece
     hook = hook_to(receiver)
     vehicles(1, using)
     worker = Worker(using)
-    worker.metrics = WorkerMetrics()
+    worker.metrics = Metrics()
     worker.drain()
     with Receiver() as other:
         paused = hook_to(other, paused=True)
@@ -122,7 +122,7 @@ def test_only_so_many_subscribers_have_figures_of_their_own(using: str, receiver
     assert len(waiting) == 3
     assert waiting["others"] == 2
     worker = Worker(using)
-    worker.metrics = WorkerMetrics()
+    worker.metrics = Metrics()
     worker.drain()
     told = {name for name, _ in worker.metrics.attempts}
     assert len(told) == 3

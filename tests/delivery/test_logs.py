@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from heliostat.delivery.destinations import Destination
+from heliostat.delivery.request import Destination
 from heliostat.logs import JsonFormatter
 from heliostat.outbox.models import Callback
 from heliostat.testing import Answer, Receiver, drain_outbox

@@ -14,7 +14,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connections, transaction
 
-from heliostat.delivery.status import worker_status
+from heliostat.delivery.heartbeat import worker_status
 from heliostat.hooks import run_hook
 from heliostat.outbox import waking
 from heliostat.outbox.models import Callback, WorkerSeen

@@ -20,7 +20,7 @@ from heliostat.conf import Conf
 from heliostat.dataproducts import forms
 from heliostat.hooks import decorator
 from heliostat.hooks.points import all_points
-from heliostat.outbox.retry import wait_before_next
+from heliostat.outbox.transitions import wait_before_next
 from heliostat.targets.models import Target
 from heliostat.webhooks import deliverers
 from heliostat.webhooks.deliverers.base import HookDeliverer, HooksDeliverer
@@ -200,6 +200,6 @@ def test_the_waits_that_the_document_lists_are_those_of_the_defaults() -> None:
     text = " ".join((ROOT / "docs" / "operating.md").read_text().split())
     listed, hours = re.search(r"is tried again after (.*?), each give.*?attempts in about (\d+) hours", text).groups()
     documented = [int(number) * units[unit] for number, unit in re.findall(r"(\d+) (s|min|h)\b", listed)]
-    waits = [wait_before_next(attempts, asked=0) for attempts in range(1, Conf.max_attempts.default)]
+    waits = [wait_before_next(attempts, retry_after=0) for attempts in range(1, Conf.max_attempts.default)]
     assert documented == pytest.approx(waits, rel=0.1)
     assert int(hours) == pytest.approx(sum(waits) / 3600, abs=1)

@@ -10,8 +10,7 @@ from unittest.mock import patch
 import pytest
 from django.db import connections
 
-from heliostat.delivery.heartbeat import Heartbeat
-from heliostat.delivery.status import worker_status
+from heliostat.delivery.heartbeat import Heartbeat, worker_status
 from heliostat.outbox import transitions
 from heliostat.outbox.models import Callback, WorkerSeen
 from heliostat.testing import Receiver, drain_outbox

@@ -109,7 +109,7 @@ def test_with_stale_replicas_and_an_empty_default_everything_of_ours_is_read_whe
         project.python(f"""
             from django.contrib.auth.models import User
             from heliostat import batch, emit
-            from heliostat.delivery.status import worker_status
+            from heliostat.delivery.heartbeat import worker_status
             from heliostat.outbox.models import Callback, Event
             from heliostat.testing import drain_outbox
             from heliostat.webhooks import care

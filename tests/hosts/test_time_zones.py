@@ -23,7 +23,7 @@ def test_without_time_zones_events_are_delivered_retried_and_counted_at_the_righ
         project.python(f"""
             import time
             from datetime import datetime, timedelta
-            from heliostat.delivery.status import worker_status
+            from heliostat.delivery.heartbeat import worker_status
             from heliostat.outbox.models import Attempt, Callback, Event
             from heliostat.testing import drain_outbox
             from heliostat.webhooks import care

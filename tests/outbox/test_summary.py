@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 
 from heliostat.outbox import transitions
+from heliostat.outbox.backlog import by_status, by_subscriber, subscribers_of
 from heliostat.outbox.models import Callback, Status
-from heliostat.outbox.summary import by_status, by_subscriber, subscribers_of
 from tests.outbox.promises import promise
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")

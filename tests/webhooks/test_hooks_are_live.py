@@ -13,7 +13,7 @@ from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 from rest_framework.authtoken.models import Token
 
-from heliostat.delivery.destinations import Destination
+from heliostat.delivery.request import Destination
 from heliostat.events.matching import registry
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.models import Callback

@@ -17,6 +17,6 @@ def console(_request: HttpRequest) -> dict[str, Any]:
 def _worker_status() -> Any:
     if not apps.is_installed("heliostat.delivery"):
         return None
-    from heliostat.delivery.status import worker_status
+    from heliostat.delivery.heartbeat import worker_status
 
     return worker_status()

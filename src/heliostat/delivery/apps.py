@@ -15,6 +15,6 @@ class DeliveryConfig(AppConfig):
     def ready(self) -> None:
         from django.core.checks import Tags
 
-        from heliostat.delivery.checks import check_loopback
+        from heliostat.delivery.guard import check_loopback
 
         register_check(check_loopback, Tags.security, deploy=True)

@@ -1,17 +1,20 @@
-"""The network guard: which addresses web hooks may reach.
+"""The network guard: which addresses webhooks may reach.
 
-It stands where a socket is opened, so it sees the concrete address that is dialled, whatever spelling, DNS answer
+It is asked where a socket is opened, so it sees the concrete address that is dialled, whatever spelling, DNS answer
 or redirect led there. The table is our own: `ipaddress.is_global` calls several of these addresses global.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Warning
 
 from heliostat.conf import conf
 
-Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 FORBIDDEN: dict[str, str] = {
@@ -54,13 +57,14 @@ FORBIDDEN: dict[str, str] = {
     "fec0::/10": "site-local, RFC 3879",
     "ff00::/8": "multicast, RFC 4291",
 }
+LOOPBACK = tuple(map(ip_network, ("127.0.0.0/8", "0.0.0.0/8", "::1/128", "::/128", "::ffff:127.0.0.0/104")))
 ISATAP = (0x00005EFE, 0x02005EFE)  # RFC 5214: these 32 bits, then an IPv4 address, end an IPv6 address
 
 _TABLE: tuple[tuple[Network, str], ...] = tuple((ip_network(key), why) for key, why in FORBIDDEN.items())
 
 
 def why_forbidden(address: str) -> str | None:
-    """Why this address must not be reached, or None where it may."""
+    """Return why this address must not be reached; None where it may."""
     try:
         concrete = ip_address(address.partition("%")[0])
     except ValueError:
@@ -78,3 +82,23 @@ def why_forbidden(address: str) -> str | None:
 @cache
 def _allowed(networks: tuple[str, ...]) -> tuple[Network, ...]:
     return tuple(map(ip_network, networks))
+
+
+def check_loopback(**_: object) -> list[CheckMessage]:
+    """System check for deployment: without DEBUG, webhooks do not reach services of this machine."""
+    allowed = []
+    for text in () if settings.DEBUG else conf.allow_networks:
+        with suppress(ValueError):  # heliostat.E001 says so
+            network = ip_network(text)
+            if any(network.version == one.version and network.overlaps(one) for one in LOOPBACK):
+                allowed.append(text)
+    if not allowed:
+        return []
+    return [
+        Warning(
+            f"HELIOSTAT_ALLOW_NETWORKS lets webhooks reach services of this machine itself: {', '.join(allowed)}.",
+            hint="Remove what holds a loopback address. Those who may create webhooks could talk to databases and "
+            "admin ports here.",
+            id="heliostat.W062",
+        )
+    ]

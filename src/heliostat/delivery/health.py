@@ -1,4 +1,4 @@
-"""A port where a worker says how it is: `/healthz` for supervisors, `/metrics` for Prometheus."""
+"""A port of a worker: `/healthz` for supervisors, `/metrics` for Prometheus."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class HealthServer:
     """Answers on a thread of its own while the worker works. Raises `OSError` where the address cannot be had."""
 
     def __init__(self, worker: Worker, host: str, port: int) -> None:
-        self._server = _server_for(host)((host, port), _Handler)
+        self._server = (_Server6 if ":" in host else _Server)((host, port), _Handler)
         self._server.worker = worker
         self.host, self.port = host, int(self._server.server_address[1])
 
@@ -48,38 +48,36 @@ class _Server6(_Server):
     address_family = socket.AF_INET6
 
 
-def _server_for(host: str) -> type[_Server]:
-    return _Server6 if ":" in host else _Server
-
-
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     timeout = 10  # seconds that a client may keep a thread waiting
 
     def do_GET(self) -> None:
-        answers = {"/healthz": self._health, "/metrics": self._metrics}
-        answer = answers.get(self.path.partition("?")[0])
-        self._send(*answer() if answer else (HTTPStatus.NOT_FOUND, "Ask for /healthz or /metrics.\n", TEXT))
+        worker, path = self.server.worker, self.path.partition("?")[0]
+        if path == "/metrics":
+            self._send_metrics(worker)
+        elif path != "/healthz":
+            self._send(HTTPStatus.NOT_FOUND, b"Ask for /healthz or /metrics.\n")
+        elif problem := worker.problem():
+            self._send(HTTPStatus.SERVICE_UNAVAILABLE, f"{problem}\n".encode())
+        else:
+            self._send(HTTPStatus.OK, b"well\n")
 
     do_HEAD = do_GET
 
-    def _health(self) -> tuple[HTTPStatus, str, str]:
-        problem = self.server.worker.problem()
-        return (HTTPStatus.SERVICE_UNAVAILABLE, f"{problem}\n", TEXT) if problem else (HTTPStatus.OK, "well\n", TEXT)
-
-    def _metrics(self) -> tuple[HTTPStatus, str, str]:
+    def _send_metrics(self, worker: Worker) -> None:
+        status, content_type = HTTPStatus.OK, CONTENT_TYPE
         try:
-            figures = exposition(self.server.worker.using, self.server.worker)
+            body = exposition(worker.using, worker)
         except ConfigurationError as error:
-            return HTTPStatus.NOT_IMPLEMENTED, f"{error}\n", TEXT
+            status, body, content_type = HTTPStatus.NOT_IMPLEMENTED, f"{error}\n".encode(), TEXT
         except DatabaseError:
-            return HTTPStatus.SERVICE_UNAVAILABLE, "the database is out of reach\n", TEXT
+            status, body, content_type = HTTPStatus.SERVICE_UNAVAILABLE, b"the database is out of reach\n", TEXT
         finally:
             connections.close_all()
-        return HTTPStatus.OK, figures.decode(), CONTENT_TYPE
+        self._send(status, body, content_type)
 
-    def _send(self, status: HTTPStatus, text: str, content_type: str) -> None:
-        body = text.encode()
+    def _send(self, status: HTTPStatus, body: bytes, content_type: str = TEXT) -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
@@ -88,4 +86,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """That somebody asked is nothing to report."""
+        """Log no line for each request."""

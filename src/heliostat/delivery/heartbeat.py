@@ -1,21 +1,29 @@
-"""A worker says that it lives: to the pages by a row, to a supervisor by a file."""
+"""Heartbeats of workers: a row for the pages, a file for a supervisor; and whether a worker runs."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import secrets
 import socket
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
+from django.db import Error as DatabaseError
+from django.db.models import Q
 from django.utils import timezone
 
+from heliostat.events.databases import home
 from heliostat.outbox.dialect import moment
-from heliostat.outbox.models import WorkerSeen
+from heliostat.outbox.models import Callback, Status, WorkerSeen
 
 logger = logging.getLogger("heliostat.delivery")
 
+SILENT = 20.0  # seconds without a heartbeat after which a worker is not well; one beats every 5 s at least
 FORGOTTEN = 24 * 3600.0  # seconds
+COUNT_LIMIT = 1000
 
 
 class Heartbeat:
@@ -29,22 +37,37 @@ class Heartbeat:
         self._health_file = health_file
 
     def beat(self) -> None:
-        now = moment(self._using)  # by the clock that whoever looks for us goes by, too
+        now = moment(self._using)  # by the database's clock, as in `worker_status`
         if not self._rows.filter(name=self._name).update(seen_at=now):
-            self._rows.filter(seen_at__lt=moment(self._using, -FORGOTTEN)).delete()  # who could not say good-bye
+            self._rows.filter(seen_at__lt=moment(self._using, -FORGOTTEN)).delete()  # of workers that were killed
             self._rows.create(name=self._name, started_at=self._started_at, seen_at=now)
-        self._touch()  # last: without its database a worker is not well
+        try:
+            if self._health_file:
+                self._health_file.touch()  # last: without its database a worker is not well
+        except OSError as error:  # the supervisor sees that the file grows old; deliveries go on
+            logger.warning("the health file cannot be touched: %s", error)
 
     def end(self) -> None:
-        try:
+        """Remove both. The row stays where the database is away: soon it is too old to count."""
+        if self._health_file:
+            self._health_file.unlink(missing_ok=True)
+        with contextlib.suppress(DatabaseError):
             self._rows.filter(name=self._name).delete()
-        finally:
-            if self._health_file:
-                self._health_file.unlink(missing_ok=True)
 
-    def _touch(self) -> None:
-        try:
-            if self._health_file:
-                self._health_file.touch()
-        except OSError as error:  # whoever watches the file sees that it grows old; deliveries go on
-            logger.warning("the health file cannot be touched: %s", error)
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """`waiting` counts durable callbacks that are due, up to 1,000."""
+
+    running: bool
+    waiting: int
+    last_seen: datetime | None
+
+
+def worker_status(using: str | None = None) -> WorkerStatus:
+    """Look once at the newest heartbeat, and once at what is due. `using`: by default, the outbox's home."""
+    using = using or home()
+    workers = WorkerSeen.objects.using(using).annotate(lives=Q(seen_at__gt=moment(using, -SILENT)))
+    last_seen, running = workers.order_by("-seen_at").values_list("seen_at", "lives").first() or (None, False)
+    due = Callback.objects.using(using).filter(status=Status.WAITING, due_at__lte=moment(using))
+    return WorkerStatus(bool(running), due.order_by()[:COUNT_LIMIT].count(), last_seen)

@@ -15,13 +15,15 @@ from typing import Any
 import pycurl
 
 from heliostat.conf import conf
-from heliostat.delivery.destinations import Destination, NoDestination
 from heliostat.delivery.kinds import Deliver, Job, SubscriberKind, kind_of
-from heliostat.delivery.request import CurlHandle, HttpRequest
-from heliostat.delivery.resolver import Resolver
+from heliostat.delivery.request import CurlHandle, Destination, NoDestination
+from heliostat.delivery.resolver import HostPort, Resolution, Resolver, host_and_port
 from heliostat.exceptions import HeliostatError
 
 IDLE_WAIT = 1.0  # seconds; libcurl says when it wants to be called earlier
+
+Request = tuple[Job, Destination | NoDestination, HostPort | None]
+"""A job, where it goes, and the name that is looked up for it, if any."""
 
 
 class HttpTransport:
@@ -29,13 +31,15 @@ class HttpTransport:
 
     def __init__(self) -> None:
         self.slots = conf.concurrency
-        self._waiting: deque[HttpRequest] = deque()
+        self._waiting: deque[Request] = deque()
         self._in_flight: dict[Any, CurlHandle] = {}
         self._spare: list[CurlHandle] = []
-        self._resolver: Resolver[HttpRequest] = Resolver(self._wake)
+        self._resolver: Resolver[Request] = Resolver(self._wake)
         self._stopping = threading.Event()
         self._poll = select.epoll()
+        self._watched: dict[int, int] = {}  # the events that epoll watches, by descriptor
         self._resting: set[int] = set()
+        self._wake_at: float | None = None
         self._reader, self._writer = os.pipe()
         self._thread = threading.Thread(target=self._run, name="heliostat-http", daemon=True)
 
@@ -46,14 +50,17 @@ class HttpTransport:
         self._thread.start()
 
     def send(self, jobs: list[Job]) -> None:
-        """Called by the worker's own thread, which may ask the database where the jobs go."""
+        """Send jobs. Called by the worker's own thread, which may ask the database where they go."""
         names: dict[HttpKind, set[str]] = {}
         for job in jobs:
             kind = kind_of(job.claimed.subscriber)
             assert isinstance(kind, HttpKind)
             names.setdefault(kind, set()).add(job.claimed.subscriber)
         destinations = {name: found for kind in names for name, found in kind.destinations(names[kind]).items()}
-        self._waiting.extend(HttpRequest(job, destinations[job.claimed.subscriber]) for job in jobs)
+        for job in jobs:
+            destination = destinations[job.claimed.subscriber]
+            address = host_and_port(destination.url) if isinstance(destination, Destination) else None
+            self._waiting.append((job, destination, address))
         self._wake()
 
     def check(self) -> None:
@@ -76,7 +83,6 @@ class HttpTransport:
         multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
         multi.setopt(pycurl.M_MAXCONNECTS, 2 * conf.concurrency)  # below what is in flight, connections are lost
-        self._wake_at: float | None = None
         self._poll.register(self._reader, select.EPOLLIN)
         while not (self._stopping.is_set() and not self._waiting and not self._in_flight and not self._resolver):
             self._turn()
@@ -85,83 +91,85 @@ class HttpTransport:
         self._poll.close()
 
     def _turn(self) -> None:
-        for descriptor, happened in self._poll.poll(self._wait()):
+        wait = 0.0 if self._waiting else IDLE_WAIT
+        if deadline := min(filter(None, (self._wake_at, self._resolver.next_deadline())), default=None):
+            wait = max(0.0, min(wait, deadline - time.monotonic()))
+        for descriptor, events in self._poll.poll(wait):
             if descriptor == self._reader:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._reader, 4096)
-            elif descriptor in self._resting:
-                self._let_go(descriptor)
-            else:
-                self._multi.socket_action(descriptor, _as_curl(happened))
+            elif descriptor in self._resting:  # closed by its receiver; libcurl finds out when it wants it next
+                self._resting.discard(descriptor)
+                self._watched.pop(descriptor, None)
+                with contextlib.suppress(OSError):
+                    self._poll.unregister(descriptor)
+            else:  # a hang-up is readable: what came before it can still be read
+                mask = pycurl.CSELECT_IN if events & (select.EPOLLIN | select.EPOLLHUP) else 0
+                mask |= pycurl.CSELECT_OUT if events & select.EPOLLOUT else 0
+                mask |= pycurl.CSELECT_ERR if events & select.EPOLLERR else 0
+                self._multi.socket_action(descriptor, mask)
         if self._wake_at is not None and time.monotonic() >= self._wake_at:
             self._wake_at = None
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-        self._begin()
-        self._collect()
-
-    def _wait(self) -> float:
-        if self._waiting:
-            return 0.0
-        until = min(filter(None, (self._wake_at, self._resolver.next_deadline())), default=None)
-        return IDLE_WAIT if until is None else max(0.0, min(IDLE_WAIT, until - time.monotonic()))
+        self._begin_waiting()
+        self._finish_ended()
 
     def _set_timer(self, milliseconds: int) -> None:
         self._wake_at = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
 
     def _watch(self, what: int, descriptor: int, *_: Any) -> None:
-        """libcurl wants to know of a socket. One that rests between two requests stays with epoll, which saves two
-        calls a request; should it be closed, epoll forgets it by itself."""
+        """Watch a connection for libcurl. One that rests stays watched: it is used again soon, for the same events.
+
+        When libcurl closes a descriptor, epoll forgets it by itself; its number is of another connection only after
+        `_forget`.
+        """
         if what == pycurl.POLL_REMOVE:
             self._resting.add(descriptor)
             return
         self._resting.discard(descriptor)
         events = (select.EPOLLIN if what & pycurl.POLL_IN else 0) | (select.EPOLLOUT if what & pycurl.POLL_OUT else 0)
+        if self._watched.get(descriptor) == events:
+            return
+        self._watched[descriptor] = events
         try:
             self._poll.modify(descriptor, events)
         except FileNotFoundError:
             self._poll.register(descriptor, events)
 
-    def _let_go(self, descriptor: int) -> None:
-        """A resting connection was closed by its receiver; libcurl finds that out when it wants it next."""
-        self._resting.discard(descriptor)
-        with contextlib.suppress(OSError):
-            self._poll.unregister(descriptor)
+    def _forget(self, descriptor: int, _purpose: int) -> int:
+        """Forget the connection that had this descriptor before: it is that of a new one."""
+        self._watched.pop(descriptor, None)
+        return pycurl.SOCKOPT_OK  # type: ignore[no-any-return]
 
-    def _begin(self) -> None:
-        for request, resolution in self._resolver.ready():
-            request.resolution = resolution
-            self._begin_one(request)
+    def _begin_waiting(self) -> None:
+        for request, found in self._resolver.ready():
+            self._begin(request, found)
         for _ in range(len(self._waiting)):
             request = self._waiting.popleft()
-            if request.address:
-                request.resolution = self._resolver.resolve(request.address, request)
-            if request.resolution or not request.address:  # else it waits for its addresses, and is `ready` later
-                self._begin_one(request)
+            address = request[-1]
+            resolution = self._resolver.resolve(address, request) if address else None
+            if resolution or not address:  # else it waits for its addresses, and is `ready` later
+                self._begin(request, resolution)
 
-    def _begin_one(self, request: HttpRequest) -> None:
-        handle = self._spare.pop() if self._spare else CurlHandle()
-        if (problem := handle.begin(request)) is not None:
+    def _begin(self, request: Request, resolution: Resolution | None) -> None:
+        handle = self._spare.pop() if self._spare else CurlHandle(self._forget)
+        if (problem := handle.begin(*request, resolution)) is not None:
             self._spare.append(handle)
             self._deliver(problem)
             return
         self._in_flight[handle.curl] = handle
         self._multi.add_handle(handle.curl)
 
-    def _collect(self) -> None:
+    def _finish_ended(self) -> None:
         remaining = 1
         while remaining:
             remaining, succeeded, failed = self._multi.info_read()
-            for curl in succeeded:
-                self._finish(curl, 0, "")
-            for curl, code, message in failed:
-                self._finish(curl, code, message)
-
-    def _finish(self, curl: Any, code: int, message: str) -> None:
-        handle = self._in_flight.pop(curl)
-        self._multi.remove_handle(curl)
-        result = handle.request.result(curl, code, message)
-        self._spare.append(handle)
-        self._deliver(result)
+            for curl, code, message in [*((curl, 0, "") for curl in succeeded), *failed]:
+                handle = self._in_flight.pop(curl)
+                self._multi.remove_handle(curl)
+                result = handle.end(code, message)
+                self._spare.append(handle)
+                self._deliver(result)
 
 
 class HttpKind(SubscriberKind, ABC):
@@ -172,10 +180,3 @@ class HttpKind(SubscriberKind, ABC):
     @abstractmethod
     def destinations(self, subscribers: Collection[str]) -> Mapping[str, Destination | NoDestination]:
         """Return where each of these subscribers is, as it is now. May ask the database."""
-
-
-def _as_curl(happened: int) -> int:
-    """epoll's events in libcurl's words. A hang-up is readable: what came before it can still be read."""
-    mask = pycurl.CSELECT_IN if happened & (select.EPOLLIN | select.EPOLLHUP) else 0
-    mask |= pycurl.CSELECT_OUT if happened & select.EPOLLOUT else 0
-    return mask | (pycurl.CSELECT_ERR if happened & select.EPOLLERR else 0)

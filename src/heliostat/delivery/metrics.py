@@ -1,14 +1,15 @@
-"""Figures for Prometheus: what waits in the outbox, and what a worker has done. Needs `heliostat[metrics]`."""
+"""Metrics for Prometheus: what waits in the outbox, and what a worker has done. Needs `heliostat[metrics]`."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from heliostat.conf import conf
-from heliostat.delivery.status import worker_status
-from heliostat.delivery.worker_metrics import BUCKETS, OTHERS, WorkerMetrics
+from heliostat.delivery.attempts import BUCKETS, OTHERS, Metrics
+from heliostat.delivery.heartbeat import worker_status
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.backlog import backlog
 from heliostat.outbox.transitions import CANCEL, GIVE_UP, RETRY, SENT
@@ -22,7 +23,7 @@ WORDS = {SENT: "sent", RETRY: "retried", GIVE_UP: "given_up", CANCEL: "cancelled
 
 
 def exposition(using: str, worker: Worker | None = None) -> bytes:
-    """All figures in Prometheus' text format. Raises `ConfigurationError` where prometheus-client is missing."""
+    """Return all metrics in Prometheus' text format. Raise `ConfigurationError` where prometheus-client is missing."""
     try:
         from prometheus_client import CollectorRegistry, generate_latest
     except ImportError as error:
@@ -55,8 +56,8 @@ def _of_outbox(using: str) -> Iterator[Any]:
     now = backlog(using)
     waiting = {name: one.callbacks for name, one in now.waiting.items()}
     due_for = {name: one.due_for for name, one in now.waiting.items()}
-    yield _labelled("heliostat_waiting", "Callbacks that wait to be told.", _most(waiting))
-    yield _labelled("heliostat_sending", "Callbacks that are being told.", _most(now.sending))
+    yield _labelled("heliostat_waiting", "Callbacks that wait to be sent.", _most(waiting))
+    yield _labelled("heliostat_sending", "Callbacks that are being sent.", _most(now.sending))
     yield _labelled(
         "heliostat_oldest_due_seconds", "For how long the oldest callback has been due.", _most(due_for, total=max)
     )
@@ -64,15 +65,15 @@ def _of_outbox(using: str) -> Iterator[Any]:
         "heliostat_circuit_breakers_open", "Open circuit breakers of receivers.", value=len(now.open)
     )
     running = worker_status(using).running
-    yield GaugeMetricFamily("heliostat_worker_running", "Whether any worker gave a sign of life.", value=running)
+    yield GaugeMetricFamily("heliostat_worker_running", "Whether any worker had a heartbeat lately.", value=running)
 
 
 def _of_worker(worker: Worker) -> Iterator[Any]:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
-    metrics = worker.metrics or WorkerMetrics()
+    metrics = worker.metrics or Metrics()
     yield GaugeMetricFamily("heliostat_worker_up", "Whether this worker is well.", value=worker.problem() is None)
-    yield GaugeMetricFamily("heliostat_worker_in_flight", "Callbacks in this worker's hands.", value=worker.in_flight)
+    yield GaugeMetricFamily("heliostat_worker_in_flight", "Callbacks that this worker sends.", value=worker.in_flight)
     yield CounterMetricFamily("heliostat_worker_claims", "Claims that this worker made.", value=metrics.claims)
     yield CounterMetricFamily("heliostat_worker_claimed", "Callbacks that it claimed.", value=metrics.claimed)
     attempts = CounterMetricFamily("heliostat_attempts", "Attempts by outcome.", labels=["subscriber", "outcome"])
@@ -80,20 +81,13 @@ def _of_worker(worker: Worker) -> Iterator[Any]:
         attempts.add_metric([subscriber, WORDS[outcome]], count)
     yield attempts
     durations = HistogramMetricFamily("heliostat_attempt_duration_seconds", "How long attempts took.")
-    durations.add_metric([], _cumulative(metrics.durations), metrics.seconds)
+    totals = map(float, accumulate(metrics.durations))
+    durations.add_metric([], list(zip([*map(str, BUCKETS), "+Inf"], totals, strict=True)), metrics.seconds)
     yield durations
 
 
-def _cumulative(counts: list[int]) -> list[tuple[str, float]]:
-    bounds, total, buckets = [*map(str, BUCKETS), "+Inf"], 0, []
-    for bound, count in zip(bounds, counts, strict=True):
-        total += count
-        buckets.append((bound, float(total)))
-    return buckets
-
-
 def _most(values: Mapping[str, float], total: Any = sum) -> dict[str, float]:
-    """The greatest by name, and all others as one."""
+    """Return the greatest by name, and all others as one."""
     ranked = Counter(values).most_common()
     named, rest = ranked[: conf.metrics_subscribers], [value for _, value in ranked[conf.metrics_subscribers :]]
     return dict(named) | ({OTHERS: total(rest)} if rest else {})

@@ -178,10 +178,3 @@ def is_literal(host: str) -> bool:
     except (OSError, UnicodeError):
         return False
     return True
-
-
-def for_libcurl(address: HostPort, found: Resolution) -> list[str]:
-    """Return the addresses in the form of CURLOPT_RESOLVE."""
-    host, port = address
-    listed = ",".join(f"[{address}]" if ":" in address else address for address in found.addresses)
-    return [f"{host}:{port}:{listed}"]

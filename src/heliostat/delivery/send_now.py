@@ -1,47 +1,25 @@
-"""Send a few callbacks here and now, without a worker process."""
+"""Send callbacks here and now, without a worker process: by code, or for a person who does not want to wait."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 
-from django.db import Error as DatabaseError
-
+from heliostat.conf import conf
 from heliostat.delivery.worker import Worker
-from heliostat.outbox.dialect import Claimed
-from heliostat.outbox.summary import subscribers_of
+from heliostat.outbox import circuit_breaker, resending, transitions
+from heliostat.outbox.backlog import by_status, subscribers_of
+from heliostat.outbox.dispatch import left_to_worker
+from heliostat.outbox.models import Status
+from heliostat.outbox.transitions import CANCEL, GIVE_UP, RETRY, SENT
 
-
-class OneShotWorker(Worker):
-    """Tries each of these callbacks once, if it is due and no other worker sends it.
-
-    It leaves its caller's connection open, and raises `DatabaseError` where the database is away. It is not listed as a
-    worker: it sends no heartbeat and rescues no callbacks, and the events that its callbacks cause are dispatched on
-    commit like all others.
-    """
-
-    patience = 1.0
-
-    def __init__(self, callbacks: Sequence[int], using: str) -> None:
-        super().__init__(using, subscribers=subscribers_of(list(callbacks), using))
-        self._untried = set(callbacks)
-
-    def run(self) -> None:
-        self._work()
-
-    def _take(self, slots: dict[str, int]) -> list[Claimed]:
-        claimed = self._scheduler.claim(slots, sorted(self._untried)) if self._untried else []
-        self._untried -= {one.id for one in claimed}
-        return claimed
-
-    def _wait_for_database(self, error: DatabaseError) -> None:
-        raise error
-
-    def _match(self, now: float) -> None: ...
-
-    def _look_after_others(self) -> None: ...
-
-    def _leave(self) -> None: ...
+WORDS = {
+    SENT: "sent", RETRY: "failed", GIVE_UP: "failed", CANCEL: "cancelled",
+    Status.SENT: "sent", Status.WAITING: "failed", Status.ERROR: "failed", Status.CANCELLED: "cancelled",
+    Status.SENDING: "being sent by another worker", None: "not found",
+}  # fmt: skip
+LOOK = 0.05  # seconds between looks at what another worker is sending
 
 
 def send_now(callbacks: Sequence[int], using: str) -> Counter[str]:
@@ -49,4 +27,29 @@ def send_now(callbacks: Sequence[int], using: str) -> Counter[str]:
 
     Each is tried once; those that fail wait for their next attempt. Raise `DatabaseError` where the database is away.
     """
-    return OneShotWorker(callbacks, using).drain()
+    return Worker(using, callbacks=callbacks).drain()
+
+
+def send_waiting(subscribers: Sequence[str] | None, worker: Worker) -> Counter[str]:
+    """Send all callbacks that wait, or those of the worker's subscribers, due or not. Return counts in words."""
+    for subscriber in subscribers or ("",):
+        transitions.retry_now(worker.using, subscriber=subscriber)
+    circuit_breaker.half_open(worker.using, subscribers)
+    counts: Counter[str] = Counter()
+    for outcome, count in worker.drain().items():
+        counts[WORDS[outcome]] += count
+    return counts
+
+
+def send_mentioned(ids: Sequence[int], worker: Worker) -> Counter[str]:
+    """Send these callbacks, also those that have ended. Return counts in words, by the rows: another worker may have
+    been quicker. What is being sent is left alone, and waited for."""
+    with left_to_worker():  # this one
+        resending.resend(ids, worker.using)
+        transitions.retry_now(worker.using, ids=ids)
+    circuit_breaker.half_open(worker.using, subscribers_of(ids, worker.using))
+    worker.drain()
+    deadline = time.monotonic() + conf.request_timeout
+    while Status.SENDING in (states := by_status(ids, worker.using)).values() and time.monotonic() < deadline:
+        time.sleep(LOOK)
+    return Counter(WORDS[states.get(id_)] for id_ in ids)

@@ -1,4 +1,4 @@
-"""The worker: keeps the promises in the outbox."""
+"""The worker: claims callbacks, sends them by transports, and records the results."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from pathlib import Path
 
@@ -14,14 +14,14 @@ from django.db import Error as DatabaseError
 from django.db import connections
 
 from heliostat.conf import conf
-from heliostat.delivery import attempt_log, kinds
-from heliostat.delivery.heartbeat import Heartbeat
+from heliostat.delivery import attempts, kinds
+from heliostat.delivery.heartbeat import SILENT, Heartbeat
 from heliostat.delivery.kinds import Job, Transport, kind_of
-from heliostat.delivery.pools import release_pooled
 from heliostat.delivery.scheduler import Scheduler
-from heliostat.delivery.worker_metrics import WorkerMetrics
 from heliostat.events.databases import home
 from heliostat.outbox import transitions
+from heliostat.outbox.backlog import subscribers_of
+from heliostat.outbox.circuit_breaker import Outcomes
 from heliostat.outbox.dialect import Claimed, dialect_for
 from heliostat.outbox.dispatch import left_to_worker
 from heliostat.outbox.kinds import name_of_kind
@@ -36,55 +36,62 @@ logger = logging.getLogger("heliostat.delivery")
 WAKE_PAUSE = 0.003  # between two claims for new work
 WORK_PAUSE = 0.01  # between two claims for freed slots, and two records, unless there is ENOUGH
 ENOUGH = 100
-UPKEEP = 4.0  # seconds between two signs of life, at most: promised are 5
-SILENT = 20.0  # seconds without one after which something is wrong
+UPKEEP = 4.0  # seconds between two heartbeats, at most: documented are 5
+PATIENCE = 1.0  # seconds for which a one-shot worker waits where a rate is used up
 
 
 class Worker:
-    """Claims callbacks, hands them to transports, writes down what came of them, until it is stopped.
+    """Claims callbacks, gives them to transports and records the results, until it is stopped.
 
     One thread runs `run()`; transports have threads of their own. `stop()` may be called from anywhere, also from a
     signal handler: what is in flight is finished, nothing new is begun.
-    """
 
-    patience = inf  # seconds for which draining waits where a rate is used up: all that is due is wanted
+    A one-shot worker tries each of some `callbacks` once, if it is due and no other worker sends it. It leaves its
+    caller's connection open, and raises `DatabaseError` where the database is away. It is not listed as a worker: it
+    sends no heartbeat and rescues no callbacks, and the events that its callbacks cause are dispatched on commit like
+    all others.
+    """
 
     def __init__(
         self,
         using: str | None = None,
         *,
         subscribers: Sequence[str] | None = None,
+        callbacks: Sequence[int] | None = None,
         health_file: Path | None = None,
     ) -> None:
         """`using` is the database of the outbox, by default its home; `subscribers` restricts it to these."""
         self.using = using = using or home()
-        self.told: Counter[str] = Counter()
+        self.outcomes: Counter[str] = Counter()
+        self.metrics: attempts.Metrics | None = None
+        self._is_one_shot = callbacks is not None
+        self._untried = set(callbacks or ())
+        if callbacks is not None:
+            subscribers = subscribers_of(callbacks, using)
+        self._scheduler = Scheduler(using, subscribers)
+        self._heartbeat = Heartbeat(using, health_file)
+        self._waker = Waker(using)
         self._transports: dict[str, Transport] = {}
         self._in_flight: dict[int, Claimed] = {}
         self._load: Counter[str] = Counter()
         self._results: deque[Result] = deque()
-        self._waker = Waker(using)
-        self._stopping = False
-        self._draining = False
+        self._stopping = self._draining = False
         self._wanted = self._is_idle = True
         self._freed = 0
         self._claimed_at = self._recorded_at = self._matched_at = self._upkeep_at = 0.0
-        self._heartbeat = Heartbeat(using, health_file)
         self._well_at: float | None = None
         self._trouble = ""
-        self.metrics: WorkerMetrics | None = None
-        self._scheduler = Scheduler(using, subscribers)
 
     def run(self) -> None:
         """Work until `stop()` is called."""
-        with left_to_worker():
+        with contextlib.nullcontext() if self._is_one_shot else left_to_worker():
             self._work()
 
     def drain(self) -> Counter[str]:
-        """Tell all that is due, then return how often each outcome came about."""
+        """Deliver all that is due, then return the number of each outcome."""
         self._draining = True
         self.run()
-        return self.told
+        return self.outcomes
 
     def stop(self) -> None:
         """Begin nothing new; `run()` returns when what is in flight is done."""
@@ -92,94 +99,85 @@ class Worker:
         self._waker.wake()
 
     def wake(self) -> None:
-        """Something was committed: look now."""
+        """Look for due callbacks now: something was committed."""
         self._waker.committed()
 
     @property
     def in_flight(self) -> int:
-        """Callbacks that it has claimed and not yet written down."""
+        """The number of callbacks that it has claimed and whose results it has not recorded."""
         return len(self._in_flight)
 
     def problem(self) -> str | None:
-        """Why it is not well; None while it is. From any thread."""
+        """Return why it is not well; None while it is. From any thread."""
         if self._trouble or self._well_at is None:
             return self._trouble or "the worker is starting"
         silent = time.monotonic() - self._well_at
         return f"the worker has been silent for {silent:.0f} s" if silent > SILENT else None
 
     def _work(self) -> None:
-        self._begin()
+        self._start_transports()
+        if not self._draining:  # what is due is due already, and other workers need the wake-ups
+            self._waker.listen()
         try:
             while not self._stopping or self._in_flight:
-                self._guarded_turn()
+                try:
+                    self._turn()
+                except DatabaseError as error:  # the results are kept until the database is back
+                    self._wait_for_database(error)
         finally:
-            self._end()
+            self._waker.close()
+            for transport in set(self._transports.values()):
+                transport.stop()
+            self._record()
+            if not self._is_one_shot:
+                self._heartbeat.end()
+                if not connections[self.using].in_atomic_block:  # a test may drain inside its transaction
+                    connections[self.using].close()
 
-    def _begin(self) -> None:
-        transports: dict[object, Transport] = {}
+    def _start_transports(self) -> None:
+        started: dict[type[Transport], Transport] = {}
         for kind in kinds.registered():
-            if kind.transport not in transports:
-                transports[kind.transport] = kind.transport()
-                transports[kind.transport].start(self._deliver)
-            self._transports[kind.name] = transports[kind.transport]
-        if not self._draining:  # what is due is due; nobody needs to say so, and others may want to be told
-            self._waker.listen()
-
-    def _end(self) -> None:
-        self._waker.close()
-        for transport in set(self._transports.values()):
-            transport.stop()
-        self._record()
-        self._leave()
-
-    def _leave(self) -> None:
-        with contextlib.suppress(DatabaseError):  # a database that is away now has seen the last of us soon enough
-            self._heartbeat.end()
-        if not connections[self.using].in_atomic_block:  # a test may drain inside its transaction
-            connections[self.using].close()
-
-    def _guarded_turn(self) -> None:
-        """A database that is away for a while ends nothing: what is to be written is kept until it is back."""
-        try:
-            self._turn()
-        except DatabaseError as error:
-            if dialect_for(self.using).is_conflict(error):
-                logger.info("gave way to another transaction (%s); trying again", str(error).strip())
-                self._wanted = True
-                return
-            self._wait_for_database(error)
+            if kind.transport not in started:
+                started[kind.transport] = kind.transport()
+                started[kind.transport].start(self._deliver)
+            self._transports[kind.name] = started[kind.transport]
 
     def _wait_for_database(self, error: DatabaseError) -> None:
+        self._wanted = True
+        if dialect_for(self.using).is_conflict(error):
+            logger.info("gave way to another transaction (%s); trying again", str(error).strip())
+            return
+        if self._is_one_shot:
+            raise error
         self._trouble = "the database is out of reach"
         logger.warning("the database is out of reach (%s); trying again in 1 s", str(error).strip())
         connections[self.using].close()
-        self._wanted = True
         self._waker.wait(1.0)
 
     def _turn(self) -> None:
-        self._is_idle = not self._results  # before it counts the time: whatever arrives from now on rings
-        if nap := self._nap():
+        self._is_idle = not self._results  # before it counts the time: each result from now on wakes it
+        nap = min(self._upkeep_at, self._claim_at(), self._record_at()) - time.monotonic()
+        if nap > 0:
             release_pooled()
-        if self._waker.wait(nap):
+        if self._waker.wait(max(0.0, nap)):
             self._wanted = True
         now = time.monotonic()
-        if self._results and now >= self._record_at():
+        if now >= self._record_at():
             self._record()
         if now >= self._upkeep_at:
             self._upkeep(now)
         if now >= self._claim_at():
             self._claim(now)
 
-    def _nap(self) -> float:
-        """Seconds until there is something to do without being woken."""
-        due = min(self._upkeep_at, self._claim_at(), self._record_at() if self._results else self._upkeep_at)
-        return max(0.0, due - time.monotonic())
-
     def _record_at(self) -> float:
-        arrived = len(self._results)
-        return 0.0 if arrived >= min(ENOUGH, len(self._in_flight)) else self._recorded_at + WORK_PAUSE
+        """Return when to record the results that have arrived (`time.monotonic()`)."""
+        if not self._results:
+            return inf
+        is_enough = len(self._results) >= min(ENOUGH, len(self._in_flight))
+        return 0.0 if is_enough else self._recorded_at + WORK_PAUSE
 
     def _claim_at(self) -> float:
+        """Return when to claim more callbacks (`time.monotonic()`)."""
         if self._stopping:
             return inf
         if self._wanted:
@@ -192,28 +190,26 @@ class Worker:
         self._claimed_at = now
         is_news = self._wanted or now >= self._matched_at + conf.poll  # else slots were freed, and nothing happened
         self._wanted, self._freed = False, 0
-        if claimed := self._take(self._free_slots()):
-            self._hand_over(claimed)
+        claimed: list[Claimed] = []
+        if self._untried or not self._is_one_shot:
+            claimed = self._scheduler.claim(self._free_slots(), sorted(self._untried))
+            self._untried -= {one.id for one in claimed}
+        if claimed:
+            self._send(claimed)
             self._freed = 1  # there may be more
             if self.metrics:
-                self.metrics.note_claim(len(claimed))
-        if is_news:
-            self._match(now)
+                self.metrics.count_claim(len(claimed))
+        if is_news and not self._is_one_shot:
+            self._matched_at = now
+            if match_events(self.using):  # what other programs wrote, for the next claim: these need not wait for it
+                self._wanted = True  # there may be more
         is_done = not (self._wanted or self._freed or self._in_flight)
-        if self._draining and is_done and self._scheduler.claims_at >= now + self.patience:
+        patience = PATIENCE if self._is_one_shot else inf
+        if self._draining and is_done and self._scheduler.claims_at >= now + patience:
             self._stopping = True
 
-    def _match(self, now: float) -> None:
-        """What other programs wrote becomes callbacks: for the next claim, so that what is on its way need not wait."""
-        self._matched_at = now
-        if match_events(self.using):
-            self._wanted = True  # there may be more
-
-    def _take(self, slots: dict[str, int]) -> list[Claimed]:
-        return self._scheduler.claim(slots)
-
     def _free_slots(self) -> dict[str, int]:
-        """How many callbacks of each subscriber may be claimed now; subscribers take turns where they are many."""
+        """Return how many callbacks of each subscriber may be claimed now; they take turns where they are many."""
         due = self._scheduler.due()
         free = {kind: transport.slots for kind, transport in self._transports.items()}
         for claimed in self._in_flight.values():
@@ -228,13 +224,17 @@ class Worker:
                 free[kind] -= wanted
         return slots
 
-    def _hand_over(self, claimed: list[Claimed]) -> None:
-        # Whatever asks the database comes first: should it fail, nothing is in flight and the leases simply run out.
+    def _send(self, claimed: list[Claimed]) -> None:
+        # The database is asked first: if it fails, nothing is in flight and the leases simply run out.
         bodies = dialect_for(self.using).bodies(list({one.event_id for one in claimed}))
         jobs: dict[str, list[Job]] = {}
         for one in claimed:
-            if one.event_id in bodies:  # deleted in between, and the callback with it
-                jobs.setdefault(name_of_kind(one.subscriber), []).append(_job(one, *bodies[one.event_id], self.using))
+            if one.event_id in bodies:  # else it was deleted meanwhile, and the callback with it
+                event_body, context = bodies[one.event_id]
+                body = event_body if one.body is None else one.body
+                id_ = message_id(one.event_hex, one.subscriber)
+                job = Job(one, id_, body, event_body, context, self.using)
+                jobs.setdefault(name_of_kind(one.subscriber), []).append(job)
         for kind, of_kind in jobs.items():
             self._transports[kind].send(of_kind)
             for job in of_kind:
@@ -242,6 +242,7 @@ class Worker:
                 self._load[job.claimed.subscriber] += 1
 
     def _deliver(self, result: Result) -> None:
+        """Take a result from a transport, on any thread."""
         self._results.append(result)
         if self._is_idle or len(self._results) == ENOUGH:  # in between, the worker's thread sleeps on
             self._waker.wake()
@@ -250,26 +251,27 @@ class Worker:
         results = [self._results[index] for index in range(len(self._results))]
         outcomes = self._scheduler.record(results)
         self._recorded_at = time.monotonic()
-        for result in results:  # only now: had the database failed, they would be recorded again
+        for result in results:  # only now: if the database had failed, they would be recorded again
             self._results.popleft()
-            self.told[result.outcome] += 1
+            self.outcomes[result.outcome] += 1
             if self._in_flight.get(result.claimed.id) == result.claimed:  # else lost, and claimed here once more
                 del self._in_flight[result.claimed.id]
             self._load[result.claimed.subscriber] -= 1
             self._freed += 1
-        attempt_log.write(results)
+        self._report(results, outcomes)
+
+    def _report(self, results: Sequence[Result], outcomes: Mapping[str, Outcomes]) -> None:
+        """Report recorded results to logs, metrics and the kinds of their subscribers."""
+        attempts.log(results)
         if self.metrics:
-            self.metrics.note(results)
+            self.metrics.count(results)
         self._scheduler.notify(outcomes)
         for result in results:
-            self._attempted(result)
-
-    def _attempted(self, result: Result) -> None:
-        try:
-            if kind := kind_of(result.claimed.subscriber):
-                kind.attempted(result, self.using)
-        except Exception:
-            logger.exception("callback %d was sent, but what follows from it failed", result.claimed.id)
+            try:
+                if kind := kind_of(result.claimed.subscriber):
+                    kind.attempted(result, self.using)
+            except Exception:
+                logger.exception("callback %d was sent, but what follows from it failed", result.claimed.id)
 
     def _upkeep(self, now: float) -> None:
         self._upkeep_at = now + min(UPKEEP, conf.lease / 4)
@@ -277,16 +279,19 @@ class Worker:
             transport.check()
         if self._in_flight:
             transitions.renew(self._in_flight.values(), self.using)
-        self._look_after_others()
+        if not self._is_one_shot:
+            if rescued := transitions.rescue(self.using):
+                logger.warning("took %d callbacks from a worker that died", rescued)
+                self._wanted = True
+            self._heartbeat.beat()
         self._well_at, self._trouble = time.monotonic(), ""
 
-    def _look_after_others(self) -> None:
-        if rescued := transitions.rescue(self.using):
-            logger.warning("took %d callbacks from a worker that died", rescued)
-            self._wanted = True
-        self._heartbeat.beat()
 
+def release_pooled() -> None:
+    """Give this thread's connections back to Django's pools, except where a transaction is open (in a test).
 
-def _job(claimed: Claimed, event_body: str, context: str, using: str) -> Job:
-    body = event_body if claimed.body is None else claimed.body
-    return Job(claimed, message_id(claimed.event_hex, claimed.subscriber), body, event_body, context, using)
+    A thread that sleeps holds no connection of a pool (`OPTIONS = {"pool": …}`): there may be only one.
+    """
+    for connection in connections.all(initialized_only=True):
+        if connection.settings_dict["OPTIONS"].get("pool") and not connection.in_atomic_block:
+            connection.close()

@@ -13,6 +13,7 @@ the callback to another worker changes nothing.
 from __future__ import annotations
 
 import logging
+import random
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +29,6 @@ from heliostat.outbox import dispatch
 from heliostat.outbox.dialect import Claimed, Dialect, dialect_for
 from heliostat.outbox.dialect.ordering import make_heads_due
 from heliostat.outbox.models import Callback, Status
-from heliostat.outbox.retry import wait_before_next
 from heliostat.outbox.waking import wake_after_commit
 
 logger = logging.getLogger("heliostat.outbox")
@@ -126,6 +126,22 @@ def comes_to(result: Result) -> str:
     """What becomes of the callback: the last failed attempt that is allowed ends it."""
     is_last = result.outcome == RETRY and result.claimed.attempts >= conf.max_attempts
     return GIVE_UP if is_last else result.outcome
+
+
+def wait_before_next(attempts: int, retry_after: float | None = None) -> float:
+    """Return seconds until the attempt after `attempts` failed ones: exponential, with jitter of ±20 %.
+
+    A receiver's `Retry-After` is obeyed between our own wait and the longest one, because a receiver may slow us down
+    but not stop us.
+    """
+    longest = float(conf.retry_longest)
+    try:
+        wait = min(longest, conf.retry_first * conf.retry_factor ** max(0, attempts - 1))
+    except OverflowError:
+        wait = longest
+    if retry_after is not None:
+        return max(wait, min(retry_after, longest))
+    return wait * random.uniform(0.8, 1.2)  # noqa: S311  spreads load; no secret
 
 
 def _storable(text: str) -> str:

@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from heliostat.conf import conf
-from heliostat.delivery.destinations import Destination, NoDestination
 from heliostat.delivery.http import HttpKind
+from heliostat.delivery.request import Destination, NoDestination
 from heliostat.outbox import circuit_breaker
 from heliostat.outbox.kinds import Dispatcher
 from heliostat.outbox.limits import Limits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from heliostat.delivery.destinations import Destination, NoDestination
+from heliostat.delivery.request import Destination, NoDestination
 from heliostat.exceptions import ConfigurationError
 from heliostat.webhooks import changes, owners
 from heliostat.webhooks.changes import Position

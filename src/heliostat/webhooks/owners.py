@@ -26,7 +26,7 @@ from django.db.models import Model
 from django.db.models.signals import m2m_changed, post_save
 
 from heliostat.conf import conf
-from heliostat.delivery.destinations import Destination, NoDestination
+from heliostat.delivery.request import Destination, NoDestination
 from heliostat.events.matching import can_be_told
 from heliostat.events.resources import model_of, resource_of
 from heliostat.events.savepoint import own_savepoint

@@ -12,7 +12,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from heliostat.delivery import request
-from heliostat.delivery.destinations import Destination
+from heliostat.delivery.request import Destination
 from heliostat.delivery.signing import SIGNATURE
 from heliostat.events.context import quiet
 from heliostat.events.event import Event

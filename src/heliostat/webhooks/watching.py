@@ -10,7 +10,7 @@ from collections.abc import Callable
 from django.db import connections
 
 from heliostat.conf import conf
-from heliostat.delivery.pools import release_pooled
+from heliostat.delivery.worker import release_pooled
 from heliostat.outbox.dialect import dialect_for
 
 logger = logging.getLogger("heliostat.webhooks")

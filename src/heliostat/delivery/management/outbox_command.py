@@ -1,7 +1,8 @@
-"""What the commands on the outbox share: whose outbox, and how far it is."""
+"""What the commands on the outbox share: the database, a progress bar, an end by signals."""
 
 from __future__ import annotations
 
+import signal
 import threading
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from django.db import connections
 from django.utils import timezone
 
 from heliostat.commands import ExplainedCommand, things
+from heliostat.delivery.worker import Worker
 from heliostat.events.databases import home
 
 EVERY = 0.5  # seconds between two looks at how far it is
@@ -36,14 +38,16 @@ class OutboxCommand(ExplainedCommand):
 
     @contextmanager
     def progress(self, done: Callable[[], int], total: Callable[[], int], verbosity: int) -> Iterator[None]:
-        """A bar on stderr, where a person watches: so many callbacks of so many. Only there is the total asked for."""
+        """Draw a bar on stderr, if it is a terminal: so many callbacks of so many. Only then is the total asked for."""
         if verbosity < 1 or not self.stderr.isatty():
             yield
             return
         whole, ended = total(), threading.Event()
 
         def draw(ending: str = "") -> None:
-            self.stderr.write(_bar(done(), whole), self.style.NOTICE, ending)
+            filled = WIDTH * min(done(), whole) // max(whole, 1)
+            bar = f"[{'#' * filled}{'.' * (WIDTH - filled)}] {done():,} of {things(whole, 'callback')}"
+            self.stderr.write(f"\r{bar}", self.style.NOTICE, ending)  # over what the line held before
 
         def keep_drawing() -> None:
             while not ended.wait(EVERY):
@@ -60,14 +64,28 @@ class OutboxCommand(ExplainedCommand):
 
 
 def ago(span: float, unit: str) -> datetime:
-    """The time so many of this unit ("minutes", "days") ago; raises `CommandError` where there was no calendar."""
+    """Return the time so many of this unit ("minutes", "days") ago. Raise `CommandError` before the year 1."""
     try:
         return timezone.now() - timedelta(**{unit: span})
     except OverflowError as error:
         raise CommandError(f"{span:,.10g} {unit} ago there was no calendar.") from error
 
 
-def _bar(done: int, whole: int) -> str:
-    """`[####......] 40 of 100 callbacks`, over what the line held before."""
-    filled = WIDTH * min(done, whole) // max(whole, 1)
-    return f"\r[{'#' * filled}{'.' * (WIDTH - filled)}] {done:,} of {things(whole, 'callback')}"
+@contextmanager
+def stopped_by_signals(worker: Worker) -> Iterator[list[int]]:
+    """Stop the worker at SIGTERM or Ctrl-C: it finishes what is in flight. Give a list of the signals that came.
+
+    Only in the main thread, as signals are.
+    """
+    came: list[int] = []  # no lock: a second signal may come while the first is handled
+
+    def stop(number: int, _: object) -> None:
+        came.append(number)
+        worker.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

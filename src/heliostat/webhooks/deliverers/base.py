@@ -21,10 +21,10 @@ from heliostat.delivery.send_now import send_now
 from heliostat.events.context import telling
 from heliostat.events.databases import home
 from heliostat.exceptions import ConfigurationError, SnapshotError
+from heliostat.outbox.backlog import subscribers_of
 from heliostat.outbox.bodies import event_from, to_json
 from heliostat.outbox.kinds import Dispatcher
 from heliostat.outbox.models import Event
-from heliostat.outbox.summary import subscribers_of
 from heliostat.outbox.transitions import Result
 
 if TYPE_CHECKING:

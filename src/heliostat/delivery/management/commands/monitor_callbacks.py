@@ -9,8 +9,8 @@ from typing import Any
 
 from heliostat.commands import amount, things, whole_number
 from heliostat.delivery.management.outbox_command import OutboxCommand, ago
+from heliostat.outbox.backlog import OfSubscriber, by_subscriber
 from heliostat.outbox.models import Status
-from heliostat.outbox.summary import OfSubscriber, by_subscriber
 
 STATUSES = (Status.ERROR.value, Status.WAITING.value)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from argparse import SUPPRESS, ArgumentParser
-from collections import Counter
 from typing import Any
 
 from heliostat.commands import things, whole_number
-from heliostat.delivery.management.outbox_command import OutboxCommand
-from heliostat.delivery.sending import Mentioned, Waiting
-from heliostat.delivery.stopping import stopped_by_signals
+from heliostat.delivery.management.outbox_command import OutboxCommand, stopped_by_signals
+from heliostat.delivery.send_now import send_mentioned, send_waiting
+from heliostat.delivery.worker import Worker
+from heliostat.outbox.backlog import by_subscriber
+from heliostat.outbox.models import Status
 
 
 class Command(OutboxCommand):
@@ -39,21 +40,19 @@ examples:
     def handle(
         self, *, hook_id: int | None, callback: list[int] | None, database: str, verbosity: int, **_: Any
     ) -> None:
-        subscriber = f"hook:{hook_id}" if hook_id else ""
-        sending = Mentioned(callback, database) if callback else Waiting(subscriber, database)
-        worker = sending.worker
-        with (
-            stopped_by_signals(worker) as signals,
-            self.progress(worker.told.total, sending.count, verbosity),
-        ):
-            told = sending.send()
-        well = set(told) <= {"sent"} and not signals
-        style = self.style.SUCCESS if well else self.style.ERROR
-        self.say(_words(told) + (" Stopped before the end." if signals else ""), verbosity, style)
-        if not well:
+        ids, subscribers = sorted(set(callback or ())), [f"hook:{hook_id}"] if hook_id else None
+        worker = Worker(database, subscribers=subscribers, callbacks=ids or None)
+
+        def count() -> int:
+            found = by_subscriber(Status.WAITING, database)
+            return len(ids) or sum(one.callbacks for one in found if not subscribers or one.subscriber in subscribers)
+
+        with stopped_by_signals(worker) as signals, self.progress(worker.outcomes.total, count, verbosity):
+            words = send_mentioned(ids, worker) if ids else send_waiting(subscribers, worker)
+        is_sent = set(words) <= {"sent"} and not signals
+        style = self.style.SUCCESS if is_sent else self.style.ERROR
+        counts = ", ".join(f"{count:,} {what}" for what, count in sorted(words.items(), reverse=True))
+        said = f"{things(words.total(), 'callback')}: {counts}." if counts else "Nothing waits."
+        self.say(said + (" Stopped before the end." if signals else ""), verbosity, style)
+        if not is_sent:
             sys.exit(1)
-
-
-def _words(told: Counter[str]) -> str:
-    words = ", ".join(f"{count:,} {what}" for what, count in sorted(told.items(), reverse=True))
-    return f"{things(told.total(), 'callback')}: {words}." if words else "Nothing waits."

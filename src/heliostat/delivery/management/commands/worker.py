@@ -1,4 +1,4 @@
-"""`manage.py worker`: keep the promises in the outbox."""
+"""`manage.py worker`: deliver the callbacks in the outbox."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from django.core.management.base import CommandError
 
 from heliostat.commands import host_name, port_number, whole_number
 from heliostat.conf import conf
+from heliostat.delivery.attempts import Metrics
 from heliostat.delivery.health import HealthServer
-from heliostat.delivery.management.outbox_command import OutboxCommand
-from heliostat.delivery.stopping import stopped_by_signals
+from heliostat.delivery.management.outbox_command import OutboxCommand, stopped_by_signals
 from heliostat.delivery.worker import Worker
-from heliostat.delivery.worker_metrics import WorkerMetrics
 from heliostat.logs import log_as_json
 
 
 class Command(OutboxCommand):
     help = (
-        "Tell durable subscribers (web hooks, durable code hooks and listeners) what happened. "
+        "Deliver events to durable subscribers (webhooks, durable code hooks and listeners). "
         "SIGTERM or Ctrl-C finishes what is in flight and ends. "
         "Exits with 0 then, whatever became of the callbacks, and with 1 where it cannot begin."
     )
@@ -35,7 +34,7 @@ examples:
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--batch", action="store_true", help="tell all that is due, then exit")
+        parser.add_argument("--batch", action="store_true", help="deliver all that is due, then exit")
         parser.add_argument(
             "--concurrency",
             type=whole_number(1),
@@ -83,21 +82,17 @@ examples:
             stack.enter_context(stopped_by_signals(worker))
             stack.enter_context(conf.override(**({"concurrency": concurrency} if concurrency else {})))
             if health_port is not None:
-                server = stack.enter_context(_health_server(worker, health_host, health_port))
+                worker.metrics = Metrics()
+                try:
+                    server = stack.enter_context(HealthServer(worker, health_host, health_port))
+                except OSError as error:
+                    problem = f"cannot answer at {health_host}:{health_port}: {error.strerror}"
+                    raise CommandError(f"{problem}. Choose another --health-port or --health-host.") from error
                 self.say(f"Health: {server.url}/healthz, {server.url}/metrics", verbosity)
-            self.say(f"Worker on database {database!r}: telling what is due. Ctrl-C ends it.", verbosity)
+            self.say(f"Worker on database {database!r}: delivering what is due. Ctrl-C ends it.", verbosity)
             (worker.drain if batch else worker.run)()
-        told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(worker.told.items())) or "nothing was due"
-        self.say(f"Worker ended: {told}.", verbosity, self.style.SUCCESS)
-
-
-def _health_server(worker: Worker, host: str, port: int) -> HealthServer:
-    worker.metrics = WorkerMetrics()
-    try:
-        return HealthServer(worker, host, port)
-    except OSError as error:
-        problem = f"cannot answer at {host}:{port}: {error.strerror}"
-        raise CommandError(f"{problem}. Choose another --health-port or --health-host.") from error
+        counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(worker.outcomes.items()))
+        self.say(f"Worker ended: {counts or 'nothing was due'}.", verbosity, self.style.SUCCESS)
 
 
 def _writable(text: str) -> Path:
