@@ -1,7 +1,7 @@
-"""Waking workers right after a commit. Polling is the truth; this only makes it fast.
+"""Wake workers right after a commit. Polling finds everything; this only makes it fast.
 
-A worker that sleeps waits for three things at once: a pipe into which threads of its own process write; a named pipe
-into which other processes of this machine write, where the database is SQLite or MariaDB; the NOTIFY of PostgreSQL.
+A worker that sleeps waits for three things at once: a pipe that threads of its own process write to; a named pipe that
+other processes of this machine write to, where the database is SQLite or MariaDB; the NOTIFY of PostgreSQL.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ def wake_after_commit(using: str, *, is_notified: bool = False) -> None:
     if dialect.has_notify and not is_notified:
         with connections[using].cursor() as cursor:
             dialect.notify(cursor)
-    if _wakers.get(using):
-        transaction.on_commit(partial(_wake_here, using), using=using, robust=True)
-    elif (door := dialect.door) is not None:
-        transaction.on_commit(partial(wake_processes, door), using=using, robust=True)
+    if wakers := _wakers.get(using):
+        transaction.on_commit(partial(_wake_all, wakers), using=using, robust=True)
+    elif (pipes := dialect.named_pipes) is not None:
+        transaction.on_commit(partial(wake_processes, pipes), using=using, robust=True)
 
 
-def _wake_here(using: str) -> None:
-    for waker in tuple(_wakers.get(using, ())):
+def _wake_all(wakers: list[Waker]) -> None:
+    for waker in tuple(wakers):
         waker.committed()
 
 
@@ -58,9 +58,8 @@ class Waker:
 
     def __init__(self, using: str) -> None:
         self._using = using
-        self._reader, self._writer = os.pipe()
+        self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         for descriptor in (self._reader, self._writer):
-            os.set_blocking(descriptor, False)
             # Not before the last thread that may write has forgotten it: the number is soon that of another file.
             weakref.finalize(self, os.close, descriptor)
         self._poll = select.poll()
@@ -76,9 +75,9 @@ class Waker:
         if dialect.has_notify:
             self._notifier = connections[self._using].copy()
             self._notifier.settings_dict["OPTIONS"].pop("pool", None)
-        elif dialect.door is not None:
+        elif dialect.named_pipes is not None:
             try:
-                self._named = NamedPipe(dialect.door)
+                self._named = NamedPipe(dialect.named_pipes)
             except OSError as error:
                 logger.info("other processes cannot wake this worker (%s); polling", error)
             else:
@@ -96,50 +95,44 @@ class Waker:
             self._notifier.close()
             self._notifier = None
 
-    def wake(self) -> None:
+    def wake(self, why: bytes = OTHER) -> None:
         """End the wait."""
-        self._write(OTHER)
+        with contextlib.suppress(BlockingIOError):  # the pipe is full, so it wakes anyway
+            os.write(self._writer, why)
 
     def committed(self) -> None:
         """End the wait: something was committed."""
-        self._write(COMMITTED)
-
-    def _write(self, what: bytes) -> None:
-        with contextlib.suppress(BlockingIOError):  # the pipe is full, so it wakes anyway
-            os.write(self._writer, what)
+        self.wake(COMMITTED)
 
     def wait(self, seconds: float) -> bool:
         """Wait until woken, or so long at most. Return whether something was committed."""
-        is_news = self._notifier is not None and self._notifier.connection is None and self._connected()
+        is_news = self._has_connected()
         for descriptor, _ in self._poll.poll(0 if is_news else seconds * 1000):
             if descriptor == self._reader or (self._named and descriptor == self._named.reader):
                 is_news |= COMMITTED in os.read(descriptor, PIPE_SIZE)
-            else:
-                is_news |= self._notified(descriptor)
+                continue
+            try:
+                is_news |= bool(list(self._notifier.connection.notifies(timeout=0)))
+            except (OSError, self._notifier.Database.Error) as error:
+                self._poll.unregister(descriptor)
+                self._lose_notifier(error)
         return is_news
 
-    def _connected(self) -> bool:
-        """Return whether it now listens to NOTIFY: something may have been committed before."""
-        if time.monotonic() < self._connects_at:
+    def _has_connected(self) -> bool:
+        """Connect to PostgreSQL where it has to. Return whether it did: something may have been committed before."""
+        is_connected = self._notifier is None or self._notifier.connection is not None
+        if is_connected or time.monotonic() < self._connects_at:
             return False
         try:
             with self._notifier.cursor() as cursor:
                 cursor.execute(f"LISTEN {CHANNEL}")
         except (DatabaseError, OSError) as error:
-            self._lost(error)
+            self._lose_notifier(error)
             return False
         self._poll.register(self._notifier.connection.fileno(), select.POLLIN)
         return True
 
-    def _notified(self, descriptor: int) -> bool:
-        try:
-            return bool(list(self._notifier.connection.notifies(timeout=0)))
-        except (OSError, self._notifier.Database.Error) as error:
-            self._poll.unregister(descriptor)
-            self._lost(error)
-            return False
-
-    def _lost(self, error: Exception) -> None:
+    def _lose_notifier(self, error: Exception) -> None:
         logger.info("not listening to PostgreSQL (%s); polling until it is back", str(error).strip())
         self._connects_at = time.monotonic() + RECONNECT
         self._notifier.close()
@@ -148,21 +141,28 @@ class Waker:
 class NamedPipe:
     """A pipe that other processes find by the database, in a folder that only this user can enter.
 
-    Not a socket: its path may have some 100 characters only, which a temporary folder can exceed. Raises `OSError`
+    Not a socket: its path may have some 100 characters only, which a temporary folder can exceed. Raise `OSError`
     where there can be none.
     """
 
     def __init__(self, database: str) -> None:
-        folder = folder_of(database)
-        name = f"{os.getpid()}-{secrets.token_hex(4)}"
-        hidden = _make_pipe(folder, f".{name}")
-        self.reader = os.open(hidden, os.O_RDONLY | os.O_NONBLOCK)
-        self._writer = os.open(hidden, os.O_WRONLY | os.O_NONBLOCK)  # so that no other writer is the last to hang up
+        folder, name = folder_of(database), f"{os.getpid()}-{secrets.token_hex(4)}"
+        hidden = folder / f".{name}"
+        is_made = False
+        while not is_made:
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir(mode=PRIVATE)
+            with contextlib.suppress(FileNotFoundError):  # the last of the other workers has just removed the folder
+                if not _is_private(folder):
+                    raise OSError(f"{folder} belongs to somebody else")
+                os.mkfifo(hidden, mode=0o600)
+                is_made = True
+        # Also for writing, so that no other writer is the last to hang up.
+        self.reader = os.open(hidden, os.O_RDWR | os.O_NONBLOCK)
         self._path = hidden.rename(folder / name)  # only now is it found
 
     def close(self) -> None:
         os.close(self.reader)
-        os.close(self._writer)
         self._path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self._path.parent.rmdir()  # if this was the last one
@@ -183,37 +183,20 @@ def wake_processes(database: str) -> None:
     except OSError:  # no worker has ever been here
         return
     for name in names:
-        if not name.startswith("."):
-            _wake_process(folder / name)
-
-
-def _wake_process(path: Path) -> None:
-    with contextlib.suppress(OSError):  # it is full, or has just gone
+        if name.startswith("."):
+            continue
         try:
-            pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+            pipe = os.open(folder / name, os.O_WRONLY | os.O_NONBLOCK)
         except OSError as error:
-            if error.errno == errno.ENXIO:  # nobody reads it: its worker was killed
-                path.unlink()
-            return
-        try:
+            if error.errno == errno.ENXIO:  # its worker was killed, and nobody reads it
+                (folder / name).unlink(missing_ok=True)
+            continue
+        with contextlib.suppress(OSError):  # it is full, or has just gone
             os.write(pipe, COMMITTED)
-        finally:
-            os.close(pipe)
+        os.close(pipe)
 
 
 def _is_private(folder: Path) -> bool:
     """Return whether the folder is this user's: others can make one in the shared temporary directory, too."""
     status = folder.lstat()
     return status.st_uid == os.getuid() and status.st_mode & 0o777 == PRIVATE
-
-
-def _make_pipe(folder: Path, name: str) -> Path:
-    """Make the folder too, and again should the last of the other workers remove it at this very moment."""
-    while True:
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir(mode=PRIVATE)
-        with contextlib.suppress(FileNotFoundError):
-            if not _is_private(folder):
-                raise OSError(f"{folder} belongs to somebody else")
-            os.mkfifo(folder / name, mode=0o600)
-            return folder / name

@@ -71,8 +71,8 @@ class Dialect:
         self.time = connections[using].ops.adapt_datetimefield_value
 
     @property
-    def door(self) -> str | None:
-        """What names the database to whoever rings at the workers of this machine; None where nobody does."""
+    def named_pipes(self) -> str | None:
+        """What names the database to processes of this machine that wake its workers; None where none does."""
         return None
 
     @property

@@ -52,8 +52,8 @@ class MariaDB(Dialect):
     )
 
     @property
-    def door(self) -> str | None:
-        """Workers on the same machine are woken by a named pipe; those elsewhere look by themselves."""
+    def named_pipes(self) -> str | None:
+        """Workers on the same machine are woken by a named pipe; those elsewhere poll."""
         of = connections[self.using].settings_dict
         return f"mariadb:{of['HOST']}:{of['PORT']}:{of['NAME']}"
 

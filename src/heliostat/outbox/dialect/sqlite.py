@@ -29,7 +29,7 @@ class SQLite(Dialect):
             self.time = lambda value: str(value.astimezone(zone).replace(tzinfo=None)) if value else None
 
     @property
-    def door(self) -> str | None:
+    def named_pipes(self) -> str | None:
         return None if self.is_in_memory else str(connections[self.using].settings_dict["NAME"])
 
     @property
