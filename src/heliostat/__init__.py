@@ -1,4 +1,4 @@
-"""Something happened; who asked to know; tell them, surely."""
+"""Heliostat: events, hooks and webhooks for Django, delivered reliably."""
 
 from __future__ import annotations
 

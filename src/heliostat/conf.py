@@ -167,12 +167,12 @@ class Conf:
             "django_celery_beat.*",
             "django_celery_results.*",
         ],
-        "Event types that are never told to anybody (patterns).",
+        "Event types that are never published (patterns).",
         _strings,
     )
     expose = Setting[dict[str, list[str]]](
         {},
-        "Fields that hold secrets by their name, and may be told all the same: {'app.model': ['field']}.",
+        "Fields whose name stands for a secret, and that are published all the same: {'app.model': ['field']}.",
         _lists_by_name,
     )
     capture_bulk = Setting(
@@ -244,7 +244,7 @@ class Conf:
     )
     disable_after = Setting(
         5 * 24 * 3600.0,
-        "A hook that has only failed for so long is disabled, and its owner told; 0: never.",
+        "A hook that has only failed for so long is disabled, and its owner gets an e-mail; 0: never.",
         _number(0),
     )
     mail_owners = Setting(True, "True: the owner of a hook that was disabled gets an e-mail.", _flag)
@@ -258,7 +258,7 @@ class Conf:
     secret_overlap = Setting(24 * 3600.0, "How long the old secret of a hook still signs beside a new one.", _number(0))
     hooks_shut_down = Setting(
         False,
-        "True: what happens is told to no web hook; what was promised before is still sent.",
+        "True: no webhook is notified of what happens; callbacks that wait are still sent.",
         _flag,
         name="DJANGO_HTTP_HOOKS_SHUT_DOWN",
     )
@@ -276,13 +276,13 @@ class Conf:
     )
     collection_deliverer = Setting(
         "heliostat.webhooks.deliverers.deliver_hooks_by_worker",
-        "Path of whoever tells the hooks of what was just committed.",
+        "Path of the collection deliverer, which sends the callbacks that were just committed.",
         _text,
         name="HOOK_COLLECTION_DELIVERER",
     )
     element_deliverer = Setting(
         "heliostat.webhooks.deliverers.deliver_hook",
-        "Path of whoever tells a single hook, where the collection's deliverer asks it to.",
+        "Path of the element deliverer, which sends a single callback, where the collection deliverer uses one.",
         _text,
         name="HOOK_ELEMENT_DELIVERER",
     )

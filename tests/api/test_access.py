@@ -20,7 +20,7 @@ from heliostat.webhooks import care
 from heliostat.webhooks.models import Hook
 from tests.api.conftest import URL, a_hook
 from tests.example.models import Vehicle
-from tests.outbox.promises import ended
+from tests.outbox.callbacks import ended
 
 pytestmark = pytest.mark.django_db
 
@@ -146,7 +146,7 @@ def test_a_selection_with_one_delivery_of_another_is_not_found(
 
 
 def test_what_code_hooks_were_told_is_no_delivery(as_staff: APIClient) -> None:
-    (told,) = ended("default", "code:mytom.hooks.tell")
+    (told,) = ended("default", "code:mytom.hooks.notify")
     assert as_staff.get(f"/api/deliveries/{told.pk}/").status_code == 404
 
 

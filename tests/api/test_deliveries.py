@@ -20,7 +20,7 @@ from heliostat.testing import Receiver, drain_outbox
 from heliostat.webhooks.models import Hook
 from tests.api.conftest import URL, a_hook
 from tests.example.models import Vehicle
-from tests.outbox.promises import ended, promise
+from tests.outbox.callbacks import ended, promise
 
 pytestmark = pytest.mark.django_db
 
@@ -102,7 +102,7 @@ def test_without_a_hook_all_are_listed_that_ones_own_hooks_were_told_and_for_sta
     one, two, bens = a_hook(as_ada)["id"], a_hook(as_ada)["id"], a_hook(as_ben)["id"]
     told = [promise("default", f"hook:{hook}", status=status)[0].pk for hook, status in
             ((one, "sent"), (two, "error"), (bens, "error"), (one, "error"), (two, "sent"))]  # fmt: skip
-    promise("default", "code:mytom.hooks.tell")
+    promise("default", "code:mytom.hooks.notify")
     hers = [told[index] for index in (4, 3, 1, 0)]
     assert listed(as_ada) == hers
     assert listed(as_ben) == [told[2]]

@@ -17,7 +17,7 @@ from heliostat.testing import Receiver, drain_outbox
 from heliostat.webhooks.models import Hook
 from tests.api.conftest import URL, a_hook
 from tests.example.models import Vehicle
-from tests.outbox.promises import promise
+from tests.outbox.callbacks import promise
 
 pytestmark = pytest.mark.django_db
 

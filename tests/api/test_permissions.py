@@ -14,7 +14,7 @@ from heliostat.webhooks.models import Hook
 from tests.api.conftest import URL, a_hook, client_of, user_who_may_view
 from tests.api.test_access import OF_A_DELIVERY, OF_A_HOOK, OF_ALL, OTHERS, SINCE
 from tests.example.models import Vehicle
-from tests.outbox.promises import ended
+from tests.outbox.callbacks import ended
 
 pytestmark = pytest.mark.django_db
 

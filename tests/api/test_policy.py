@@ -49,7 +49,7 @@ def test_an_event_type_that_reaches_further_than_a_user_may_view_is_refused(
     as_ada: APIClient, signals: list[str], model: str | None
 ) -> None:
     errors = refused(as_ada, signals=signals, model=model)
-    assert "You may not be told of" in errors["signals"][0]
+    assert "You may not be notified of" in errors["signals"][0]
 
 
 def test_what_was_refused_on_making_a_hook_is_refused_on_changing_it(as_ada: APIClient) -> None:
@@ -70,9 +70,9 @@ def test_what_was_refused_on_making_a_hook_is_refused_on_changing_it(as_ada: API
 
 def test_a_template_follows_relations_only_to_what_a_user_may_view(as_ada: APIClient) -> None:
     template = {"model": "example.vehicle", "payload_template": '{"depot": {{instance.depot.name}}}'}
-    assert "may not be told" in refused(as_ada, **template)["payload_template"][0]
+    assert "may not view" in refused(as_ada, **template)["payload_template"][0]
     by_type = {"signals": ["example.vehicle.*"], "payload_template": template["payload_template"]}
-    assert "may not be told" in refused(as_ada, **by_type)["payload_template"][0]
+    assert "may not view" in refused(as_ada, **by_type)["payload_template"][0]
     both = client_of(user_who_may_view("eve", "vehicle", "depot"))
     assert both.post("/api/hooks/", {"target_url": URL, **template}).status_code == 201
     assert a_hook(as_ada, payload_template='{"depot": {{instance.depot}}}'), "its key is the vehicle's own"
@@ -92,7 +92,9 @@ def test_custom_signals_that_are_offered_can_be_hooked(as_ada: APIClient, settin
     assert as_ada.get("/api/event-types/").json()["signals"] == [{"signal": BROKEN_DOWN, "action": "broken_down"}]
 
 
-def test_event_types_are_those_that_one_may_be_told_of(as_ada: APIClient, as_staff: APIClient, settings: Any) -> None:
+def test_event_types_are_those_that_one_may_be_notified_of(
+    as_ada: APIClient, as_staff: APIClient, settings: Any
+) -> None:
     (only,) = as_ada.get("/api/event-types/").json()["models"]
     types = ["example.vehicle.created", "example.vehicle.updated", "example.vehicle.deleted"]
     assert only == {"model": "example.vehicle", "name": "vehicle", "event_types": types}

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from heliostat.outbox.models import Callback
 from tests.api.conftest import a_hook
-from tests.outbox.promises import ended
+from tests.outbox.callbacks import ended
 
 pytestmark = pytest.mark.django_db
 

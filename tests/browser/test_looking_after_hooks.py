@@ -44,7 +44,7 @@ def make_hook(window: Window, url: str, pictures: str = "hook") -> Hook:
     window.looks_right(f"{pictures}-form")
     page.get_by_label("What changed").fill("name=M 50")
     page.get_by_role("button", name="Preview").click()
-    page.get_by_text("would be told").wait_for()
+    page.get_by_text("would be notified").wait_for()
     assert '{"name": "M 51", "what": "updated"}' in page.locator(".heliostat-body").inner_text()
     window.looks_right(f"{pictures}-preview", ".heliostat-preview")
     assert not Hook.objects.exists()
@@ -96,7 +96,7 @@ def test_from_a_new_hook_to_its_deliveries(window: Window, receiver: Receiver) -
     page.reload()
     window.looks_right("callback-attempts", "#content")
     page.get_by_role("link", name="targets.target.updated").click()
-    page.get_by_role("heading", name="Who is told").wait_for()
+    page.get_by_role("heading", name="Callbacks").wait_for()
     window.looks_right("event")
     window.open("/admin/heliostat_outbox/event/")
     looks_right_as_a_list(window, "events")
@@ -160,7 +160,7 @@ def test_without_a_script_the_preview_opens_on_a_page_of_its_own(window: Window)
     page.locator("#id_target_url").fill("https://receiver.example.com/")
     with page.context.expect_page() as opened:
         page.get_by_role("button", name="Preview").click()
-    opened.value.get_by_text("would be told").wait_for()
+    opened.value.get_by_text("would be notified").wait_for()
     assert '"M 51"' in opened.value.locator("pre").inner_text()
 
 

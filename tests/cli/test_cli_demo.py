@@ -20,7 +20,7 @@ def test_once_tells_everybody_and_leaves_nothing_behind(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     assert time.monotonic() - begin < 60
     told = re.findall(
-        r"^(\S+)  .+\n +code hook +told\n +e-mail +written\n +web hook +received, signature verified$",
+        r"^(\S+)  .+\n +code hook +called\n +e-mail +written\n +web hook +received, signature verified$",
         result.stdout,
         re.MULTILINE,
     )
@@ -86,7 +86,7 @@ def test_the_demo_is_ready_to_click_and_is_there_again_when_started_again(tmp_pa
     assert "submitted the observation" not in demo.output  # it has one already
     assert stat.S_IMODE((tmp_path / "demo/password.txt").stat().st_mode) == 0o600
     assert list((tmp_path / "demo/mail").iterdir())
-    assert "targets.target.created SN" in (tmp_path / "demo/told.txt").read_text("utf-8")
+    assert "targets.target.created SN" in (tmp_path / "demo/events.txt").read_text("utf-8")
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from heliostat.delivery.management import outbox_command
 from heliostat.delivery.management.commands import delete_old_callbacks
 from heliostat.outbox.models import Callback, Event
 from tests.delivery.commands import Ran, Terminal, run
-from tests.outbox.promises import ended, promise
+from tests.outbox.callbacks import ended, promise
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 

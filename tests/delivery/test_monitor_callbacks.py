@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from heliostat.outbox.models import Callback
 from tests.delivery.commands import Ran, run
-from tests.outbox.promises import promise
+from tests.outbox.callbacks import promise
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 

@@ -15,7 +15,7 @@ from heliostat.delivery.management import outbox_command
 from heliostat.outbox.models import Callback
 from heliostat.outbox.transitions import GIVE_UP
 from tests.delivery.commands import Ran, Terminal, run
-from tests.outbox.promises import ended
+from tests.outbox.callbacks import ended
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 

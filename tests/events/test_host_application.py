@@ -415,7 +415,7 @@ def test_a_save_is_undone_where_its_event_cannot_be_written_without_autocommit(
 
     with subscribed(nothing, "example.tag.*", when="durable"):
         transaction.set_autocommit(False, using)
-        monkeypatch.setattr(type(dialect_for(using)), "promise", fails)
+        monkeypatch.setattr(type(dialect_for(using)), "write", fails)
         try:
             with pytest.raises(DatabaseError, match="no_such_outbox"):
                 Tag(word="x").save(using=using)

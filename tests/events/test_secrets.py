@@ -26,7 +26,7 @@ def published(settings: Any) -> Iterator[list[Event]]:
     registry.add(
         "test",
         lambda: [
-            Subscription(name="test", pattern=pattern, phase=Phase.IN_TRANSACTION, tell=events.append)
+            Subscription(name="test", pattern=pattern, phase=Phase.IN_TRANSACTION, handler=events.append)
             for pattern in ("example.*", "authtoken.*", "sessions.*")
         ],
     )

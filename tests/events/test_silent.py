@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from heliostat import emit
-from heliostat.events.matching import can_be_told, is_silenced
+from heliostat.events.matching import is_observable, is_silenced
 from heliostat.testing import captured_events
 from tests.example.models import Depot, Vehicle
 
@@ -28,7 +28,7 @@ def test_one_silenced_action_silences_no_other(silent: str, settings: Any) -> No
     expected.remove(f"example.vehicle.{silent}")
     assert [event.type for event in events] == [*expected, "example.depot.created"]
     assert not is_silenced(Vehicle)
-    assert can_be_told(Vehicle)
+    assert is_observable(Vehicle)
 
 
 def test_a_model_is_silenced_by_a_pattern_or_by_all_its_actions(settings: Any) -> None:

@@ -16,7 +16,7 @@ from heliostat.outbox.models import Callback, WorkerSeen
 from heliostat.testing import Receiver, drain_outbox
 from tests.example.models import Vehicle
 from tests.faults.servers import hook_to
-from tests.outbox.promises import ended, promise
+from tests.outbox.callbacks import ended, promise
 
 SERVER = "postgresql"
 """SQLite has no clock but ours: its writers and workers are on one machine."""

@@ -10,8 +10,8 @@ from django.core.checks import run_checks
 from django.db import transaction
 
 from heliostat import emit, on
+from heliostat.events.dispatch import failures
 from heliostat.events.signals import listen_to
-from heliostat.events.telling import failures
 from heliostat.exceptions import ConfigurationError, Refused, UnknownHookPoint
 from heliostat.hooks import points, run_hook
 from heliostat.hooks.attached import CodeKind

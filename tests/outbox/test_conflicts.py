@@ -11,7 +11,7 @@ from django.db import OperationalError, connections, transaction
 from heliostat.delivery.worker import Worker
 from heliostat.outbox.dialect import dialect_for
 from heliostat.outbox.models import Callback
-from tests.outbox.promises import promise
+from tests.outbox.callbacks import promise
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 

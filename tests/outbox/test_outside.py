@@ -97,7 +97,7 @@ def test_a_database_that_fails_for_a_moment_makes_no_event_bad(
     using: str, hook: Hook, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What asks a database to make its payload, or to match: the event was kept as one that cannot be understood."""
-    real, failed = outside.promises_of, []
+    real, failed = outside.callback_rows, []
 
     def away_at_first(*arguments: Any) -> Any:
         if not failed:
@@ -105,7 +105,7 @@ def test_a_database_that_fails_for_a_moment_makes_no_event_bad(
             raise OperationalError("canceling statement due to statement timeout")
         return real(*arguments)
 
-    monkeypatch.setattr(outside, "promises_of", away_at_first)
+    monkeypatch.setattr(outside, "callback_rows", away_at_first)
     somebody_writes(using, "{}")
     with pytest.raises(OperationalError):
         match_events(using)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from heliostat.outbox import resending
 from heliostat.outbox.models import Callback, Status
 from heliostat.outbox.transitions import GIVE_UP
-from tests.outbox.promises import ended, promise
+from tests.outbox.callbacks import ended, promise
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 

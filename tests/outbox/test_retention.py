@@ -15,7 +15,7 @@ from heliostat.outbox import retention, transitions
 from heliostat.outbox.models import Attempt, Callback, Event
 from heliostat.outbox.retention import Rows, count_ended, delete_ended
 from heliostat.outbox.transitions import CANCEL, GIVE_UP, SENT
-from tests.outbox.promises import ended, promise
+from tests.outbox.callbacks import ended, promise
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 

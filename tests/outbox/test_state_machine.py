@@ -20,8 +20,8 @@ from heliostat.outbox.models import Attempt, Callback
 from heliostat.outbox.retention import delete_ended
 from heliostat.outbox.transitions import CANCEL, GIVE_UP, RETRY, SENT, Result
 from heliostat.outbox.write import write
+from tests.outbox.callbacks import forget_all
 from tests.outbox.exploring import explore
-from tests.outbox.promises import forget_all
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 

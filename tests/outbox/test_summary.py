@@ -10,7 +10,7 @@ from django.utils import timezone
 from heliostat.outbox import transitions
 from heliostat.outbox.backlog import by_status, by_subscriber, subscribers_of
 from heliostat.outbox.models import Callback, Status
-from tests.outbox.promises import promise
+from tests.outbox.callbacks import promise
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 

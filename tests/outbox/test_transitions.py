@@ -194,7 +194,7 @@ def test_promises_that_cannot_be_written_are_undone_with_the_change(using: str) 
 
 def test_the_id_of_a_message_holds_no_dot() -> None:
     assert message_id("0a", "hook:7") == "msg_0a_7"
-    assert "." not in message_id("0a", "code:mytom.hooks.tell")
+    assert "." not in message_id("0a", "code:mytom.hooks.notify")
 
 
 def test_whatever_a_receiver_or_an_exception_says_can_be_stored(using: str) -> None:

@@ -139,7 +139,7 @@ def test_the_note_of_the_document_is_lifted_a_programmatic_creation_runs_target_
     mytom: Path,
 ) -> None:
     (mytom / "mytom/hooks.py").write_text(
-        "def target_post_save(target, created):\n    print('told of', target.name, created)\n", "utf-8"
+        "def target_post_save(target, created):\n    print(target.name, 'is saved:', created)\n", "utf-8"
     )
     settings = mytom / "mytom/settings.py"
     settings.write_text(
@@ -147,4 +147,4 @@ def test_the_note_of_the_document_is_lifted_a_programmatic_creation_runs_target_
     )
     code = "from heliostat.targets.models import Target; Target.objects.create(name='m51')"
     result = manage("shell", "-c", code, cwd=mytom)
-    assert "told of m51 True" in result.stdout, result.stderr
+    assert "m51 is saved: True" in result.stdout, result.stderr

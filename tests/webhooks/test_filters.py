@@ -280,7 +280,7 @@ def test_conditions_in_conditions_have_an_end() -> None:
 
 
 def test_an_action_that_the_signals_leave_out_is_a_mistake() -> None:
-    assert "is not told of “deleted”" in refused({"actions": ["deleted"]}, ("example.vehicle.created",))
+    assert "is not notified of “deleted”" in refused({"actions": ["deleted"]}, ("example.vehicle.created",))
 
 
 nested = st.recursive(
@@ -344,7 +344,7 @@ def test_filters_that_can_be_read_no_more_keep_nothing_back_and_that_is_logged(
     Hook.objects.filter(pk=hook.pk).update(filters={"field": "no_more", "eq": 1})
     Vehicle.objects.create(name="55")
     assert told() == ["created"]
-    assert f"hook {hook.pk}: its filters cannot be read, and it is told of everything" in caplog.text
+    assert f"hook {hook.pk}: its filters cannot be read, and it is notified of everything" in caplog.text
 
 
 @pytest.mark.django_db(transaction=True)

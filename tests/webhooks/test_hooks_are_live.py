@@ -99,7 +99,7 @@ def test_a_row_that_no_hook_could_have_stops_nobody_else(signals: object, caplog
     registry.catch_up()
     Vehicle.objects.create(name="1")
     assert Callback.objects.get().subscriber == good.subscriber
-    assert f"hook {spoilt.pk} is told nothing" in caplog.text
+    assert f"hook {spoilt.pk} is notified of nothing" in caplog.text
 
 
 @pytest.mark.django_db(transaction=True)
@@ -234,7 +234,7 @@ def test_a_hook_that_is_allowed_no_more_is_told_nothing_more(settings, caplog) -
     settings.HOOK_ALLOWED_MODELS = ["example.Depot"]
     Vehicle.objects.create(name="56")
     assert Callback.objects.count() == 1
-    assert f"hook {made.pk} is told nothing: HOOK_ALLOWED_MODELS does not name example.vehicle" in caplog.text
+    assert f"hook {made.pk} is notified of nothing: HOOK_ALLOWED_MODELS does not name example.vehicle" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ class Fetched:
 
 
 def fetch(broker_name: str, parameters: Mapping[str, Any]) -> Fetched:
-    """Ask a broker. Never raises: what goes wrong is told in the result."""
+    """Ask a broker. Never raises: what goes wrong is in the result."""
     try:
         broker = get_broker(broker_name)
     except BrokerError as error:

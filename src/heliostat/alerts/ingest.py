@@ -27,7 +27,7 @@ class Ingested:
 def ingest(alert: GenericAlert, broker_name: str, owner: Any = None) -> Ingested:
     """Make a target of an alert, unless there is one of this name, alias or place.
 
-    Raises `BrokerError` if the broker module fails, and `Refused` if somebody who was told refused.
+    Raises `BrokerError` if the broker module fails, and `Refused` if a subscriber refused.
     """
     target = _target_of(alert, broker_name)
     names = [name for name in dict.fromkeys(alert.aliases) if name != target.name]

@@ -68,7 +68,7 @@ class AlertRun(models.Model):
     """
 
     KEPT = 5
-    heliostat_silent = True  # told to nobody: it is what a page shows
+    heliostat_silent = True  # no events: it is what a page shows
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     query = models.ForeignKey(BrokerQuery, models.CASCADE, related_name="runs")

@@ -1,1 +1,1 @@
-"""The REST API: hooks, and what they were told. A project includes `heliostat.api.urls` in its `urls.py`."""
+"""The REST API: webhooks and their deliveries. A project includes `heliostat.api.urls` in its `urls.py`."""

@@ -1,4 +1,4 @@
-"""What all views of the API share: who may ask, in which form, and how an error is told."""
+"""What all views of the API share: permissions, formats and errors."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _is_key(text: str) -> bool:
     return text.isascii() and text.isdecimal() and int(text) <= LARGEST_KEY
 
 
-def told_by_field(error: DjangoValidationError) -> ValidationError:
+def api_error(error: DjangoValidationError) -> ValidationError:
     """The error of a hook as an answer: texts, under the names of fields."""
     return ValidationError(
         {

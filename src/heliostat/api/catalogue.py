@@ -46,7 +46,7 @@ class DeclaredTypeSerializer(serializers.Serializer[Any]):
 
 
 class EventTypesSerializer(serializers.Serializer[Any]):
-    """What hooks may be told of."""
+    """The event types that webhooks may ask for."""
 
     models = HookableModelSerializer(many=True)
     signals = OfferedSignalSerializer(many=True)

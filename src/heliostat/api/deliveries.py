@@ -19,7 +19,7 @@ MOST_AT_ONCE = 1000
 
 
 class DeliverySerializer(serializers.ModelSerializer[Callback]):
-    """One promise to tell one hook of one event."""
+    """One delivery: an event that is sent to a webhook."""
 
     hook = serializers.SerializerMethodField()
     message_id = serializers.CharField(read_only=True, help_text="The webhook-id header: the same at every attempt.")

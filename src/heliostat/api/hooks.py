@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
 
-from heliostat.api.base import told_by_field
+from heliostat.api.base import api_error
 from heliostat.api.fields import Headers, ModelName, PlainJSON, Strict
 from heliostat.api.policy import check_offered, may, may_do_all, may_set_owner, owns
 from heliostat.exceptions import ConfigurationError
@@ -27,14 +27,16 @@ SHARED = "v1"
 class HookSerializer(Strict, serializers.ModelSerializer[Hook]):
     """A hook. Whose it is, only users say who may change hooks; a serializer, which is code, only superusers name."""
 
-    model = ModelName(required=False, allow_null=True, help_text="Told of objects of this model: “targets.target”.")
+    model = ModelName(required=False, allow_null=True, help_text="Notify of objects of this model: “targets.target”.")
     signals = serializers.ListField(
         child=serializers.CharField(max_length=255),
         required=False,
         help_text="Actions (“created”), event types (“targets.target.*”), paths of signals. Empty: all of the model's.",
     )
     headers = Headers(required=False, help_text="Sent with each request. Values that look secret are shown masked.")
-    filters = PlainJSON(required=False, help_text="Told only of events that these conditions hold for. Empty: of all.")
+    filters = PlainJSON(
+        required=False, help_text="Notify only of events that meet these conditions. Empty: of all events."
+    )
     user = serializers.PrimaryKeyRelatedField(
         queryset=get_user_model()._default_manager.all(),
         required=False,
@@ -90,7 +92,7 @@ class HookSerializer(Strict, serializers.ModelSerializer[Hook]):
         try:
             return self._checked(self._before, attrs) | {"enforce_permissions": True}
         except DjangoValidationError as error:
-            raise told_by_field(error) from error
+            raise api_error(error) from error
 
     def _checked(self, before: Hook | None, attrs: dict[str, Any]) -> dict[str, Any]:
         """Before the hook's own validation, what could not be undone after it: code is imported there."""

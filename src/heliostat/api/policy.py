@@ -18,7 +18,7 @@ from django.http import Http404
 from rest_framework.exceptions import PermissionDenied
 
 from heliostat.conf import conf
-from heliostat.events.matching import can_be_told
+from heliostat.events.matching import is_observable
 from heliostat.events.resources import resource_of
 from heliostat.events.types import declared_types
 from heliostat.outbox.models import Callback
@@ -26,7 +26,15 @@ from heliostat.permissions import has_permission
 from heliostat.webhooks.care import PING
 from heliostat.webhooks.exceptions import InvalidSignalError
 from heliostat.webhooks.models import Hook, Signal, hook_of
-from heliostat.webhooks.owners import NO_SUCH_MODEL, WHERE, check_may_hook, may_be_told, may_hook, may_view, why_stopped
+from heliostat.webhooks.owners import (
+    NO_SUCH_MODEL,
+    WHERE,
+    check_may_hook,
+    may_be_notified,
+    may_hook,
+    may_view,
+    why_stopped,
+)
 from heliostat.webhooks.patterns import DJANGO_SIGNALS, check_allowed, custom_signals, is_allowed
 
 __all__ = ["NO_SUCH_MODEL", "may_hook", "may_view"]
@@ -110,14 +118,14 @@ def may_read_body(user: Any, callback: Callback) -> bool:
     """
     hook = _hook_of(callback)
     return hook is None or (
-        not why_stopped(hook) and _may_be_told(user, hook, callback.event.type, callback.event.object_id)
+        not why_stopped(hook) and _may_be_notified(user, hook, callback.event.type, callback.event.object_id)
     )
 
 
 def may_be_sent_again(user: Any, callback: Callback) -> bool:
     """Return whether the owner of a hook may have a callback of it sent again."""
     hook = _hook_of(callback)
-    return hook is None or _may_be_told(user, hook, callback.event.type, callback.event.object_id)
+    return hook is None or _may_be_notified(user, hook, callback.event.type, callback.event.object_id)
 
 
 def check_resend_all(user: Any, hook: Hook, callbacks: QuerySet[Callback]) -> None:
@@ -125,7 +133,7 @@ def check_resend_all(user: Any, hook: Hook, callbacks: QuerySet[Callback]) -> No
     if may_do_all(user, "change", Callback) or not hook.enforce_permissions:
         return
     types = callbacks.order_by().values_list("event__resource", "event__action").distinct()
-    if not all(_may_be_told(user, hook, ".".join(one), hook.object_id) for one in types):
+    if not all(_may_be_notified(user, hook, ".".join(one), hook.object_id) for one in types):
         raise PermissionDenied("Some of these are of what you may not view. Choose single ones.")
 
 
@@ -133,8 +141,8 @@ def _hook_of(callback: Callback) -> Hook | None:
     return Hook.objects.select_related("user", "model").filter(pk=hook_of(callback.subscriber)).first()
 
 
-def _may_be_told(user: Any, hook: Hook, event_type: str, object_id: str | None) -> bool:
-    return event_type == PING or may_be_told(hook, user, event_type, object_id or "")
+def _may_be_notified(user: Any, hook: Hook, event_type: str, object_id: str | None) -> bool:
+    return event_type == PING or may_be_notified(hook, user, event_type, object_id or "")
 
 
 def has_room(user: Any) -> bool:
@@ -148,7 +156,7 @@ def has_room(user: Any) -> bool:
 def hookable_models(user: Any) -> list[type[Model]]:
     """Return the models that this user may hook, by name."""
     known = {resource_of(model): model for model in apps.get_models() if not model._meta.proxy}
-    offered = (model for _, model in sorted(known.items()) if can_be_told(model) and is_allowed(model))
+    offered = (model for _, model in sorted(known.items()) if is_observable(model) and is_allowed(model))
     return [model for model in offered if may_hook(user, model)]
 
 

@@ -141,13 +141,13 @@ class HookViewSet(
     @described(request=None, responses=hooks.HookSerializer)
     @action(detail=True, methods=["post"])
     def enable(self, request: Request, pk: str) -> Response:
-        """Tell it of what happens from now on."""
+        """Enable it: notify it of what happens from now on."""
         return self._cared_for(care.enable)
 
     @described(request=None, responses=hooks.HookSerializer)
     @action(detail=True, methods=["post"])
     def disable(self, request: Request, pk: str) -> Response:
-        """Tell it of nothing any more. What waits for it is cancelled."""
+        """Disable it: notify it of nothing. What waits for it is cancelled."""
         return self._cared_for(care.disable)
 
     @described(request=hooks.RotateSerializer, responses=hooks.SecretSerializer, examples=examples.ROTATE)
@@ -200,7 +200,7 @@ class HookViewSet(
 
 
 class DeliveryViewSet(HeliostatView, GenericViewSet[Any]):
-    """What hooks were told, are being told and will be told."""
+    """The deliveries of webhooks: sent, being sent and waiting."""
 
     queryset = Callback.objects.none()
     serializer_class = deliveries.DeliverySerializer
@@ -213,7 +213,7 @@ class DeliveryViewSet(HeliostatView, GenericViewSet[Any]):
 
     @described(parameters=[deliveries.DeliveryQuery])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """What your hooks were told, newest first; or one of them."""
+        """The deliveries of your webhooks, newest first; or one of them."""
         query = deliveries.DeliveryQuery(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         found = query.narrow(self.get_queryset())

@@ -1,7 +1,7 @@
 """See Heliostat at work: a TOM with data, a code hook, an e-mail listener and a web hook to a receiver.
 
 The demo lives in the folder demo, and is there again when you start it again. With --once it runs the same
-path without a browser, in a temporary folder, and fails unless everybody who asked to know was really told.
+path without a browser, in a temporary folder, and fails unless every subscriber was notified.
 """
 
 from __future__ import annotations
@@ -63,15 +63,15 @@ def _once(demo: Demo) -> int:
             step(f"REST API at {site.address}/api/ lists {_hooks_over_the_api(site.address, user)} hook")
             with captured_events() as events:
                 _walk(user, exposure=1.0, wait=True)
-            expected = demo_walk.promises(events)
-            everybody_told = demo_walk.Witness(demo, receiver).report(expected)
+            expected = demo_walk.expected(events)
+            all_notified = demo_walk.Witness(demo, receiver).report(expected)
             complete = len(expected) == demo_walk.ALERTS + 2  # the targets, the query, the observation
         finally:
             site.stop()
             serving.join()
-    if not (everybody_told and complete):
-        raise CommandFailed(f"not everybody was told of everything ({len(expected)} events happened)")
-    say(f"Everybody who asked to know was told: {len(expected)} events, 3 subscribers each.", GREEN)
+    if not (all_notified and complete):
+        raise CommandFailed(f"not every subscriber was notified of everything ({len(expected)} events happened)")
+    say(f"Every subscriber was notified: {len(expected)} events, 3 subscribers each.", GREEN)
     return 0
 
 
@@ -84,7 +84,7 @@ def _hooks_over_the_api(site: str, user: Any) -> int:
 def _show(demo: Demo, port: int, *, reset: bool) -> int:
     if reset:
         demo.remove()
-    site, receiver, user, password = _set_up(demo, port, (RECEIVER_PORT, 0), told=_print_delivery)
+    site, receiver, user, password = _set_up(demo, port, (RECEIVER_PORT, 0), on_delivery=_print_delivery)
     with receiver:
         _walk(user, exposure=EXPOSURE, wait=False)
         done = threading.Event()
@@ -98,7 +98,7 @@ def _show(demo: Demo, port: int, *, reset: bool) -> int:
 
 
 def _set_up(
-    demo: Demo, port: int, receiver_ports: tuple[int, ...], told: Any = None
+    demo: Demo, port: int, receiver_ports: tuple[int, ...], on_delivery: Any = None
 ) -> tuple[Site, Receiver, Any, str]:
     """Everything that both ways of running it need."""
     listener = bind("127.0.0.1", port, "heliostat demo")
@@ -107,19 +107,19 @@ def _set_up(
     demo.load(address(listener))
     prepare(migrate=True)
     user, password = demo_project.user(demo)
-    receiver = _receiver(receiver_ports, told)
+    receiver = _receiver(receiver_ports, on_delivery)
     hook = demo_project.web_hook(receiver.url, user)
     receiver.secrets.append(hook.reveal_secret())
     step(f"user {user}, a code hook, an e-mail listener and a web hook are there")
     return Site(listener), receiver, user, password
 
 
-def _receiver(ports: tuple[int, ...], told: Any) -> Receiver:
+def _receiver(ports: tuple[int, ...], on_delivery: Any) -> Receiver:
     from heliostat.testing.receiver import Receiver
 
     for port in ports:
         try:
-            return Receiver(port=port, told=told)
+            return Receiver(port=port, on_delivery=on_delivery)
         except OSError as error:
             problem = error
     raise CommandFailed(f"the receiver cannot listen: {problem}")
@@ -164,5 +164,5 @@ def _announce(demo: Demo, site: Site, receiver: Receiver, user: Any, password: s
     say(f"  the REST API: curl -H 'Authorization: Token {demo_project.token(user)}' {site.address}/api/hooks/")
     say(f"  web hooks go to {receiver.url} and are printed here")
     say(f"  e-mails are written into {demo.mail}")
-    say(f"  the code hook writes into {demo.told}")
+    say(f"  the code hook writes into {demo.lines}")
     say(f"  the observation completes about {EXPOSURE:.0f} s from its start\n\nStop with Ctrl-C.")

@@ -25,7 +25,7 @@ QUERY, TARGET, OBSERVATION = (
 
 SETTINGS = f'''
 # --- Added by `heliostat demo` -----------------------------------------------------------------------
-# Two code hooks at one hook point; the second one is told by the worker, surely.
+# Two code hooks at one hook point; the second one is durable: the worker calls it, and retries it until it succeeds.
 HOOKS["observation_change_state"] = [
     "{NAME}.hooks.observation_change_state",
     {{"call": "{NAME}.hooks.record_observation", "when": "durable"}},
@@ -47,13 +47,13 @@ EMAIL_FILE_PATH = BASE_DIR.parent / "mail"
 
 HOOKS = f'''
 
-# --- Added by `heliostat demo`: code hooks that write down what they are told --------------------------
+# --- Added by `heliostat demo`: code hooks that write down each event ------------------------------
 from django.conf import settings
 from heliostat import on
 
 
 def record(line):
-    with open(settings.BASE_DIR.parent / "told.txt", "a", encoding="utf-8") as file:
+    with open(settings.BASE_DIR.parent / "events.txt", "a", encoding="utf-8") as file:
         file.write(line + "\\n")
 
 
@@ -82,9 +82,9 @@ class Demo:
         return self.folder / "mail"
 
     @property
-    def told(self) -> Path:
+    def lines(self) -> Path:
         """What the code hooks wrote down."""
-        return self.folder / "told.txt"
+        return self.folder / "events.txt"
 
     @property
     def password_file(self) -> Path:
@@ -94,7 +94,7 @@ class Demo:
         """Remove what a demo makes, and nothing else."""
         shutil.rmtree(self.project, ignore_errors=True)
         shutil.rmtree(self.mail, ignore_errors=True)
-        self.told.unlink(missing_ok=True)
+        self.lines.unlink(missing_ok=True)
         self.password_file.unlink(missing_ok=True)
 
     def make(self) -> bool:
@@ -137,7 +137,7 @@ def user(demo: Demo) -> tuple[Any, str]:
 
 
 def web_hook(url: str, owner: Any) -> Any:
-    """A hook of the user's that tells the bundled receiver of the same things."""
+    """A webhook of the user that notifies the bundled receiver of the same events."""
     from heliostat.webhooks.models import Hook
 
     hook = Hook.objects.filter(name=HOOK_NAME).first() or Hook(name=HOOK_NAME)

@@ -1,6 +1,6 @@
 """The main job by the public API: from an alert to a target to an observation that completes.
 
-And the look whether everybody who asked to know was really told.
+And the check that every subscriber was notified.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def complete(record: Any) -> None:
 
 
 @dataclass(frozen=True)
-class Promise:
-    """One event of which each of the three subscribers must be told, and the line of the code hook."""
+class Expected:
+    """One event of which each of the three subscribers must be notified, and the line of the code hook."""
 
     event: Event
     line: str
@@ -95,15 +95,15 @@ class Promise:
         return self.line.removeprefix(f"{self.event.type} ")
 
 
-def promises(events: list[Event]) -> list[Promise]:
-    """What everybody is to be told of, by what really happened."""
+def expected(events: list[Event]) -> list[Expected]:
+    """What all subscribers must receive, by what really happened."""
     found = [
-        Promise(event, f"{event.type} {event.snapshot['name']}") for event in events if event.type in (QUERY, TARGET)
+        Expected(event, f"{event.type} {event.snapshot['name']}") for event in events if event.type in (QUERY, TARGET)
     ]
     for event in events:
         before, after = event.changes.get("status", ("", ""))
         if event.type == OBSERVATION and after == "COMPLETED":
-            found.append(Promise(event, f"{event.type} {event.instance}: {before} -> {after}"))
+            found.append(Expected(event, f"{event.type} {event.instance}: {before} -> {after}"))
     return found
 
 
@@ -114,12 +114,12 @@ class Witness:
         self.demo = demo
         self.receiver = receiver
 
-    def look(self, promise: Promise) -> Iterator[tuple[str, str, bool]]:
-        """Of each subscriber: what it is, what it was told, and whether it really was."""
-        lines = self.demo.told.read_text("utf-8").splitlines() if self.demo.told.exists() else []
-        yield "code hook", "told", promise.line in lines
-        yield "e-mail", "written", any(str(promise.event.id) in text for text in self._mail())
-        found = [one for one in self.receiver.deliveries if one.json.get("id") == str(promise.event.id)]
+    def look(self, one: Expected) -> Iterator[tuple[str, str, bool]]:
+        """Of each subscriber: what it is, what it was sent, and whether it arrived."""
+        lines = self.demo.lines.read_text("utf-8").splitlines() if self.demo.lines.exists() else []
+        yield "code hook", "called", one.line in lines
+        yield "e-mail", "written", any(str(one.event.id) in text for text in self._mail())
+        found = [each for each in self.receiver.deliveries if each.json.get("id") == str(one.event.id)]
         yield "web hook", "received, signature verified", any(one.verified for one in found)
 
     def _mail(self) -> Iterator[str]:
@@ -128,17 +128,17 @@ class Witness:
             body = message.get_body()
             yield body.get_content() if body else ""
 
-    def report(self, expected: list[Promise]) -> bool:
-        """Wait until all of it has happened, then say who was told what. True if nothing is missing."""
+    def report(self, expected: list[Expected]) -> bool:
+        """Wait until all of it has happened, then report what each subscriber got. True if nothing is missing."""
         _within_patience(lambda: all(done for one in expected for _, _, done in self.look(one)), 0.1)
         missing = []
         say()
-        for promise in expected:
-            say(f"{promise.event.type}  {promise.name}")
-            for who, what, done in self.look(promise):
+        for one in expected:
+            say(f"{one.event.type}  {one.name}")
+            for who, what, done in self.look(one):
                 say(f"    {who:<10} {what if done else 'MISSING'}", GREEN if done else RED)
                 if not done:
-                    missing.append(f"{who} of {promise.line}")
+                    missing.append(f"{who} of {one.line}")
         say()
         if missing:
             say(f"Missing: {'; '.join(missing)}", RED)

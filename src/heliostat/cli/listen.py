@@ -55,14 +55,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Receive until told to stop."""
+    """Receive until stopped."""
     try:
         receiver = Receiver(
             secret=options.secret,
             answers=_answers(options),
             host=options.host,
             port=options.port,
-            told=_print_json if options.json else print_delivery,
+            on_delivery=_print_json if options.json else print_delivery,
         )
     except OSError as error:
         raise CommandFailed(
@@ -73,8 +73,8 @@ def run(options: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: stopped.append(number))
     with receiver:
-        tell = aside if options.json else say
-        tell(f"Listening on {receiver.url}  (stop with Ctrl-C)")
+        report = aside if options.json else say
+        report(f"Listening on {receiver.url}  (stop with Ctrl-C)")
         _wait(receiver, stopped, options.count, options.until_idle)
         _rest(options.delay + 0.1, stopped)  # let the last answer leave
     return 1 if any(delivery.verified is False for delivery in receiver.deliveries) else 0

@@ -30,7 +30,7 @@ examples:
   heliostat serve --no-worker           where `heliostat worker` runs elsewhere
   heliostat serve --proxy 127.0.0.1     behind a TLS server on this machine
 """
-PATIENCE = 15.0  # seconds for what is in flight when we are told to stop
+PATIENCE = 15.0  # seconds for what is in flight when it is stopped
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +60,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Get the project ready and serve it until told to stop."""
+    """Get the project ready and serve it until stopped."""
     listener = bind(options.host, options.port, "heliostat serve")
     os.environ.setdefault("HELIOSTAT_SITE_URL", address(listener))
     found = project.load()
@@ -89,7 +89,7 @@ def warn(listener: socket.socket, proxy: str | None) -> None:
 
 
 def bind(host: str, port: int, command: str) -> socket.socket:
-    """Take the port at once, so that a port in use is told before anything else happens."""
+    """Take the port at once, so that a port in use is reported before anything else happens."""
     try:
         return socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=256

@@ -1,6 +1,6 @@
 """Classes that a setting names: brokers in `TOM_ALERT_CLASSES`, facilities in `TOM_FACILITY_CLASSES`.
 
-A path that cannot work is told by a system check when the project starts. While it runs, such a class is
+A path that cannot work is reported by a system check when the project starts. While it runs, such a class is
 left out, so that the others go on working.
 """
 

@@ -22,7 +22,7 @@ class RetrievalError(HeliostatError):
 
 
 def upload(product: DataProduct, file: File[bytes]) -> None:
-    """Save an uploaded file as a product, and tell that it was uploaded."""
+    """Save an uploaded file as a product, and publish the event of its upload."""
     pairs: Pairs = [(product, file)]
     with _files_of(pairs), batch():
         _save(pairs, "uploaded")

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from heliostat.conf import conf
 from heliostat.delivery.kinds import Deliver, Job, SubscriberKind, kind_of
-from heliostat.events.context import telling
+from heliostat.events.context import notifying
 from heliostat.events.event import Event
 from heliostat.outbox.bodies import event_from
 from heliostat.outbox.transitions import GIVE_UP, RETRY, SENT, Result
@@ -80,7 +80,7 @@ def _call(job: Job) -> tuple[str, str, str]:
         if function is None:
             return GIVE_UP, "no such function is configured any more", ""
         event = event_from(job.event_body, job.context, job.using)
-        with telling(event):
+        with notifying(event):
             function(event)
     except BaseException as error:  # sys.exit() in a hook ends neither the worker nor the promise
         logger.exception("%s failed at attempt %d; it will be told again", subscriber, job.claimed.attempts)

@@ -12,9 +12,9 @@ from uuid import UUID
 from django.db import transaction
 
 from heliostat.events.databases import home
+from heliostat.events.dispatch import dispatch
 from heliostat.events.event import Event
 from heliostat.events.resources import ACTIONS
-from heliostat.events.telling import tell
 
 Key = tuple[str, str] | UUID
 
@@ -79,7 +79,7 @@ _batches: ContextVar[dict[str, Batch]] = ContextVar("heliostat_batches", default
 
 @contextmanager
 def batch(using: str | None = None) -> Iterator[None]:
-    """All steps inside succeed or none, and each object that they touch is told of once, at the end.
+    """All steps inside succeed or none, and each object that they touch has one event, at the end.
 
     A target made with its aliases and extra fields is one `created`, with everything there. An inner batch
     belongs to the outer one. `using` is the database of the changes: by default, that of the outbox.
@@ -92,7 +92,7 @@ def batch(using: str | None = None) -> Iterator[None]:
     with transaction.atomic(using=using):
         with _collecting(using) as collected:
             yield
-        tell(collected.take(), using)
+        dispatch(collected.take(), using)
 
 
 @contextmanager

@@ -21,12 +21,12 @@ from django.db import models, transaction
 
 from heliostat.events import context
 from heliostat.events.batch import current_batch
+from heliostat.events.dispatch import Served, dispatch
 from heliostat.events.event import NOTHING, Event
 from heliostat.events.matching import registry
 from heliostat.events.resources import resource_of
 from heliostat.events.rows import Row, Table, difference, table_of
 from heliostat.events.snapshot import public_key, visible
-from heliostat.events.telling import Served, tell
 from heliostat.events.transactions import change_transaction, ours
 from heliostat.events.unnoticed import attempt
 from heliostat.exceptions import Refused
@@ -99,10 +99,10 @@ def observed(model: type[models.Model]) -> tuple[type[models.Model], ...]:
     """The model of an object and its parents, as far as they have subscribers now and here."""
     if not apps.ready or context.is_quiet():
         return ()
-    return tuple(filter(registry.matcher.asked_of, lineage(model)))
+    return tuple(filter(registry.matcher.has_subscribers, lineage(model)))
 
 
-def is_watched(model: type[models.Model]) -> bool:
+def has_subscribers(model: type[models.Model]) -> bool:
     """Whether a change of such an object has subscribers now and here."""
     return bool(observed(model))
 
@@ -332,11 +332,11 @@ def build_event(
 def publish(events: list[Event], using: str, served: Served | None = None) -> None:
     """Dispatch events to their subscribers now, or at the end of the batch that is open.
 
-    `served` is kept from call to call where the events of one change are published one by one; see `tell`.
+    `served` is kept from call to call where the events of one change are published one by one; see `dispatch`.
     """
     if (batch := current_batch(using)) is not None:
         for event in events:
             batch.add(event)
     elif events:
         with ours(using):
-            tell(events, using, served)
+            dispatch(events, using, served)

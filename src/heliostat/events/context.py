@@ -41,7 +41,7 @@ def acting_as(user: Any) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Nothing that happens inside is told to anybody."""
+    """Nothing that happens inside is published."""
     token = _quiet.set(True)
     try:
         yield
@@ -50,8 +50,8 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def telling(event: Event) -> Iterator[None]:
-    """A subscriber is being told of `event`: what it changes in turn happens one level deeper."""
+def notifying(event: Event) -> Iterator[None]:
+    """A subscriber is being notified of `event`: what it changes in turn happens one level deeper."""
     depth = _depth.set(event.depth + 1)
     actor = _actor.set(event.actor)
     try:
@@ -71,8 +71,8 @@ def current_depth(event_type: str) -> int:
     if depth > conf.max_depth:
         raise EventDepthError(
             f"{event_type} is event number {depth + 1} in a chain of subscribers that set each other off, and "
-            f"HELIOSTAT_MAX_DEPTH allows {conf.max_depth} after the first. Does a subscriber save the object that it "
-            "was told of? Save only when something differs, or save inside heliostat.quiet()."
+            f"HELIOSTAT_MAX_DEPTH allows {conf.max_depth} after the first. Does a subscriber save the object of its "
+            "event? Save only when something differs, or save inside heliostat.quiet()."
         )
     return depth
 

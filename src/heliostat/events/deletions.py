@@ -18,11 +18,11 @@ from django.db.models.deletion import Collector
 
 from heliostat.events.bulk import UpdatedRows
 from heliostat.events.capture import MARK, build_event, lineage, observed, publish
+from heliostat.events.dispatch import Served
 from heliostat.events.event import Event
 from heliostat.events.keys import python_key
 from heliostat.events.rows import Row, rows_of
 from heliostat.events.snapshot import snapshot, visible
-from heliostat.events.telling import Served
 from heliostat.events.transactions import change_transaction
 from heliostat.events.unnoticed import attempt
 

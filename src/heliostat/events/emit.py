@@ -1,4 +1,4 @@
-"""`emit()`: telling that something happened which is no save."""
+"""`emit()`: publish an event that is no save."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ def emit(
     arguments: Mapping[str, Any] = NOTHING,
     using: str | None = None,
 ) -> None:
-    """Tell that something happened which is no save: `emit("crashed", bus, payload={…})`.
+    """Publish an event that is no save: `emit("crashed", bus, payload={…})`.
 
     With an object, `event` is the action; without one, the whole type (`"weather.station.storm"`). `payload`
-    is what web hooks send in place of the default body; `arguments` are facts beside the object. Told in the
+    is what web hooks send in place of the default body; `arguments` are facts beside the object. Dispatched in the
     current transaction, if there is one.
     """
     instance = real_object(instance)
     if isinstance(instance, models.Model):
         alias = using or database_of(instance)
-        if is_told(f"{resource_of(type(instance))}.{event}"):
+        if has_subscribers_of_type(f"{resource_of(type(instance))}.{event}"):
             row = stored(type(instance), instance.pk, alias)  # what the object holds in memory may never be saved
             facts = {"snapshot": snapshot(instance) if row is None else row, "payload": payload, "arguments": arguments}
-            _tell_atomically(build_event(event, instance, alias, **facts), alias)
-    elif is_told(_whole_type(event, instance)):
+            _publish_atomically(build_event(event, instance, alias, **facts), alias)
+    elif has_subscribers_of_type(_whole_type(event, instance)):
         alias = using or home()
-        _tell_atomically(_without_object(event, alias, payload=payload, arguments=arguments), alias)
+        _publish_atomically(_without_object(event, alias, payload=payload, arguments=arguments), alias)
 
 
 def real_object(value: Any) -> Any:
@@ -54,9 +54,9 @@ def real_object(value: Any) -> Any:
     return value
 
 
-def is_told(event_type: str) -> bool:
-    """Whether anybody would be told of such an event, now and here."""
-    return not context.is_quiet() and registry.matcher.asked_of_type(event_type)
+def has_subscribers_of_type(event_type: str) -> bool:
+    """Return whether such an event has subscribers, now and here."""
+    return not context.is_quiet() and registry.matcher.has_subscribers_of_type(event_type)
 
 
 def _whole_type(event: str, instance: Any) -> str:
@@ -82,6 +82,6 @@ def _without_object(event_type: str, using: str, **facts: Any) -> Event:
     )
 
 
-def _tell_atomically(event: Event, using: str) -> None:
+def _publish_atomically(event: Event, using: str) -> None:
     with one_transaction(using):
         publish([event], using)

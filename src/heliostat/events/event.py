@@ -21,7 +21,7 @@ def _nothing() -> Mapping[str, Any]:
 
 
 class Phase(StrEnum):
-    """When a subscriber is told."""
+    """When a subscriber is notified."""
 
     IN_TRANSACTION = "in_transaction"
     AFTER_COMMIT = "after_commit"

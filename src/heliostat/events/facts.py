@@ -20,7 +20,7 @@ logger = logging.getLogger("heliostat.events")
 
 def needs_facts(subscription: Subscription) -> bool:
     """Whether this subscriber is Python code that runs later; before the commit, the object itself can be asked."""
-    return subscription.tell is not None and subscription.phase is not Phase.IN_TRANSACTION
+    return subscription.handler is not None and subscription.phase is not Phase.IN_TRANSACTION
 
 
 def with_facts(event: Event) -> Event:

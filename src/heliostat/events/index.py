@@ -46,11 +46,11 @@ class Patterns:
         wild = [pattern for pattern in self._wild if fnmatchcase(event_type, pattern)]
         return frozenset([*wild, event_type] if event_type in self.names else wild)
 
-    def asked_of(self, model: type[Model]) -> bool:
+    def has_subscribers(self, model: type[Model]) -> bool:
         """Whether the creation, change or deletion of objects of a model has subscribers."""
         asked = self._asked.get(model)
         if asked is None:
-            asked = self._asked[model] = can_be_told(model) and any(map(self.found, _types_of(model)))
+            asked = self._asked[model] = is_observable(model) and any(map(self.found, _types_of(model)))
         return asked
 
     def can_be_refused(self, model: type[Model]) -> bool:
@@ -144,11 +144,11 @@ class Matcher:
         made.patterns = Patterns(names)
         return made
 
-    def asked_of(self, model: type[Model]) -> bool:
+    def has_subscribers(self, model: type[Model]) -> bool:
         """Whether the creation, change or deletion of objects of a model has subscribers."""
-        return self.patterns.asked_of(model)
+        return self.patterns.has_subscribers(model)
 
-    def asked_of_type(self, event_type: str) -> bool:
+    def has_subscribers_of_type(self, event_type: str) -> bool:
         """Whether such events have subscribers."""
         return bool(self.patterns.found(event_type))
 
@@ -242,10 +242,10 @@ def _types_of(model: type[Model]) -> tuple[str, ...]:
     return tuple(f"{resource_of(model)}.{action}" for action in ACTIONS)
 
 
-def can_be_told(model: type[Model]) -> bool:
+def is_observable(model: type[Model]) -> bool:
     """Whether such objects may have events: models with `heliostat_silent = True` are working material.
 
-    Models that are not the project's (historical ones of a migration, the table of applied migrations) are never told.
+    Models that are not the project's (historical ones of a migration, the table of applied migrations) never have any.
     """
     is_of_project = model._meta.apps is apps
     return is_of_project and not (getattr(model, "heliostat_silent", False) or is_silenced(model))

@@ -49,9 +49,9 @@ class Inserted:
         may_collide = ignore_conflicts or update_conflicts
         self._unique = unique_keys(self.model, tuple(unique_fields or ())) if may_collide else []
         self._there = self._found()
-        tells_keys = connections[using].features.can_return_rows_from_bulk_insert and not ignore_conflicts
-        self._untold = [one for one in self._without_key() if not tells_keys or _is_made(one.pk)]
-        self._last = self._last_key() if self._untold and _has_number_as_key(self.model) else None
+        returns_keys = connections[using].features.can_return_rows_from_bulk_insert and not ignore_conflicts
+        self._without_returned_key = [one for one in self._without_key() if not returns_keys or _is_made(one.pk)]
+        self._last = self._last_key() if self._without_returned_key and _has_number_as_key(self.model) else None
         if update_conflicts:
             names = {model._meta.get_field(name).name for name in update_fields or ()}
             names |= {one.name for one in model._meta.concrete_fields if one.generated}
@@ -86,12 +86,12 @@ class Inserted:
 
     def _newer(self, known: Collection[Any]) -> Iterator[Any]:
         """The primary keys of rows that were inserted since, and that hold what the objects without a key hold."""
-        left = [one for one in self._untold if not _is_known(one.pk)]
+        left = [one for one in self._without_returned_key if not _is_known(one.pk)]
         if not left:
             return
         if not _has_number_as_key(self.model):
             logger.warning(
-                "%d objects of %s have no events: no key tells their rows", len(left), self.model._meta.label
+                "%d objects of %s have no events: no key identifies their rows", len(left), self.model._meta.label
             )
             return
         rows: QuerySet[Any] = QuerySet(self.model, using=self.using).order_by("pk")

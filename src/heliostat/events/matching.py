@@ -14,16 +14,16 @@ from django.db import connections
 from heliostat.events import overlay
 from heliostat.events.context import quiet
 from heliostat.events.event import Phase
-from heliostat.events.index import Matcher, can_be_told, is_silenced, is_silent
-from heliostat.events.subscriptions import Interest, Promise, Ready, Subscription
+from heliostat.events.index import Matcher, is_observable, is_silenced, is_silent
+from heliostat.events.subscriptions import Interest, Ready, RenderBody, Subscription
 
 __all__ = [
     "Live",
     "Matcher",
-    "Promise",
     "Registry",
+    "RenderBody",
     "Subscription",
-    "can_be_told",
+    "is_observable",
     "is_silenced",
     "is_silent",
     "registry",

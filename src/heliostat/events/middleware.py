@@ -1,4 +1,4 @@
-"""Lets events know who did it and in which request, and tells a visitor why a change was refused."""
+"""Lets events know who did it and in which request, and shows a visitor why a change was refused."""
 
 from __future__ import annotations
 

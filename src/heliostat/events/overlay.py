@@ -90,7 +90,7 @@ class Overlay:
         return any(layer.is_whole for layer in self.layers)
 
     def over(self, below: Matcher, is_live: Callable[[Interest], bool]) -> Matcher:
-        """Return what this transaction sees; `is_live` tells the subscribers below that a whole layer replaces."""
+        """Return what this transaction sees; `is_live` marks the subscribers below that a whole layer replaces."""
         self._forget_dead()
         if self._below is not below:
             changes: dict[int, Interest | None] = {}

@@ -51,7 +51,7 @@ def connect(matcher: Matcher | None) -> None:
     """Listen to exactly the models that have subscribers; to all while these are not known."""
     throughs: dict[type[models.Model], bool] = {}
     for model in apps.get_models():
-        has_subscribers = matcher is None or any(map(matcher.asked_of, lineage(model)))
+        has_subscribers = matcher is None or any(map(matcher.has_subscribers, lineage(model)))
         _switch(post_delete, deleted, model, has_subscribers)
         for field in model._meta.many_to_many:
             if isinstance(through := _through(field), type):  # not the name of a model that is not there

@@ -15,7 +15,7 @@ ACTIONS = ("created", "updated", "deleted")
 def resource_of(model: type[Model]) -> str:
     """The resource of a model: its app's `event_namespace` (or label) and its name.
 
-    Proxies are told as the model that they stand for.
+    Events of a proxy are events of its concrete model.
     """
     meta = model._meta.concrete_model._meta if model._meta.concrete_model else model._meta
     return f"{namespace_of(meta.app_label)}.{meta.model_name}"
@@ -48,7 +48,7 @@ def check_namespaces(**_: object) -> list[CheckMessage]:
 
 def _clash(namespace: str, one: str, other: str) -> CheckMessage:
     return Error(
-        f"The apps {one!r} and {other!r} both tell their events as {namespace!r}.",
+        f"The apps {one!r} and {other!r} both publish their events as {namespace!r}.",
         hint="Give one of them another label, or another `event_namespace` in its AppConfig.",
         id="heliostat.E002",
     )

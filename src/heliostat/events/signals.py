@@ -26,7 +26,7 @@ from heliostat.events.snapshot import public_key
 from heliostat.exceptions import ConfigurationError
 from heliostat.redaction import redacted
 
-# To tell of these, objects would be made and connections opened, of which they would tell in turn.
+# To publish these, objects would be made and connections opened, which send such signals in turn.
 INNER = (pre_init, post_init, class_prepared, connection_created, setting_changed)
 DATA = (
     str, bytes, int, float, type(None), decimal.Decimal, datetime.date, datetime.time, datetime.timedelta, uuid.UUID,
@@ -55,7 +55,7 @@ def _near(path: str) -> str:
 
 
 def as_signal(found: Any, path: str) -> Signal:
-    """What was found at a path, if it is a signal; raises `ConfigurationError` where it is none that can be told."""
+    """What was found at a path, if it is a signal; raises `ConfigurationError` where no event can be made of it."""
     if not isinstance(found, Signal):
         raise ConfigurationError(f"{path!r} is a {type(found).__name__}, not a django.dispatch.Signal.")
     if any(found is one for one in INNER):

@@ -21,7 +21,7 @@ from heliostat.events.secrets import (
 )
 from heliostat.events.values import ABSENT, restored
 
-__all__ = ["difference", "has_expressions", "rebuilt", "snapshot", "stored", "told_fields", "visible"]
+__all__ = ["difference", "has_expressions", "rebuilt", "snapshot", "stored", "visible", "visible_fields"]
 
 Converter = Callable[[Any], Any]
 
@@ -104,7 +104,7 @@ def rebuilt(resource: str, fields: Mapping[str, Any], using: str) -> models.Mode
 
 
 @cache
-def told_fields(model: type[models.Model]) -> tuple[tuple[str, str, Converter], ...]:
+def visible_fields(model: type[models.Model]) -> tuple[tuple[str, str, Converter], ...]:
     """Name, attribute and converter of each field that subscribers may see."""
     view = view_of(model)
     return tuple(
@@ -121,4 +121,4 @@ def _redacted(model: type[models.Model], name: str, plain: Converter, value: Any
 def forget_fields(**_: object) -> None:
     """Tests change settings; then other fields may be visible."""
     view_of.cache_clear()
-    told_fields.cache_clear()
+    visible_fields.cache_clear()

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from heliostat.events.event import Event, Phase
 
-Promise = Callable[[Event], "str | None"]
+RenderBody = Callable[[Event], "str | None"]
 
 
 class _NotComparable:
@@ -35,8 +35,8 @@ class Key(NamedTuple):
 class Subscription:
     """One subscriber's wish to know.
 
-    `name` identifies the subscriber for ever (`hook:7`, `code:mytom.hooks.tell`). `pattern` is an event type,
-    perhaps with `*`. `tell` is called for the phases `in_transaction` and `after_commit`. For `durable`, `body`
+    `name` identifies the subscriber for ever (`hook:7`, `code:mytom.hooks.notify`). `pattern` is an event type,
+    perhaps with `*`. `handler` is called for the phases `in_transaction` and `after_commit`. For `durable`, `body`
     renders what is to be sent, or gives None where the event's own body will do; `ordered` asks for the events of
     each object to be delivered one after the other.
     """
@@ -44,8 +44,8 @@ class Subscription:
     name: str
     pattern: str
     phase: Phase
-    tell: Callable[[Event], Any] | None = None
-    body: Promise | None = None
+    handler: Callable[[Event], Any] | None = None
+    body: RenderBody | None = None
     object_id: str | None = None
     condition: Callable[[Event], bool] | None = None
     ordered: bool = False

@@ -41,7 +41,7 @@ class Attachment:
     def name(self) -> str:
         return f"code:{self.point.name}:{self.path}"
 
-    def tell(self, event: Event) -> None:
+    def notify(self, event: Event) -> None:
         if event.resource == RESOURCE:
             self.function(**live_arguments(event))
         else:
@@ -137,7 +137,7 @@ def subscriptions() -> Iterator[Subscription]:
                 name=subscriber.name,
                 pattern=pattern,
                 phase=subscriber.phase,
-                tell=subscriber.function,
+                handler=subscriber.function,
                 condition=_guarded(subscriber.condition, subscriber.name),
             )
 
@@ -165,7 +165,7 @@ def _of_attachment(attached: Attachment) -> Iterator[Subscription]:
             name=attached.name,
             pattern=pattern,
             phase=attached.phase,
-            tell=attached.tell,
+            handler=attached.notify,
             condition=_guarded(attached.point.wants, attached.name) if attached.point.condition else None,
         )
 
@@ -178,5 +178,5 @@ class CodeKind(PythonKind):
     def function(self, subscriber: str) -> Callable[[Event], Any] | None:
         for attached in attachments():
             if isinstance(attached, Attachment) and attached.name == subscriber:
-                return attached.tell
+                return attached.notify
         return next((partial(one.function) for one in decorated() if one.name == subscriber), None)

@@ -32,7 +32,7 @@ _decorated: dict[str, Decorated] = {}
 def on(
     *events: str, when: str = Phase.AFTER_COMMIT, condition: Callable[[Event], bool] | None = None
 ) -> Callable[[F], F]:
-    """Tell this function of such events: `@on("targets.target.created", when="durable")`.
+    """Call this function at such events: `@on("targets.target.created", when="durable")`.
 
     `events` are types, perhaps with `*`. `when` is `in_transaction` (now; raising undoes the change), `after_commit`
     (right after it, here) or `durable` (by a worker, until it succeeds). Raises `ConfigurationError` for anything else.
@@ -58,7 +58,7 @@ def decorated() -> tuple[Decorated, ...]:
 
 
 def detach(function: Callable[[Event], Any]) -> None:
-    """Tell this function no more (for tests)."""
+    """Do not call this function any more (for tests)."""
     for name in [name for name, one in _decorated.items() if one.function is function]:
         del _decorated[name]
     registry.ask_again(SOURCE)

@@ -33,7 +33,7 @@ class HookPoint:
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """The events that lead here, and what `run_hook` tells."""
+        """The events that lead here, and what `run_hook` passes on."""
         return (*self.events, f"{RESOURCE}.{self.name}")
 
     def wants(self, event: Event) -> bool:

@@ -1,4 +1,4 @@
-"""What a listener is, and what it is told."""
+"""What a listener is, and what it receives."""
 
 from __future__ import annotations
 
@@ -64,4 +64,4 @@ class ListenerBase(ABC):
 
     @abstractmethod
     def __call__(self, event: ListenerEvent) -> None:
-        """Act on an event. Raising is logged and counted; with `when: durable` it is told again later."""
+        """Act on an event. Raising is logged and counted; with `when: durable` it is called again later."""

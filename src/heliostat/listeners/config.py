@@ -65,7 +65,7 @@ class Configured:
     def subscriber(self) -> str:
         return f"listener:{self.name}"
 
-    def tell(self, event: Event) -> None:
+    def notify(self, event: Event) -> None:
         self.listener(ListenerEvent(event))
 
 

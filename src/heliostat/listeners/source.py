@@ -25,12 +25,12 @@ def subscriptions() -> Iterator[Subscription]:
     _built.clear()
     for listener in configured():
         if isinstance(listener, ConfigurationError):
-            logger.error("a listener is not told of anything. %s", listener)
+            logger.error("a listener is not notified of anything. %s", listener)
             continue
         _built[listener.subscriber] = listener
         for pattern in listener.patterns:
             name, phase = listener.subscriber, listener.phase
-            yield Subscription(name=name, pattern=pattern, phase=phase, tell=listener.tell)
+            yield Subscription(name=name, pattern=pattern, phase=phase, handler=listener.notify)
 
 
 class ListenerKind(PythonKind):
@@ -40,7 +40,7 @@ class ListenerKind(PythonKind):
 
     def function(self, subscriber: str) -> Callable[[Event], Any] | None:
         found = _built.get(subscriber)
-        return found.tell if found else None
+        return found.notify if found else None
 
 
 def check_listeners(**_: object) -> list[CheckMessage]:

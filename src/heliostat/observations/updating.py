@@ -37,7 +37,7 @@ def open_observations() -> Iterator[ObservationRecord]:
 
 
 def update_status(observation: ObservationRecord) -> Update:
-    """Ask the observation's own facility, and save what it says. One that fails is told, and stops nobody."""
+    """Ask the observation's own facility, and save what it says. One that fails is reported, and the others go on."""
     previous = observation.status
     try:
         facility = get_facility(observation.facility)
@@ -45,7 +45,7 @@ def update_status(observation: ObservationRecord) -> Update:
         return Update(observation, previous, str(error), is_skipped=True)
     try:
         _save(observation, previous, facility.status(observation))
-    except Exception as error:  # whatever a facility's code, or who was told, raises
+    except Exception as error:  # whatever a facility's code or a subscriber raises
         observation.status = previous
         return Update(observation, previous, f"{type(error).__name__}: {error}")
     return Update(observation, previous)

@@ -25,8 +25,8 @@ class OutboxConfig(AppConfig):
     def ready(self) -> None:
         from django.core.checks import Tags
 
+        from heliostat.events.dispatch import write_durable_with
         from heliostat.events.install import install
-        from heliostat.events.telling import write_durable_with
         from heliostat.outbox.checks import check_mariadb, check_mariadb_isolation, check_sqlite
         from heliostat.outbox.database_checks import check_driver, check_outboxes
         from heliostat.outbox.databases import watch_migrations

@@ -1,4 +1,4 @@
-"""System checks: databases that can keep the outbox's promises."""
+"""System checks: databases that the outbox can work with."""
 
 from __future__ import annotations
 

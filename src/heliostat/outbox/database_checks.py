@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, models, router
 
 from heliostat.events.databases import home, written_in
-from heliostat.events.matching import can_be_told
+from heliostat.events.matching import is_observable
 from heliostat.events.resources import resource_of
 from heliostat.outbox.models import Event
 
@@ -40,7 +40,7 @@ def models_without_outbox() -> dict[str, list[type[models.Model]]]:
         return {}
     found: dict[str, list[type[models.Model]]] = {}
     for model in apps.get_models():
-        if not model._meta.proxy and can_be_told(model):
+        if not model._meta.proxy and is_observable(model):
             found.setdefault(written_in(model), []).append(model)
     return {alias: of_alias for alias, of_alias in found.items() if not may_have_outbox(alias)}
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from django.db import connections, transaction
 
-from heliostat.events.context import telling
+from heliostat.events.context import notifying
+from heliostat.events.dispatch import Matched
 from heliostat.events.event import Event
-from heliostat.events.telling import Told
 from heliostat.outbox import kinds
 from heliostat.outbox.kinds import Dispatcher
 from heliostat.outbox.models import Callback, Status
@@ -26,12 +26,12 @@ logger = logging.getLogger("heliostat.outbox")
 AT_ONCE = 500  # callbacks, so that no message of a queue grows without bound
 
 
-def dispatch_after_commit(told: Sequence[Told], using: str) -> None:
+def dispatch_after_commit(matched: Sequence[Matched], using: str) -> None:
     """Dispatch the callbacks of these events when this transaction commits."""
     if _here.is_worker:
         return
     for kind in kinds.registered():
-        if (dispatcher := kind.dispatcher()) is not None and (events := _events_for(kind.name, told)):
+        if (dispatcher := kind.dispatcher()) is not None and (events := _events_for(kind.name, matched)):
             _transaction(kind.name, dispatcher, using).events.extend(events)
 
 
@@ -43,9 +43,9 @@ def dispatch_again_after_commit(ids: Sequence[int], using: str) -> None:
                 _transaction(kind.name, dispatcher, using).again.extend(ids)
 
 
-def _events_for(kind: str, told: Sequence[Told]) -> list[Event]:
+def _events_for(kind: str, matched: Sequence[Matched]) -> list[Event]:
     prefix = f"{kind}:"
-    return [event for event, found in told if any(one.name.startswith(prefix) for one in found)]
+    return [event for event, found in matched if any(one.name.startswith(prefix) for one in found)]
 
 
 class _Transaction:
@@ -66,7 +66,7 @@ class _Transaction:
     def _dispatch(self) -> None:
         self._is_dispatched = True
         deepest = max(self.events, key=lambda event: event.depth, default=None)
-        with telling(deepest) if deepest else nullcontext():  # rows of a queue in the database may have events, too
+        with notifying(deepest) if deepest else nullcontext():  # rows of a queue in the database may have events, too
             for events in _chunks(self.events):
                 self._dispatch_waiting(event__in=[event.id for event in events])
             for ids in _chunks(self.again):

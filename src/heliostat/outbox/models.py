@@ -1,4 +1,4 @@
-"""The outbox: what happened, whom we promised to tell, and how each try went.
+"""The outbox: events, the callbacks of their subscribers, and each attempt.
 
 These rows are written and changed by `outbox.write` and `outbox.transitions` alone, in plain SQL; the models
 are there for migrations, queries and the admin.
@@ -63,10 +63,10 @@ class Status(models.TextChoices):
 
 
 class Callback(models.Model):
-    """One durable promise to tell one subscriber of one event.
+    """A durable delivery of one event to one subscriber.
 
-    `subscriber` is a kind and an identifier (`hook:7`, `code:mytom.hooks.tell`). `body` is empty where the event's own
-    body is what is sent, and where `render_error` says why it could not be rendered: then nothing is ever sent.
+    `subscriber` is a kind and an identifier (`hook:7`, `code:mytom.hooks.notify`). `body` is empty where the event's
+    own body is what is sent, and where `render_error` says why it could not be rendered: then nothing is ever sent.
     `attempts` counts claims, so that a callback that kills its worker is given up in the end.
     """
 
@@ -148,7 +148,7 @@ class Callback(models.Model):
 
     @property
     def message_id(self) -> str:
-        """The event's id for this subscriber: the same at every attempt, so that a receiver can tell repeats."""
+        """The event's id for this subscriber: the same at every attempt, so that a receiver recognizes repeats."""
         return message_id(self.event_id.hex, self.subscriber)
 
 

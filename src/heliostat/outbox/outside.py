@@ -1,4 +1,4 @@
-"""Events that other programs or triggers wrote: a worker looks up who asked, and promises to tell them.
+"""Events that other programs or triggers wrote: a worker looks up their subscribers, and writes their callbacks.
 
 Such a row has `matched = FALSE`. Its body is a JSON object with any of the keys `object_serialization`, `changes`,
 `arguments` and `payload`; the rest of what is sent is made of the row's columns.
@@ -20,11 +20,11 @@ from heliostat.events.event import Event, Phase
 from heliostat.events.matching import registry
 from heliostat.events.resources import model_of
 from heliostat.events.secrets import generic_secrets, has_secret_key
-from heliostat.events.snapshot import rebuilt, told_fields
+from heliostat.events.snapshot import rebuilt, visible_fields
 from heliostat.outbox.bodies import context_of, to_json
 from heliostat.outbox.dialect import EVENT, dialect_for
 from heliostat.outbox.rendering import rendering
-from heliostat.outbox.write import Rows, promise, promises_of
+from heliostat.outbox.write import Rows, callback_rows, write_callbacks
 
 logger = logging.getLogger("heliostat.outbox")
 
@@ -52,9 +52,9 @@ class _Facts(msgspec.Struct):
 def match_events(using: str) -> int:
     """Match the oldest events that nobody matched yet, each exactly once however many workers do so.
 
-    Durable subscribers alone are told. Gives how many events there were, AT_ONCE at most. One that cannot be understood
-    is told to nobody: what is wrong with it is kept in its `context`, and in the log. Raises `OperationalError` where a
-    database is in trouble.
+    Only durable subscribers are notified. Return how many events there were, AT_ONCE at most. One that cannot be
+    understood notifies nobody: what is wrong with it is kept in its `context`, and in the log. Raises
+    `OperationalError` where a database is in trouble.
     """
     if not (ids := _oldest(using)):
         return 0
@@ -70,8 +70,8 @@ def match_events(using: str) -> int:
                 raise
             except Exception as error:  # whatever the row, or a subscriber's condition or template, does
                 _refuse(cursor, row, f"{type(error).__name__}: {error}")
-        promises = [one for each in written for one in each.promises]
-        promise(cursor, promises, using, [one for each in written for one in each.failed])
+        callbacks = [one for each in written for one in each.callbacks]
+        write_callbacks(cursor, callbacks, using, [one for each in written for one in each.failed])
     return len(rows)
 
 
@@ -99,7 +99,7 @@ def _locked_rows(cursor: Any, ids: list[Any], using: str) -> list[Row]:
 def _matched(cursor: Any, row: Row, using: str) -> Rows:
     event = _event_of(row, using)
     durable = [one for one in registry.matcher.match(event) if one.phase is Phase.DURABLE]
-    rows = promises_of(event, durable, using, (OperationalError,))
+    rows = callback_rows(event, durable, using, (OperationalError,))
     _write_back(cursor, row, context_of(event), rows.body)
     if row.object_id != event.object_id:  # it is a secret
         cursor.execute(f"UPDATE {EVENT} SET object_id = NULL WHERE id = %s", [row.id])
@@ -107,7 +107,7 @@ def _matched(cursor: Any, row: Row, using: str) -> Rows:
 
 
 def _refuse(cursor: Any, row: Row, problem: str) -> None:
-    logger.error("event %s, written by another program, is told to nobody: %s", row.id, problem)
+    logger.error("event %s, written by another program, notifies nobody: %s", row.id, problem)
     _write_back(cursor, row, to_json({"problem": problem}, "the problem of an event"), row.body)
 
 
@@ -122,7 +122,7 @@ def _event_of(row: Row, using: str) -> Event:
         raise ValueError("it has no resource, or no action")
     facts = msgspec.json.decode(row.body, type=_Facts)
     model = model_of(row.resource)
-    snapshot = _told(facts.object_serialization, model, using)
+    snapshot = _visible(facts.object_serialization, model, using)
     return Event(
         id=UUID(row.id),
         time=_moment(row.created_at, using),
@@ -130,7 +130,7 @@ def _event_of(row: Row, using: str) -> Event:
         action=row.action,
         object_id=None if model is not None and has_secret_key(model) else row.object_id,
         snapshot=snapshot,
-        changes=_told_changes(facts, model, using),
+        changes=_visible_changes(facts, model, using),
         arguments=facts.arguments,
         payload=facts.payload,
         using=using,
@@ -138,22 +138,22 @@ def _event_of(row: Row, using: str) -> Event:
     )
 
 
-def _told(values: Mapping[str, Any], model: type[Model] | None, using: str) -> Mapping[str, Any]:
-    """Of a model, the fields that may be told, by their names; a trigger knows columns, secret ones too."""
+def _visible(values: Mapping[str, Any], model: type[Model] | None, using: str) -> Mapping[str, Any]:
+    """Of a model, the fields that subscribers may see, by their names; a trigger knows columns, secret ones too."""
     if model is None:
         return values
     known = _by_column(values, model)
-    told = {name: (attname, convert(known[name])) for name, attname, convert in told_fields(model) if name in known}
-    hidden = generic_secrets(model, dict(told.values()), using)
-    return {name: value for name, (_, value) in told.items() if name not in hidden}
+    seen = {name: (attname, convert(known[name])) for name, attname, convert in visible_fields(model) if name in known}
+    hidden = generic_secrets(model, dict(seen.values()), using)
+    return {name: value for name, (_, value) in seen.items() if name not in hidden}
 
 
-def _told_changes(facts: _Facts, model: type[Model] | None, using: str) -> Mapping[str, tuple[Any, Any]]:
+def _visible_changes(facts: _Facts, model: type[Model] | None, using: str) -> Mapping[str, tuple[Any, Any]]:
     if model is None:
         return facts.changes
     now, changes = _by_column(facts.object_serialization, model), _by_column(facts.changes, model)
-    old = _told({**now, **{name: pair[0] for name, pair in changes.items()}}, model, using)
-    new = _told({**now, **{name: pair[1] for name, pair in changes.items()}}, model, using)
+    old = _visible({**now, **{name: pair[0] for name, pair in changes.items()}}, model, using)
+    new = _visible({**now, **{name: pair[1] for name, pair in changes.items()}}, model, using)
     return {name: (old[name], new[name]) for name in changes if name in old and name in new}
 
 

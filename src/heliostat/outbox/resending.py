@@ -39,8 +39,8 @@ def resend(
 
     What could not be rendered is rendered again, of the event as it was; what still cannot be stays an error.
 
-    What is waiting or being sent is left alone. After each batch `done` is told how many have been made to wait so far.
-    A deliverer tells a few at once, like what just happened; many are left to the worker, so that nobody waits long.
+    What is waiting or being sent is left alone. `done` is called after each batch, with how many wait so far.
+    A deliverer sends a few at once, like what just happened; many are left to the worker, so that nobody waits long.
     """
     using = using or home()
     keys, states = sorted(set(ids)), tuple(only)

@@ -103,7 +103,7 @@ def _delete(cursor: Any, dialect: Dialect, ids: Sequence[int], events: Sequence[
 
 
 def _delete_events(cursor: Any, dialect: Dialect, events: Sequence[UUID]) -> int:
-    """Those of which nobody is to be told."""
+    """Those that have no callbacks left."""
     connection = connections[dialect.using]
     keys = [EVENT_ID.get_db_prep_value(one, connection) for one in set(events)]
     alone = f" AND NOT EXISTS (SELECT 1 FROM {CALLBACK} c WHERE c.event_id = {EVENT}.id)"

@@ -170,7 +170,7 @@ def _log(results: Sequence[Result], dialect: Dialect, cursor: Any) -> None:
 
 
 def renew(claimed: Iterable[Claimed], using: str) -> None:
-    """Prolong the lease of callbacks that are still being told."""
+    """Prolong the lease of callbacks that are still being sent."""
     with transaction.atomic(using=using), connections[using].cursor() as cursor:
         for token, ids in _by_token(claimed):
             dialect_for(using).renew(cursor, ids, token, float(conf.lease))

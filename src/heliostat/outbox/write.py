@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from django.db import connections
 
+from heliostat.events.dispatch import Matched
 from heliostat.events.event import Event
 from heliostat.events.matching import Subscription
-from heliostat.events.telling import Told
 from heliostat.events.transactions import one_transaction
 from heliostat.outbox import dispatch
 from heliostat.outbox.bodies import context_of
@@ -32,7 +32,7 @@ class Rows(NamedTuple):
     """What is written of an event: the body of its own row, callbacks to send, and callbacks that are errors."""
 
     body: str
-    promises: list[Row]
+    callbacks: list[Row]
     failed: list[Row]
 
 
@@ -40,24 +40,24 @@ LONGEST_KEY = EventRow._meta.get_field("object_id").max_length or 0
 LONGEST_ORDERING_KEY = Callback._meta.get_field("ordering_key").max_length or 0
 
 
-def write(told: Sequence[Told], using: str) -> None:
-    """Promise to tell each of these subscribers of each of these events, where this database has an outbox."""
+def write(matched: Sequence[Matched], using: str) -> None:
+    """Write these events and the callbacks of their subscribers, where this database has an outbox."""
     if not has_outbox(using):
         return
     events: list[Row] = []
-    promises: list[Row] = []
+    callbacks: list[Row] = []
     failed: list[Row] = []
     with rendering():
-        for event, found in told:
-            rows = promises_of(event, found, using)
+        for event, found in matched:
+            rows = callback_rows(event, found, using)
             events.append(_event_row(event, rows.body, using))
-            promises += rows.promises
+            callbacks += rows.callbacks
             failed += rows.failed
     with one_transaction(using), connections[using].cursor() as cursor:
         with explained(using):
-            dialect_for(using).promise(cursor, events, promises, failed)
+            dialect_for(using).write(cursor, events, callbacks, failed)
         wake_after_commit(using, is_notified=True)
-        dispatch.dispatch_after_commit(told, using)
+        dispatch.dispatch_after_commit(matched, using)
 
 
 def _event_row(event: Event, body: str, using: str) -> Row:
@@ -66,7 +66,7 @@ def _event_row(event: Event, body: str, using: str) -> Row:
     return (uuid(event.id), event.resource, event.action, object_id, body, context_of(event), time(event.time))
 
 
-def promises_of(event: Event, subscriptions: Sequence[Subscription], using: str, fatal: Errors = ()) -> Rows:
+def callback_rows(event: Event, subscriptions: Sequence[Subscription], using: str, fatal: Errors = ()) -> Rows:
     """Return the body of an event's row, and the rows of its callbacks. Raises `fatal` errors of code that renders."""
     event_id = _adapters(using)[0](event.id)
     body, rendered = render(event, subscriptions, fatal)
@@ -75,15 +75,15 @@ def promises_of(event: Event, subscriptions: Sequence[Subscription], using: str,
         ordering_key = ordering_key_of(event) if one.subscription.ordered else None
         row = (event_id, one.subscription.name, ordering_key)
         if one.problem is None:
-            rows.promises.append((*row, one.body))
+            rows.callbacks.append((*row, one.body))
         else:
             rows.failed.append((*row, *one.problem))
     return rows
 
 
-def promise(cursor: Any, promises: Sequence[Row], using: str, failed: Sequence[Row] = ()) -> None:
+def write_callbacks(cursor: Any, callbacks: Sequence[Row], using: str, failed: Sequence[Row] = ()) -> None:
     """Write the callbacks of events that are there already."""
-    dialect_for(using).promise(cursor, [], promises, failed)
+    dialect_for(using).write(cursor, [], callbacks, failed)
     wake_after_commit(using, is_notified=True)
 
 

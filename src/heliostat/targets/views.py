@@ -97,7 +97,7 @@ def _edit(request: HttpRequest, target: Target) -> HttpResponse:
 
 
 def _save(form: TargetForm, *parts: BaseInlineFormSet[Any, Any, Any]) -> bool:
-    """Everything or nothing, told as one event. What stands against it becomes an error of the form."""
+    """Everything or nothing, published as one event. What stands against it becomes an error of the form."""
     try:
         with batch():
             form.save()

@@ -1,4 +1,4 @@
-"""Catching the events of a block, and telling somebody for its length."""
+"""Catch the events of a block, or subscribe to them inside it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def captured_events(*patterns: str) -> Iterator[list[Event]]:
 
 @contextmanager
 def subscribed(function: Callable[[Event], Any], *patterns: str, when: str = Phase.AFTER_COMMIT) -> Iterator[None]:
-    """Tell `function` of such events, inside the block only; `when` is a phase of this process."""
+    """Call `function` at such events, inside the block only; `when` is a phase of this process."""
     name = f"{SOURCE}:{id(function)}"
-    wishes = [Subscription(name=name, pattern=one, phase=Phase(when), tell=function) for one in patterns]
+    wishes = [Subscription(name=name, pattern=one, phase=Phase(when), handler=function) for one in patterns]
     registry.add(name, lambda: wishes)
     try:
         yield

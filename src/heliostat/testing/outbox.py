@@ -8,5 +8,5 @@ from heliostat.delivery.worker import Worker
 
 
 def drain_outbox(using: str | None = None) -> Counter[str]:
-    """Tell durable subscribers all that is due; returns how often each outcome came about."""
+    """Send all callbacks that are due; return how often each outcome came about."""
     return Worker(using).drain()

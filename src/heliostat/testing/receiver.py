@@ -78,11 +78,11 @@ class Receiver:
         answers: Answers = (),
         host: str = "127.0.0.1",
         port: int = 0,
-        told: Callable[[Delivery, Answer], None] | None = None,
+        on_delivery: Callable[[Delivery, Answer], None] | None = None,
     ) -> None:
         self.secrets = [secret] if isinstance(secret, str) else list(secret)
         self.answers = answers
-        self._told = told
+        self._on_delivery = on_delivery
         self._deliveries: list[Delivery] = []
         self._seen: Counter[str] = Counter()
         self._arrived = threading.Condition()
@@ -156,8 +156,8 @@ class Receiver:
                 seen_at=time.monotonic(),
             )
             answer = self._answer(delivery)
-            if self._told:  # inside the lock, so that reports come out whole and in order
-                self._told(delivery, answer)
+            if self._on_delivery:  # inside the lock, so that reports come out whole and in order
+                self._on_delivery(delivery, answer)
             self._deliveries.append(delivery)
             self._arrived.notify_all()
         return answer
@@ -254,4 +254,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.close()
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """What arrived is told by the receiver, not by the server's log."""
+        """The receiver reports what arrived, not the server's log."""

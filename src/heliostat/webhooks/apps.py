@@ -51,7 +51,7 @@ class WebhooksConfig(AppConfig):
         kinds.register(NoticeKind())
         registry.add("webhooks.notices", notices)
         owners.connect()
-        signals.hook_event.connect(signals.tell, dispatch_uid="heliostat.webhooks")
+        signals.hook_event.connect(signals.publish_hook_event, dispatch_uid="heliostat.webhooks")
         receivers = (
             (post_save, subscriptions.hook_saved),
             (pre_delete, subscriptions.hook_to_be_deleted),

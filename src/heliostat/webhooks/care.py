@@ -60,13 +60,13 @@ def resume(hook: Hook) -> None:
 
 
 def enable(hook: Hook) -> None:
-    """Tell it of what happens from now on; what was counted against it is forgotten."""
+    """Enable a hook: notify it of what happens from now on; the failures counted so far are forgotten."""
     _change(hook, enabled=True, failing_since=None)
     circuit_breaker.reset([hook.subscriber], _using(hook))
 
 
 def disable(hook: Hook, because: str = "") -> None:
-    """Tell it of nothing any more; what waits for it is cancelled by the worker. `because` is for people."""
+    """Disable a hook: notify it of nothing; the worker cancels what waits for it. `because` is for people."""
     _change(hook, enabled=False, disabled_because=because[:200])
 
 

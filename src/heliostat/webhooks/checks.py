@@ -11,7 +11,7 @@ from django.db import DatabaseError, transaction
 from django.utils.module_loading import import_string
 
 from heliostat.conf import conf, did_you_mean
-from heliostat.events.matching import can_be_told
+from heliostat.events.matching import is_observable
 from heliostat.events.resources import resource_of
 from heliostat.events.types import declared_types
 from heliostat.exceptions import ConfigurationError
@@ -120,7 +120,7 @@ def _why_only_from_outside(hook: Hook) -> str | None:
     model = hook.model.model_class() if hook.model else None
     if (
         model is None
-        or can_be_told(model)
+        or is_observable(model)
         or any(name.startswith(f"{resource_of(model)}.") for name in declared_types())
     ):
         return None

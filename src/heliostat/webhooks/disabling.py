@@ -1,7 +1,7 @@
-"""Hooks that end by themselves: their receiver is gone, or has only failed for days. Their owners are told.
+"""Hooks that end by themselves: their receiver is gone, or has only failed for days. Their owners get an e-mail.
 
 That is an event of its own, `webhooks.hook.disabled`, which `@on`, listeners and other hooks may ask for; and an e-mail
-to the owner, sent by a worker like everything that was promised.
+to the owner, sent by a worker like every callback.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from django.urls import NoReverseMatch, reverse
 from heliostat.conf import conf
 from heliostat.delivery.python import PythonKind
 from heliostat.events.capture import publish
-from heliostat.events.emit import is_told
+from heliostat.events.emit import has_subscribers_of_type
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
 from heliostat.exceptions import Refused
@@ -42,7 +42,7 @@ What it missed is in its log, and can be sent again from there.
 
 
 def disable(subscriber: str, because: str) -> None:
-    """Disable a hook and tell that it was; one that is disabled already stays as it is.
+    """Disable a hook and publish the event of it; one that is disabled already stays as it is.
 
     The next time that it is enabled, whatever was counted against it is forgotten.
     """
@@ -51,21 +51,21 @@ def disable(subscriber: str, because: str) -> None:
     try:
         with transaction.atomic(using=hooks_database()):
             if enabled.update(enabled=False, disabled_because=because[:200], failing_since=None):
-                _tell(Hook.objects.using(hooks_database()).get(pk=key), because)
+                _publish_disabled(Hook.objects.using(hooks_database()).get(pk=key), because)
                 logger.warning("%s is disabled: %s", subscriber, because)
     except Refused as error:
         logger.error("%s should be disabled (%s), but %s", subscriber, because, error)
 
 
-def _tell(hook: Hook, because: str) -> None:
-    if is_told(DISABLED):
+def _publish_disabled(hook: Hook, because: str) -> None:
+    if has_subscribers_of_type(DISABLED):
         facts = {"name": str(hook.name), "user": hook.user_id, "host": host_of(hook.target_url), "because": because}
         event = Event(resource=RESOURCE, action=ACTION, object_id=str(hook.pk), snapshot=facts, using=hooks_database())
         publish([event], hooks_database())
 
 
 def notices() -> Iterator[Subscription]:
-    """The source for the matcher: who is always told of disabled hooks."""
+    """The source for the matcher: the subscriber of disabled hooks, which mails their owners."""
     if conf.mail_owners:
         yield Subscription(
             name=MAIL,

@@ -26,7 +26,7 @@ from heliostat.events.event import Event
 from heliostat.events.resources import model_of
 from heliostat.events.savepoint import own_savepoint
 from heliostat.events.secrets import points_to_secret, without_secrets_of_event
-from heliostat.events.snapshot import told_fields
+from heliostat.events.snapshot import visible_fields
 from heliostat.events.subscriptions import Key
 from heliostat.webhooks.comparing import (
     ANYTHING,
@@ -145,7 +145,7 @@ class _Reader:
         for action in (actions := _words(data, place)):
             matching = [one for one in self.patterns if fnmatchcase(action, one.rpartition(".")[2])]
             if not matching:
-                raise _wrong(place, f"the hook is not told of “{action}”: its signals leave it out")
+                raise _wrong(place, f"the hook is not notified of “{action}”: its signals leave it out")
             if self.is_saved or any(one.endswith(f".{action}") for one in matching):  # named by its signals, too
                 continue
             problems = [problem_of_action(action, one.rpartition(".")[0] or "*") for one in matching]
@@ -214,12 +214,14 @@ class _Fields:
         self.kinds: dict[str, Kind] = {}
         self.many: set[str] = set()
         if model is not None:
-            told = {name for name, _, _ in told_fields(model)}
-            self.kinds = {each.name: kind_of_field(each) for each in model._meta.concrete_fields if each.name in told}
+            visible = {name for name, _, _ in visible_fields(model)}
+            self.kinds = {
+                each.name: kind_of_field(each) for each in model._meta.concrete_fields if each.name in visible
+            }
             self.many = {each.name for each in model._meta.many_to_many}
 
     def named(self, name: str, place: str) -> str:
-        """The name of a field that may be told; raises `InvalidFiltersError` where there is none."""
+        """The name of a field that hooks may see; raises `InvalidFiltersError` where there is none."""
         if self.model is None:
             return name
         if name == "pk" and self.model._meta.pk is not None:
@@ -227,7 +229,7 @@ class _Fields:
         if name in self.kinds or name in self.many:
             return name
         if any(each.name == name and points_to_secret(each, self.model) for each in self.model._meta.concrete_fields):
-            raise _wrong(place, f"“{name}” is a secret, which hooks are not told")
+            raise _wrong(place, f"“{name}” is a secret, which hooks are not sent")
         known = [*self.kinds, *self.many]
         raise _wrong(place, f"{self.model.__name__} has no field “{name}”.{did_you_mean(name, known)}")
 
@@ -352,7 +354,7 @@ def _not(part: _Part) -> _Part:
 
 
 def condition_for(hook: Hook) -> Condition | None:
-    """What must hold for a hook to be told of an event of its types; None where it is told of all.
+    """What must hold for a hook to be notified of an event of its types; None where it is notified of all.
 
     Filters that cannot be read any more (a field was removed), or that fail, keep nothing from the hook: a receiver can
     recognise what it did not ask for, but not what it never got. That is logged.
@@ -373,7 +375,7 @@ def _still_readable(hook: Hook) -> Condition | None:
         return compiled(hook.filters, hook.patterns, is_saved=True)
     except InvalidFiltersError as error:
         logger.error(
-            "hook %s: its filters cannot be read, and it is told of everything: %s", hook.pk, error.messages[0]
+            "hook %s: its filters cannot be read, and it is notified of everything: %s", hook.pk, error.messages[0]
         )
         return None
 
@@ -386,7 +388,7 @@ def _never_failing(condition: Condition, hook: Hook) -> Condition:
             if conf.hooks_raise_exceptions:
                 raise
             logger.exception(
-                "hook %s: its filters failed for %s %s (event %s), and it is told of it",
+                "hook %s: its filters failed for %s %s (event %s), and it is notified of it",
                 hook.pk,
                 event.type,
                 event.object_id,

@@ -72,5 +72,5 @@ def hook_deleted(instance: Hook, using: str, **_: Any) -> None:
 
 
 def _row(subscriber: str) -> QuerySet[Hook]:
-    """Plain rows: how a hook fares changes nothing for whoever tells it, so no process need look again."""
+    """Plain rows: the state of deliveries changes nothing for a dispatcher, so no process need look again."""
     return QuerySet(Hook, using=hooks_database()).filter(pk=hook_of(subscriber))

@@ -21,7 +21,7 @@ _looked_up: tuple[Position | None, Known] = (None, {})  # what was looked up, an
 
 
 def destinations(subscribers: Collection[str]) -> Mapping[str, Destination | NoDestination]:
-    """Where these hooks want to be told, as they are now. What was looked up is kept until any hook changes."""
+    """The destinations of these hooks, as they are now. What was looked up is kept until any hook changes."""
     wanted, known = set(subscribers), _still_true()
     if missing := wanted - known.keys():
         known.update(_look_up(missing))
@@ -69,7 +69,7 @@ def _destination(hook: Hook) -> Destination | NoDestination:
 
 
 def destination_of(hook: Hook) -> Destination:
-    """Where a hook wants to be told; raises `ConfigurationError` where its secret cannot be decrypted.
+    """The destination of a hook; raises `ConfigurationError` where its secret cannot be decrypted.
 
     Raises `InvalidHeadersError` or `ValueError` where its headers or its content type cannot be sent.
     """

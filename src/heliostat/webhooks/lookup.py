@@ -29,7 +29,7 @@ from heliostat.events.secrets import (
     without_inner_secrets,
     without_secrets_of_event,
 )
-from heliostat.events.snapshot import told_fields
+from heliostat.events.snapshot import visible_fields
 from heliostat.outbox.bodies import key_in_body
 from heliostat.webhooks.viewer import Viewer
 
@@ -144,7 +144,7 @@ def _fields(model: type[models.Model]) -> dict[str, Any]:
 
 
 def _converters(model: type[models.Model]) -> dict[str, Callable[[Any], Any]]:
-    return {name: convert for name, _, convert in told_fields(model)}
+    return {name: convert for name, _, convert in visible_fields(model)}
 
 
 def _is_many(field: Any) -> bool:
@@ -154,7 +154,7 @@ def _is_many(field: Any) -> bool:
 def why_refused(path: Sequence[str], model: type[models.Model] | None, has_arguments: bool) -> str | None:
     """What is wrong with a name, as far as that can be known when a hook is saved; None where nothing is.
 
-    `has_arguments` says whether the hook is told of events that may carry arguments of their own.
+    `has_arguments` says whether the hook is notified of events that may carry arguments of their own.
     """
     root, *names = path
     if len(names) > DEEPEST:

@@ -32,13 +32,13 @@ from heliostat.webhooks.exceptions import (
 from heliostat.webhooks.filters import Condition, compiled, condition_for
 from heliostat.webhooks.headers import check_headers
 from heliostat.webhooks.patterns import (
+    are_changes_only,
     check_model,
     check_path,
     check_signals,
     check_spelling,
     key_of_object,
     patterns_of,
-    tells_of_changes_alone,
 )
 from heliostat.webhooks.payloads import body_for, check_serializer
 from heliostat.webhooks.signed import Signed
@@ -60,8 +60,8 @@ class HookQuerySet(OwnQuerySet["Hook"]):
     """Changes of hooks are live in every process within a second, in their own at once; bulk changes too."""
 
     def living(self) -> HookQuerySet:
-        """Those that may be told of what happens from now on, and all hooks on one object: they end with it, even while
-        they are told nothing."""
+        """Those that may be notified of what happens from now on, and all hooks on one object: they end with it,
+        even while they are notified of nothing."""
         is_lasting = models.Q(expires_at=None) | models.Q(expires_at__gt=timezone.now())
         is_asking = models.Q(is_lasting, enabled=True)
         return self.filter(is_asking | ~models.Q(object_id=""), ended=False)
@@ -125,9 +125,9 @@ class Hook(Signed):
         models.CASCADE,
         null=True,
         blank=True,
-        help_text="Told of objects of this model. Empty: by events.",
+        help_text="Notify of objects of this model. Empty: the events say which.",
     )
-    object_id = models.CharField(max_length=255, blank=True, default="", help_text="Told of this object alone.")
+    object_id = models.CharField(max_length=255, blank=True, default="", help_text="Notify of this object only.")
     content_object = GenericForeignKey("model", "object_id")
     signals = models.JSONField(
         default=list,
@@ -163,13 +163,13 @@ class Hook(Signed):
         "get_static_payload() and get_dynamic_payload(hook) give, or else the default payload.",
     )
     filters = models.JSONField(
-        default=dict, blank=True, help_text="Told only of events that these conditions hold for. Empty: of all."
+        default=dict, blank=True, help_text="Notify only of events that meet these conditions. Empty: of all events."
     )
     paused = models.BooleanField(default=False, help_text="What happens waits, and is sent when the pause ends.")
-    expires_at = models.DateTimeField(null=True, blank=True, help_text="Told of nothing that happens later.")
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Do not notify of events after this time.")
     ordered = models.BooleanField(
         default=False,
-        help_text="Told of each object's events one after the other, in the order in which they happened.",
+        help_text="Deliver the events of each object one after the other, in the order in which they happened.",
     )
     max_per_second = models.FloatField(
         null=True,
@@ -259,14 +259,14 @@ class Hook(Signed):
             raise ValidationError(errors)
 
     def full_clean(self, exclude: Any = None, *args: Any, **kwargs: Any) -> None:
-        """As in every model; but an error of a field that a form does not show is told beside the form."""
+        """As in every model; but an error of a field that a form does not show is shown beside the form."""
         try:
             super().full_clean(exclude, *args, **kwargs)
         except ValidationError as error:
-            told: dict[str, list[ValidationError]] = {}
+            found: dict[str, list[ValidationError]] = {}
             for field, errors in error.error_dict.items():
-                told.setdefault(NON_FIELD_ERRORS if field in (exclude or ()) else field, []).extend(errors)
-            raise ValidationError(told) from error
+                found.setdefault(NON_FIELD_ERRORS if field in (exclude or ()) else field, []).extend(errors)
+            raise ValidationError(found) from error
 
     def _checks(self) -> Checks:
         return {
@@ -283,7 +283,7 @@ class Hook(Signed):
 
     def _check_what_is_asked(self) -> None:
         if self.model is None and not self.signals:
-            raise InvalidModelError("A hook needs a model, or events to be told of.")
+            raise InvalidModelError("A hook needs a model, or events to be notified of.")
         check_model(self.model)
 
     def _check_signals(self) -> None:
@@ -302,7 +302,7 @@ class Hook(Signed):
             compiled(self.filters, patterns)
 
     def _checked_patterns(self) -> tuple[str, ...] | None:
-        """The event types that it is told of; None where its signals are wrong, which is an error of its own."""
+        """The event types that it is notified of; None where its signals are wrong, which is an error of its own."""
         with suppress(InvalidSignalError):
             self._check_signals()
             return self.patterns
@@ -314,7 +314,7 @@ class Hook(Signed):
         if timezone.is_naive(self.expires_at) and settings.USE_TZ:
             raise InvalidExpiryError("The expiry needs a time zone, as in 2026-11-21T18:00:00Z.")
         if self._state.adding and self.expires_at <= timezone.now():
-            raise InvalidExpiryError("The expiry has passed: such a hook would be told nothing.")
+            raise InvalidExpiryError("The expiry has passed: such a hook would be notified of nothing.")
 
     def _check_content_type(self) -> None:
         if not self.content_type and not self.payload_template:
@@ -324,7 +324,7 @@ class Hook(Signed):
         patterns = self._checked_patterns()
         if self.payload_template and patterns is not None:
             model = self.model.model_class() if self.model else None
-            has_arguments = not tells_of_changes_alone(patterns)
+            has_arguments = not are_changes_only(patterns)
             check_template(self.payload_template, self.content_type, model, has_arguments)
 
     def _check_serializer(self) -> None:
@@ -347,11 +347,11 @@ class Hook(Signed):
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """The event types that it is told of."""
+        """The event types that it is notified of."""
         return patterns_of(self.signals, self.model)
 
     def condition(self) -> Condition | None:
-        """What must hold for it to be told of an event of its types, read once; None where it is told of all."""
+        """What must hold for it to be notified of an event of its types, read once; None: it is notified of all."""
         return condition_for(self)
 
     def body(self, event: Event) -> str | None:
@@ -384,6 +384,6 @@ class Signal(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Raises `InvalidSignalError` where the path leads to no signal that could be told."""
+        """Raises `InvalidSignalError` where the path leads to no signal that an event can be made of."""
         check_path(self.name)
         super().save(*args, **kwargs)

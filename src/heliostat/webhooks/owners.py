@@ -27,7 +27,7 @@ from django.db.models.signals import m2m_changed, post_save
 
 from heliostat.conf import conf
 from heliostat.delivery.request import Destination, NoDestination
-from heliostat.events.matching import can_be_told
+from heliostat.events.matching import is_observable
 from heliostat.events.resources import model_of, resource_of
 from heliostat.events.savepoint import own_savepoint
 from heliostat.events.types import WILD
@@ -37,7 +37,7 @@ from heliostat.webhooks import permissions
 from heliostat.webhooks.exceptions import InvalidModelError, InvalidPayloadError, InvalidSignalError
 from heliostat.webhooks.lookup import models_on
 from heliostat.webhooks.models import Hook
-from heliostat.webhooks.patterns import could_be_of
+from heliostat.webhooks.patterns import may_match
 from heliostat.webhooks.templates import names_in
 
 logger = logging.getLogger("heliostat.webhooks")
@@ -49,7 +49,7 @@ DECIDE = frozenset(
 CLOSED = (DECIDE - {"user"}) | {"headers", "http_method", "content_type"}
 """The fields that stay as they are while the owner may not be notified."""
 
-WHERE = "GET event-types/ lists what you may be told of."
+WHERE = "GET event-types/ lists what you may ask for."
 NO_SUCH_MODEL = f"There is no such model that you may hook. {WHERE}"  # whether it exists or not
 INACTIVE = "the owner of the hook is inactive"
 NOT_ALLOWED = "the owner of the hook has no permission to view what it subscribes to"
@@ -76,7 +76,7 @@ def _is_superuser(user: Any) -> bool:
 
 
 def check_may_hook(user: Any, hook: Hook) -> None:
-    """Raise a `ValidationError` where the hook would tell this user what they may not view.
+    """Raise a `ValidationError` where the hook would send this user what they may not view.
 
     Each model is asked for that the hook is on, that its event types can match, and that its template reads over
     relations. Events of no model need the permission to view events.
@@ -86,14 +86,14 @@ def check_may_hook(user: Any, hook: Hook) -> None:
     model = hook.model.model_class() if hook.model else None
     if hook.model and (model is None or not _may_match(user, model, hook)):
         raise InvalidModelError(NO_SUCH_MODEL)
-    told: list[type[Model]] = []
+    models: list[type[Model]] = []
     for pattern in hook.patterns:
         found = _models_of(pattern)
         if not all(_may_match(user, one, hook) for one in found):
-            raise InvalidSignalError(f"You may not be told of “{pattern}”. {WHERE}")
-        told += [one for one in found if one is not None]
+            raise InvalidSignalError(f"You may not be notified of “{pattern}”. {WHERE}")
+        models += [one for one in found if one is not None]
     if hook.payload_template:
-        _check_template(user, hook, told)
+        _check_template(user, hook, models)
 
 
 @lru_cache(maxsize=1000)  # thousands of hooks share a few event types
@@ -107,9 +107,9 @@ def _models_of(pattern: str) -> tuple[type[Model] | None, ...]:
     others = (
         model
         for model in (apps.get_models() if WILD.search(pattern) else ())
-        if model is not named and not model._meta.proxy and can_be_told(model)
+        if model is not named and not model._meta.proxy and is_observable(model)
     )
-    return (named, *(model for model in others if could_be_of(pattern, resource_of(model))))
+    return (named, *(model for model in others if may_match(pattern, resource_of(model))))
 
 
 def forget(**_: object) -> None:
@@ -157,13 +157,13 @@ def _viewer(user_id: Any, model: type[Model], object_id: str) -> str:
     return json.dumps([str(user_id), model._meta.label_lower, object_id])
 
 
-def _check_template(user: Any, hook: Hook, told: list[type[Model]]) -> None:
+def _check_template(user: Any, hook: Hook, models: list[type[Model]]) -> None:
     """A template also sends what it reaches over relations."""
     for path in names_in(hook.payload_template, hook.content_type):
-        for model in {reached for start in told for reached in models_on(path, start)}:
+        for model in {reached for start in models for reached in models_on(path, start)}:
             if model is None or not may_hook(user, model):
                 name = ".".join(path)
-                raise InvalidPayloadError(f"{{{{{name}}}}} tells of an object that you may not be told of. {WHERE}")
+                raise InvalidPayloadError(f"{{{{{name}}}}} holds data of an object that you may not view. {WHERE}")
 
 
 def why_closed(hook: Hook, changed: Collection[str]) -> str:
@@ -190,7 +190,7 @@ def check_editor(editor: Any, hook: Hook, changed: Collection[str], before: Hook
     check_may_hook(editor, hook)
 
 
-def may_be_told(hook: Hook, user: Any, event_type: str, object_id: str) -> bool:
+def may_be_notified(hook: Hook, user: Any, event_type: str, object_id: str) -> bool:
     """Return whether the owner of a hook may view an event that it was once sent.
 
     `why_stopped` answers for the events that it is on now; it may have been on something else before.

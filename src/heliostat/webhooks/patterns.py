@@ -28,7 +28,7 @@ LONGEST_KEY = 255  # so long is the column of hooks
 SIGNAL = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 NO_OUTBOX = "No hook is notified of {name}: the database {alias} has no outbox. `manage.py check` says what to do."
 M2M_CHANGED = "django.db.models.signals.m2m_changed"
-# What is sent before a change stands for it too: were it told by itself, a change that then fails would be a ghost.
+# What is sent before a change stands for it too: had it an event of its own, a change that then fails would be a ghost.
 DJANGO_SIGNALS = {
     "django.db.models.signals.post_save": ("created", "updated"),
     "django.db.models.signals.post_delete": ("deleted",),
@@ -216,11 +216,13 @@ def check_allowed(patterns: tuple[str, ...]) -> None:
         if is_allowed(model) or is_silenced(model):
             continue
         resource = resource_of(model)
-        if any(could_be_of(pattern, resource) for pattern in patterns):
-            raise InvalidSignalError(f"HOOK_ALLOWED_MODELS does not name {resource}, which this hook would be told of.")
+        if any(may_match(pattern, resource) for pattern in patterns):
+            raise InvalidSignalError(
+                f"HOOK_ALLOWED_MODELS does not name {resource}, which this hook would be notified of."
+            )
 
 
-def could_be_of(pattern: str, resource: str) -> bool:
+def may_match(pattern: str, resource: str) -> bool:
     """Whether an event of this resource might match: a `*` goes over dots, so `shop.*` may be any of a shop's."""
     literal = WILD.split(pattern)[0]
     if literal == pattern:
@@ -228,7 +230,7 @@ def could_be_of(pattern: str, resource: str) -> bool:
     return f"{resource}.".startswith(literal) or literal.startswith(f"{resource}.")
 
 
-def tells_of_changes_alone(patterns: tuple[str, ...]) -> bool:
+def are_changes_only(patterns: tuple[str, ...]) -> bool:
     """Whether these events are creations, changes and deletions, which carry no arguments of their own."""
     return all(pattern.rpartition(".")[2] in ACTIONS for pattern in patterns)
 

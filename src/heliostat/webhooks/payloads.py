@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from heliostat.conf import conf
-from heliostat.events.context import telling
+from heliostat.events.context import notifying
 from heliostat.events.event import Event
 from heliostat.events.savepoint import own_savepoint
 from heliostat.events.secrets import without_secrets_of_event
@@ -78,7 +78,7 @@ def made_body(hook: Hook, event: Event) -> str | None:
     maker = _from_caller if event.payload is not None else _maker(hook, event)
     if maker is None:
         return None
-    with telling(event), own_savepoint():
+    with notifying(event), own_savepoint():
         return maker(hook, event)
 
 
@@ -125,8 +125,8 @@ def _from_template(hook: Hook, event: Event) -> str:
 
 
 def _from_serializer(hook: Hook, event: Event) -> str:
-    told = serializer_at(hook.serializer_class).to_representation(event.instance)
-    return _written(without_secrets(told, event.instance, event.using), hook, event)
+    fields = serializer_at(hook.serializer_class).to_representation(event.instance)
+    return _written(without_secrets(fields, event.instance, event.using), hook, event)
 
 
 def _from_model(hook: Hook, event: Event) -> str:
@@ -144,9 +144,9 @@ def _merged(static: Any, dynamic: Any) -> Any:
 
 def _with_action(hook: Hook, action: str) -> Hook:
     """A copy: hooks are shared by threads."""
-    told = copy.copy(hook)
-    told.action = action
-    return told
+    copied = copy.copy(hook)
+    copied.action = action
+    return copied
 
 
 def _written(payload: Any, hook: Hook, event: Event) -> str:

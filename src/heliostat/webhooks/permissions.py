@@ -88,7 +88,7 @@ def _may_be_sent(user: Any, model: type[Model], obj: Model | None) -> bool:
 
 
 def _identity(user: Any) -> Question:
-    """What tells one user from another that later has the same key: in a restored database, in the next test."""
+    """What distinguishes a user from another that later has the same key: in a restored database, in the next test."""
     return (
         user._state.db,
         user.pk,

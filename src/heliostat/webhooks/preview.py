@@ -32,7 +32,7 @@ PARTS = ("actions", "changed", "from_to", "all", "any", "not")  # of a filter; w
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """A request that is not made. `obstacles` say why the hook would not be told; `error`, why its payload fails."""
+    """A request that is not made. `obstacles`: why the hook would not be notified; `error`: why its payload fails."""
 
     event: Event
     obstacles: list[str]
@@ -42,7 +42,7 @@ class Preview:
 
 
 def event_about(instance: Model, action: str, changes: Mapping[str, Any], using: str) -> Event:
-    """An event as it would be told of this object; `changes` gives the old values of what changed."""
+    """An event as it would be of this object; `changes` gives the old values of what changed."""
     now = snapshot(instance)
     return Event(
         resource=resource_of(type(instance)),
@@ -56,7 +56,7 @@ def event_about(instance: Model, action: str, changes: Mapping[str, Any], using:
 
 
 def preview(hook: Hook, event: Event) -> Preview:
-    """The request for an event. Whatever the making of a payload writes is undone, and told to nobody."""
+    """The request for an event. Whatever the making of a payload writes is undone, and published to nobody."""
     with quiet(), transaction.atomic(using=event.using):
         try:
             body, error = made_body(hook, event), ""
@@ -94,7 +94,7 @@ def _obstacles(hook: Hook, event: Event) -> Iterator[str]:
     if not any(fnmatchcase(event.type, pattern) for pattern in hook.patterns):
         yield f"its signals leave out {event.type}"
     if hook.object_id and hook.object_id != event.object_id:
-        yield f"it is told of {hook.object_id} alone, not of {event.object_id}"
+        yield f"it is notified of {hook.object_id} only, not of {event.object_id}"
     yield from (f"the filter says otherwise: {part}" for part in _parts_that_fail(hook, event))
 
 

@@ -138,7 +138,7 @@ class HookInterest(Interest):
             asked = self.patterns[:-1] if ends else self.patterns
             condition = condition_for(hook) if asked else None
         except Exception:  # it was written past `save()`; that must not end whatever anybody saves
-            logger.exception("hook %s is told nothing: save it to see why", self.row.pk)
+            logger.exception("hook %s is notified of nothing: save it to see why", self.row.pk)
             return ()
         made = [
             Subscription(
@@ -198,7 +198,7 @@ class Maker:
             for problem in understood.problems:
                 logger.warning("hook %s%s", row.pk, problem)
         except Exception:  # it was written past `save()`; that must not end whatever anybody saves
-            logger.exception("hook %s is told nothing: save it to see why", row.pk)
+            logger.exception("hook %s is notified of nothing: save it to see why", row.pk)
         return HookInterest(self._order(row.pk), patterns, object_id, key, row, self._using)
 
     def _look_at(self, alike: Alike) -> _Understood:
@@ -224,7 +224,7 @@ class Maker:
         try:
             check_allowed(patterns)
         except InvalidSignalError as error:
-            return (), [f" is told nothing: {error.message}"]
+            return (), [f" is notified of nothing: {error.message}"]
         if not self._is_read:
             return patterns, []
         try:
@@ -244,7 +244,7 @@ class _Understood(NamedTuple):
 
 
 def _end_with_object(hook: Hook, pattern: str, using: str) -> Subscription:
-    """The hooks of an object end with it; what they were promised to be told, its deletion too, is still sent."""
+    """The hooks of an object end with it; callbacks that wait, that of its deletion too, are still sent."""
 
     def object_deleted(event: Event) -> None:
         viewer = viewer_at_end(hook, event.instance)
@@ -257,7 +257,7 @@ def _end_with_object(hook: Hook, pattern: str, using: str) -> Subscription:
         name=f"end of {hook.subscriber}",
         pattern=pattern,
         phase=Phase.IN_TRANSACTION,
-        tell=object_deleted,
+        handler=object_deleted,
         object_id=hook.object_id,
     )
 

@@ -11,6 +11,6 @@ from heliostat.events.emit import emit
 hook_event = Signal()
 
 
-def tell(instance: Any, action: str = "changed", payload: Any = None, **_: Any) -> None:
+def publish_hook_event(instance: Any, action: str = "changed", payload: Any = None, **_: Any) -> None:
     """Publish an event, as `heliostat.emit(action, instance, payload=payload)` does; without an action `changed`."""
     emit(action, instance, payload=payload)

@@ -1,4 +1,4 @@
-"""Addresses of receivers: what can be told before anything is dialled. The guard at the dial has the last word."""
+"""Addresses of receivers: what is checked when a hook is saved. The guard checks again at each connection."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Celery tasks; `app.autodiscover_tasks()` finds them here. A task that is lost, or run twice, does no harm.
 
-`send_due` is for Celery beat: it tells what is due, retries included, and takes up what a dead process left behind.
+`send_due` is for Celery beat: it sends what is due, retries included, and takes up what a dead process left behind.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from heliostat.webhooks.deliverers.base import HookDeliverer, HooksDeliverer
 
 @shared_task(name="heliostat.webhooks.deliver_hooks", ignore_result=True)
 def deliver_hooks(callbacks: list[int], using: str | None = None) -> None:
-    """Have these callbacks told, each by the element deliverer."""
+    """Send these callbacks, each by the element deliverer."""
     HooksDeliverer.deliver(callbacks, using)
 
 
 @shared_task(name="heliostat.webhooks.deliver_hook", ignore_result=True)
 def deliver_hook(callback: int, using: str | None = None) -> None:
-    """Tell one callback."""
+    """Send one callback."""
     HookDeliverer.deliver(callback, using)
 
 
 @shared_task(name="heliostat.webhooks.send_hooks", ignore_result=True)
 def send_hooks(callbacks: list[int], using: str | None = None) -> None:
-    """Tell these callbacks, all at once."""
+    """Send these callbacks, all at once."""
     send_now(callbacks, using or home())
 
 
 @shared_task(name="heliostat.webhooks.send_due", ignore_result=True)
 def send_due(using: str | None = None) -> None:
-    """Tell all that is due, as `manage.py worker --batch` does."""
+    """Send all that is due, as `manage.py worker --batch` does."""
     Worker(using).drain()

@@ -13,7 +13,7 @@ from heliostat.outbox.models import Callback, Event
 from heliostat.webhooks import owners
 from heliostat.webhooks.models import Hook
 from tests.api.conftest import user_who_may_view
-from tests.outbox.promises import ended
+from tests.outbox.callbacks import ended
 from tests.webhooks.admin.hook_form import ADD, URL, typed
 
 pytestmark = pytest.mark.django_db

@@ -43,7 +43,7 @@ def test_it_shows_the_newest_object_in_the_body_that_the_form_would_send(admin_c
         Vehicle.objects.create(name=name, depot=Depot.objects.create(name="North"))
     page = shown(admin_client, payload_template=TEMPLATE)
     assert request_in(page)[2] == '{"name": "<b>O\'B", "depot": "North", "what": "updated"}'
-    assert "would be told" in page
+    assert "would be notified" in page
     raw = admin_client.post(NEW, typed(payload_template=TEMPLATE)).content.decode()
     assert "<b>O" not in raw
 
@@ -97,9 +97,9 @@ def test_it_says_whether_the_hook_would_be_told_and_why_not(
     Vehicle.objects.create(name="55", seats=3)
     page = shown(admin_client, **values)
     if words is None:
-        assert "<strong>would be told</strong>" in page
+        assert "<strong>would be notified</strong>" in page
     else:
-        assert "would not be told" in page
+        assert "would not be notified" in page
         assert words in page
 
 
@@ -207,7 +207,7 @@ def test_a_script_gets_the_result_alone(admin_client: Client) -> None:
     Vehicle.objects.create(name="55")
     part = admin_client.post(NEW, typed(), headers={"X-Heliostat-Fragment": "1"}).content.decode()
     assert "<html" not in part
-    assert "would be told" in part
+    assert "would be notified" in part
 
 
 ANYTHING = st.text() | st.sampled_from(["\x00", "{", "55", "a=b", "=", '"', "name=" + "9" * 400, "*", ".", "weather.*"])

@@ -1,4 +1,4 @@
-"""The log of what happened and who was told, for staff to read."""
+"""The admin's pages of events, callbacks and workers."""
 
 from __future__ import annotations
 

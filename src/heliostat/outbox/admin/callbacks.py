@@ -1,4 +1,4 @@
-"""Who was told, and how each attempt went."""
+"""The admin's pages of callbacks and their attempts."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ ATTEMPTS_SHOWN = 100
 
 @admin.register(Callback)
 class CallbackAdmin(LogAdmin):
-    list_display = ("id", "status", "event", "told", "details", "attempts", "changed")
+    list_display = ("id", "status", "event", "subscriber_name", "details", "attempts", "changed")
     list_filter = (StatusFilter, TimeFilter, SubscriberFilter)
     list_select_related = ("event",)
     search_fields = ("id",)
-    search_help_text = "The id of a callback, event, message (webhook-id) or object; or who is told, such as hook:7."
+    search_help_text = "The id of a callback, event, message (webhook-id) or object; or a subscriber, such as hook:7."
     fields = (
         ("id", "message_id"), ("status", "details"), ("attempts", "due"), ("created", "changed"),
     )  # fmt: skip
@@ -51,8 +51,8 @@ class CallbackAdmin(LogAdmin):
         """Sending again is for those who may change callbacks, though nobody changes them by hand."""
         return has_permission(request.user, "change", Callback, obj)
 
-    @admin.display(description="who is told")
-    def told(self, callback: Callback) -> SafeString | str:
+    @admin.display(description="subscriber")
+    def subscriber_name(self, callback: Callback) -> SafeString | str:
         return subscriber_link(callback.subscriber)
 
     @admin.display(description="details")
@@ -101,7 +101,7 @@ class CallbackAdmin(LogAdmin):
         log = Attempt.objects.using(obj._state.db).filter(callback=obj).order_by("-id")
         context |= {
             "what": object_link(obj.event, request, self.admin_site),
-            "told": subscriber_link(obj.subscriber),
+            "subscriber_link": subscriber_link(obj.subscriber),
             "body": pretty(obj.what_is_sent),
             "log": log[:ATTEMPTS_SHOWN],
             "may_resend": self.has_resend_permission(request, obj) and obj.status != Status.SENDING,

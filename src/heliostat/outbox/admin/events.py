@@ -39,13 +39,13 @@ class EventAdmin(LogAdmin):
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         obj = context["original"]
         may_view = any(has_permission(request.user, action, Callback) for action in ("view", "change"))
-        told = Callback.objects.using(obj._state.db).filter(event=obj).order_by("id").defer("body")
-        told = told if may_view else told.none()
+        callbacks = Callback.objects.using(obj._state.db).filter(event=obj).order_by("id").defer("body")
+        callbacks = callbacks if may_view else callbacks.none()
         context |= {
             "what": object_link(obj, request, self.admin_site),
             "actor": _actor(obj),
             "body": pretty(obj.body),
-            "told": [(callback, subscriber_link(callback.subscriber)) for callback in told[:CALLBACKS_SHOWN]],
+            "callbacks": [(callback, subscriber_link(callback.subscriber)) for callback in callbacks[:CALLBACKS_SHOWN]],
         }
         return super().render_change_form(request, context, *args, **kwargs)
 

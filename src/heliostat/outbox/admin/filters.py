@@ -48,7 +48,7 @@ class TimeFilter(admin.SimpleListFilter):
 class SubscriberFilter(admin.SimpleListFilter):
     """There may be thousands, so it offers none but the one that was asked for."""
 
-    title = "who is told"
+    title = "subscriber"
     parameter_name = "subscriber"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:

@@ -29,7 +29,7 @@ class SendFailedForm(forms.Form):
 
     since = forms.SplitDateTimeField(widget=AdminSplitDateTime, initial=_yesterday, label="Ended since")
     subscriber = forms.CharField(
-        required=False, max_length=255, label="Who is told", help_text="For example hook:7. Empty: everyone."
+        required=False, max_length=255, label="Subscriber", help_text="For example hook:7. Empty: everyone."
     )
     status = forms.ChoiceField(
         choices=[(Status.ERROR.value, "given up"), (Status.CANCELLED.value, "cancelled")], label="How they ended"

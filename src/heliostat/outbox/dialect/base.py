@@ -31,7 +31,7 @@ Due = list[tuple[int, str | None]]
 
 
 class Claimed(NamedTuple):
-    """A callback that a worker has taken, with all that it needs to tell it."""
+    """A callback that a worker has taken, with all that it needs to send it."""
 
     id: int
     subscriber: str
@@ -50,8 +50,8 @@ class Dialect:
     """What all databases understand.
 
     `lock` ends a SELECT whose rows no other worker is to take; `by_id` and `by_what_waits` name its index to a planner
-    that would take another. `insert` begins a statement that writes promises down. `has_notify` says that the database
-    itself tells workers of a commit.
+    that would take another. `insert` begins a statement that writes callbacks down. `has_notify` says that the database
+    itself wakes workers at a commit.
     """
 
     lock = ""
@@ -84,8 +84,8 @@ class Dialect:
         """SQL, and its parameter, for a time so many seconds from now."""
         return "%s", self.time(timezone.now() + timedelta(seconds=seconds))
 
-    def promise(self, cursor: Any, events: Sequence[Row], promises: Sequence[Row], failed: Sequence[Row] = ()) -> None:
-        """Write events and callbacks, rows in the order of EVENT_COLUMNS and PROMISE_COLUMNS, and notify.
+    def write(self, cursor: Any, events: Sequence[Row], callbacks: Sequence[Row], failed: Sequence[Row] = ()) -> None:
+        """Write events and callbacks, rows in the order of EVENT_COLUMNS and CALLBACK_COLUMNS, and notify.
 
         `failed` are callbacks that cannot be rendered: rows of an event's id, a subscriber, an ordering key, the reason
         and what the owner of the subscriber is shown of it.
@@ -93,14 +93,14 @@ class Dialect:
         now, value = self.after(0)  # by the clock that says what is due, whatever ours shows
         for rows in chunks(events):
             cursor.execute(insert_events(len(rows), self.insert), list(chain(*rows)))
-        for rows in chunks(promises):
+        for rows in chunks(callbacks):
             cursor.execute(insert_callbacks(len(rows), now, self.insert), [*chain(*rows), value, value, value])
         for rows in chunks(failed):
             cursor.execute(insert_failed(len(rows), now, self.insert), [*chain(*rows), value, value, value])
         self.notify(cursor)
 
     def notify(self, cursor: Any) -> None:
-        """Let the database tell all workers when this transaction commits, where it can."""
+        """Let the database wake all workers when this transaction commits, where it can."""
 
     def due_subscribers(self, after: str, limit: int) -> dict[str, str]:
         """Return subscribers with due callbacks, in order from `after` on, with `CircuitBreaker.state` of each.

@@ -14,7 +14,7 @@ CHARACTERS_AT_ONCE = 2_000_000  # and its length: MariaDB takes 16 MiB, in which
 Row = tuple[Any, ...]
 
 EVENT_COLUMNS = "id, resource, action, object_id, body, context, created_at"
-PROMISE_COLUMNS = "event_id, subscriber, ordering_key, body"
+CALLBACK_COLUMNS = "event_id, subscriber, ordering_key, body"
 SAME_COLUMNS = "status, attempts, due_at, created_at, updated_at"
 
 
@@ -49,13 +49,11 @@ def insert_callbacks(count: int, now: str, insert: str = "INSERT", beside: str =
 
     `insert` is the dialect's word for it; `beside` names a table expression that is to be evaluated with it.
     """
-    columns = f"{PROMISE_COLUMNS}, {SAME_COLUMNS}, render_error, status_details"
+    columns = f"{CALLBACK_COLUMNS}, {SAME_COLUMNS}, render_error, status_details"
     same = f"'{Status.WAITING.value}', 0, {now}, {now}, {now}, '', ''"
-    promises = f"WITH promise ({PROMISE_COLUMNS}) AS (VALUES {', '.join(['(%s, %s, %s, %s)'] * count)})"
-    source = f"promise, {beside}" if beside else "promise"
-    return (
-        f"{insert} INTO {Callback._meta.db_table} ({columns}) {promises} SELECT {PROMISE_COLUMNS}, {same} FROM {source}"
-    )
+    rows = f"WITH new ({CALLBACK_COLUMNS}) AS (VALUES {', '.join(['(%s, %s, %s, %s)'] * count)})"
+    source = f"new, {beside}" if beside else "new"
+    return f"{insert} INTO {Callback._meta.db_table} ({columns}) {rows} SELECT {CALLBACK_COLUMNS}, {same} FROM {source}"
 
 
 @cache

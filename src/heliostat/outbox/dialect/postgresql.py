@@ -29,13 +29,13 @@ class PostgreSQL(Dialect):
     def after(self, seconds: float) -> tuple[str, Any]:
         return "(now() + %s * interval '1 second')", seconds
 
-    def promise(self, cursor: Any, events: Sequence[Row], promises: Sequence[Row], failed: Sequence[Row] = ()) -> None:
+    def write(self, cursor: Any, events: Sequence[Row], callbacks: Sequence[Row], failed: Sequence[Row] = ()) -> None:
         """One statement in place of three: where one hook asks, each costs more than its rows."""
-        are_few = len(list(chunks(events))) == len(list(chunks(promises))) == 1
+        are_few = len(list(chunks(events))) == len(list(chunks(callbacks))) == 1
         if failed or not are_few:
-            super().promise(cursor, events, promises, failed)
+            super().write(cursor, events, callbacks, failed)
         else:
-            cursor.execute(_promise(len(events), len(promises)), [*chain(*events), *chain(*promises)])
+            cursor.execute(_insert_both(len(events), len(callbacks)), [*chain(*events), *chain(*callbacks)])
 
     def notify(self, cursor: Any) -> None:
         cursor.execute(f"NOTIFY {CHANNEL}")  # once a transaction, however often it is said
@@ -113,7 +113,8 @@ class PostgreSQL(Dialect):
 
 
 @cache
-def _promise(events: int, promises: int) -> str:
+def _insert_both(events: int, callbacks: int) -> str:
+    """One statement that inserts so many events and callbacks, and notifies."""
     notified = f"notified AS (SELECT pg_notify('{CHANNEL}', ''))"
-    callbacks = insert_callbacks(promises, "now()", beside="notified")
-    return f"WITH event AS ({insert_events(events)}), {notified} {callbacks}"
+    insert = insert_callbacks(callbacks, "now()", beside="notified")
+    return f"WITH event AS ({insert_events(events)}), {notified} {insert}"

@@ -14,7 +14,7 @@ from django.db.models import Model, Q
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from heliostat.events.matching import can_be_told
+from heliostat.events.matching import is_observable
 from heliostat.events.resources import ACTIONS
 from heliostat.events.types import declared_types
 from heliostat.form_fields import JsonField
@@ -60,7 +60,7 @@ FILTER_EXAMPLES = (
     ("not so", '{"not": {"field": "name", "startswith": "test"}}'),
 )
 FILTERS_HELP = format_html(
-    "Told only of events that this holds for, written as JSON; all that it says must hold. Empty: of all."
+    "Notify only of events that meet these conditions, written as JSON; all of them must hold. Empty: of all events."
     '<details class="heliostat-examples"><summary>Examples</summary><dl>{}</dl></details>',
     format_html_join("", "<dt>{}</dt><dd><code>{}</code></dd>", FILTER_EXAMPLES),
 )
@@ -135,7 +135,7 @@ class HookForm(HookModelForm):
             self._check_permissions()
 
     def _check_permissions(self) -> None:
-        """Nobody saves a hook that tells what they may not view, nor changes one whose owner may not be notified."""
+        """Nobody saves a hook that sends what they may not view, nor changes one whose owner may not be notified."""
         is_new = self.instance.pk is None
         changed = owners.DECIDE if is_new else self.changed_data
         if not is_new and (reason := owners.why_closed(self._before, changed)):
@@ -158,8 +158,10 @@ class HookForm(HookModelForm):
 
 def hookable_models(chosen: int | None) -> Any:
     """Models that hooks may be on, and the one that was chosen before the settings forbade it."""
-    told = (model for model in apps.get_models() if can_be_told(model) and is_allowed(model) and not model._meta.proxy)
-    found = ContentType.objects.get_for_models(*told)
+    allowed = (
+        model for model in apps.get_models() if is_observable(model) and is_allowed(model) and not model._meta.proxy
+    )
+    found = ContentType.objects.get_for_models(*allowed)
     ids = [content_type.pk for content_type in found.values()]
     return ContentType.objects.filter(Q(pk__in=ids) | Q(pk=chosen)).order_by("app_label", "model")
 

@@ -26,7 +26,7 @@ from heliostat.visible import VisibleText
 from heliostat.webhooks.admin.forms import HookForm
 from heliostat.webhooks.admin.preview import Question, previewed
 from heliostat.webhooks.admin.state import Doing, doing, state_of
-from heliostat.webhooks.admin.tools import TOOLS, action_of, rotation_page, tell_secret, tools_for, use
+from heliostat.webhooks.admin.tools import TOOLS, action_of, rotation_page, show_secret, tools_for, use
 from heliostat.webhooks.masks import masked
 from heliostat.webhooks.models import Hook
 from heliostat.webhooks.owners import why_stopped
@@ -41,9 +41,9 @@ STATE = ("enabled", "paused")
 FILTERED = (*STATE, "model")
 FIELDSETS: Any = (
     ("Who asks", {"fields": ("name", "user", STATE)}),
-    ("What it is told of", {"fields": ("model", "object_id", "signals", "filters", "expires_at")}),
-    ("Where it is told", {"fields": ("target_url", ("http_method", "content_type"), "headers")}),
-    ("What it is told", {"fields": ("payload_template", "serializer_class")}),
+    ("Events", {"fields": ("model", "object_id", "signals", "filters", "expires_at")}),
+    ("Receiver", {"fields": ("target_url", ("http_method", "content_type"), "headers")}),
+    ("Payload", {"fields": ("payload_template", "serializer_class")}),
     ("Limits", {"fields": ("ordered", ("max_per_second", "max_concurrent"))}),
     ("Signing", {"fields": ("signature",)}),
 )
@@ -56,7 +56,7 @@ TO_LOOK_AT = OF_A_HOOK | {"target_url": "host", "headers": "masked_headers"}  # 
 class HookAdmin(CheckedInput, VisibleText, ObjectPermissions, HookModelAdmin):
     form = HookForm
     fieldsets = FIELDSETS
-    list_display = ("__str__", "state", "deliveries", "told_of", "host", "user")
+    list_display = ("__str__", "state", "deliveries", "events", "host", "user")
     list_filter = (*STATE, ("model", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("model", "user")
     search_fields = ("name", "target_url")
@@ -80,7 +80,7 @@ class HookAdmin(CheckedInput, VisibleText, ObjectPermissions, HookModelAdmin):
         return [*tools, *ours, *super().get_urls()]
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        """Only what the filters offer: `?headers__contains=…` would tell secrets letter by letter."""
+        """Only what the filters offer: `?headers__contains=…` would reveal secrets letter by letter."""
         return lookup.partition("__")[0] in FILTERED and super().lookup_allowed(lookup, value, request)
 
     def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
@@ -119,8 +119,8 @@ class HookAdmin(CheckedInput, VisibleText, ObjectPermissions, HookModelAdmin):
         text = '{} waiting · last received {} · <a href="{}">log</a>'
         return format_html(text, how.waiting, last, log_of(hook))
 
-    @admin.display(description="told of")
-    def told_of(self, hook: Hook) -> str:
+    @admin.display(description="events")
+    def events(self, hook: Hook) -> str:
         return f"{', '.join(hook.patterns)} {hook.object_id}"
 
     @admin.display(description="host")
@@ -194,7 +194,7 @@ class HookAdmin(CheckedInput, VisibleText, ObjectPermissions, HookModelAdmin):
             if "user" not in form.fields:
                 obj.user = request.user  # type: ignore[assignment]
             super().save_model(request, obj, form, change)
-            tell_secret(request, obj)
+            show_secret(request, obj)
 
     def use_tool(self, request: HttpRequest, pk: int, tool: str) -> HttpResponse:
         hook = self._changeable(request, pk)

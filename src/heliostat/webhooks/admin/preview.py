@@ -13,7 +13,7 @@ from django.utils.text import smart_split
 
 from heliostat.events.event import Event
 from heliostat.events.resources import ACTIONS, model_of
-from heliostat.events.snapshot import told_fields
+from heliostat.events.snapshot import visible_fields
 from heliostat.events.types import WILD
 from heliostat.exceptions import ConfigurationError
 from heliostat.objects import find_object
@@ -125,7 +125,7 @@ def _chosen(seen: QuerySet[Any], object_id: str, model: type[Model]) -> Model:
 
 def _typed(changes: dict[str, str | None], model: type[Model]) -> dict[str, Any]:
     """Old values as their fields have them; what is none stays a text."""
-    converters = {name: convert for name, _, convert in told_fields(model)}
+    converters = {name: convert for name, _, convert in visible_fields(model)}
     fields = {field.name: field for field in model._meta.concrete_fields}
     typed: dict[str, Any] = {}
     for name, old in changes.items():

@@ -100,7 +100,7 @@ class RotationForm(forms.Form):
     seen = forms.CharField(widget=forms.HiddenInput)
 
 
-def tell_secret(request: HttpRequest, hook: Hook) -> None:
+def show_secret(request: HttpRequest, hook: Hook) -> None:
     """Show on the next page, and never again, what the receiver needs; a private key is nobody's business."""
     key, what = (
         (hook.public_key, "public key") if hook.public_key else (hook.reveal_secret(), "secret, shown this once")
@@ -123,7 +123,7 @@ def rotation_page(page: Any, request: HttpRequest, hook: Hook) -> HttpResponse |
             messages.error(request, "The secret was changed in the meantime, and was left as it is now.")
         else:
             care.rotate_secret(hook, timedelta(hours=form.cleaned_data["overlap"]), form.cleaned_data["signature"])
-            tell_secret(request, hook)
+            show_secret(request, hook)
             page.log_change(request, hook, "New secret")
         return None
     context = {**page.admin_site.each_context(request), "opts": page.opts, "hook": hook, "form": form}

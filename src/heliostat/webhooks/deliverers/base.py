@@ -18,7 +18,7 @@ from django.utils.module_loading import import_string
 
 from heliostat.conf import Conf, conf, did_you_mean
 from heliostat.delivery.send_now import send_now
-from heliostat.events.context import telling
+from heliostat.events.context import notifying
 from heliostat.events.databases import home
 from heliostat.exceptions import ConfigurationError, SnapshotError
 from heliostat.outbox.backlog import subscribers_of
@@ -241,5 +241,5 @@ def answered(result: Result, using: str) -> None:
     if result.status_code is None or owner is None or owner.after_deliver is HookDeliverer.after_deliver:
         return
     row = Event.objects.using(using).get(pk=result.claimed.event_id)
-    with telling(event_from(row.body, row.context, using)):  # what it changes happens one level deeper
+    with notifying(event_from(row.body, row.context, using)):  # what it changes happens one level deeper
         owner().after_deliver(Response(result.status_code, result.url, result.response, result.claimed.id))

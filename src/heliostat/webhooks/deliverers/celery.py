@@ -1,4 +1,4 @@
-"""By Celery tasks. What a broker or a Celery worker loses is still in the outbox, and told by a worker."""
+"""By Celery tasks. What a broker or a Celery worker loses is still in the outbox, and sent by a worker."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _ByCelery:
             current_app.connection_for_write().create_transport()  # which connects to nobody yet
         except (ImportError, KeyError) as error:
             return f"its broker needs what is not installed ({error}); Celery has extras, such as celery[redis]"
-        except ValueError:  # which would tell a part of a password
+        except ValueError:  # which would show a part of a password
             return "the address of its broker cannot be read; percent-encode the password in it"
         return ""
 

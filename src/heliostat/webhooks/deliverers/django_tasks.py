@@ -43,13 +43,13 @@ class DjangoTaskHookDeliverer(_ByDjangoTasks, HookDeliverer):
 
 @task()
 def deliver_hooks(callbacks: list[int], using: str) -> None:
-    """Have these callbacks told, each by the element deliverer."""
+    """Send these callbacks, each by the element deliverer."""
     HooksDeliverer.deliver(callbacks, using)
 
 
 @task()
 def deliver_hook(callback: int, using: str) -> None:
-    """Tell one callback."""
+    """Send one callback."""
     HookDeliverer.deliver(callback, using)
 
 

@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "object_id",
-                    models.CharField(blank=True, default="", help_text="Told of this object alone.", max_length=255),
+                    models.CharField(blank=True, default="", help_text="Notify of this object only.", max_length=255),
                 ),
                 (
                     "signals",
@@ -140,7 +140,7 @@ class Migration(migrations.Migration):
                     models.JSONField(
                         blank=True,
                         default=dict,
-                        help_text="Told only of events that these conditions hold for. Empty: of all.",
+                        help_text="Notify only of events that meet these conditions. Empty: of all events.",
                     ),
                 ),
                 (
@@ -151,13 +151,13 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "expires_at",
-                    models.DateTimeField(blank=True, help_text="Told of nothing that happens later.", null=True),
+                    models.DateTimeField(blank=True, help_text="Do not notify of events after this time.", null=True),
                 ),
                 (
                     "ordered",
                     models.BooleanField(
                         default=False,
-                        help_text="Told of each object's events one after the other, in the order in which they happened.",
+                        help_text="Deliver the events of each object one after the other, in the order in which they happened.",
                     ),
                 ),
                 (
@@ -213,7 +213,7 @@ class Migration(migrations.Migration):
                     "model",
                     models.ForeignKey(
                         blank=True,
-                        help_text="Told of objects of this model. Empty: by events.",
+                        help_text="Notify of objects of this model. Empty: the events say which.",
                         null=True,
                         on_delete=django.db.models.deletion.CASCADE,
                         to="contenttypes.contenttype",

@@ -33,13 +33,13 @@ examples:
             changed += update.is_changed
             skipped += update.is_skipped
             failed += bool(update.problem) and not update.is_skipped
-            self._tell(update, int(options["verbosity"]))
+            self._report(update, int(options["verbosity"]))
         if options["verbosity"]:
             self.stdout.write(f"{asked} asked, {changed} changed, {skipped} skipped, {failed} failed")
         if failed:
             sys.exit(1)
 
-    def _tell(self, update: Update, verbosity: int) -> None:
+    def _report(self, update: Update, verbosity: int) -> None:
         label = escape(f"{update.observation} ({update.observation.observation_id})")
         if update.is_skipped and verbosity:
             self.stdout.write(f"{label}: skipped. {escape(update.problem)}")
