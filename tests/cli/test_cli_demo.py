@@ -60,7 +60,7 @@ sys.exit(main(["demo", "--once"]))
     assert "web hook   MISSING" in result.stdout
     assert "code hook  MISSING" not in result.stdout
     assert "Missing: web hook of alerts.brokerquery.created" in result.stdout
-    assert "not everybody was told" in result.stderr
+    assert "not every subscriber was notified" in result.stderr
 
 
 @pytest.mark.slow

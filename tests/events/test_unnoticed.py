@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.core.checks import run_checks
 from django.db import connections, transaction
+from django.urls import get_resolver
 
 from heliostat.events import context
 from heliostat.testing import captured_events
@@ -111,6 +112,7 @@ def test_in_a_transaction_that_is_broken_already_the_errors_are_the_hosts_own(us
 
 
 def test_checks_and_saves_work_where_a_test_leaves_our_apps_out(using: str, settings: Any) -> None:
+    get_resolver().url_patterns
     with captured_events() as events:
         settings.INSTALLED_APPS = [one for one in settings.INSTALLED_APPS if not one.startswith("heliostat")]
         run_checks()
