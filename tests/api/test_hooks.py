@@ -71,6 +71,7 @@ def test_a_hook_is_changed_in_part_in_whole_and_deleted(as_ada: APIClient) -> No
         ({"max_per_second": "nan"}, "max_per_second", "valid number"),
         ({"max_per_second": 0}, "max_per_second", "0.001"),
         ({"max_concurrent": 0}, "max_concurrent", "1"),
+        ({"max_concurrent": 10**18}, "max_concurrent", "less than or equal to 32767"),
         ({"expires_at": "soon"}, "expires_at", "format"),
         ({"filters": {"a": "\x00"}}, "filters", "NUL"),
         ({"target": URL}, "target", "no such field"),

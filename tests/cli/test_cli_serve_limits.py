@@ -147,6 +147,12 @@ def test_a_new_project_is_ready_for_production_once_debug_is_off(mytom: Path) ->
     assert "False True []" in shown[1]
 
 
+def test_hosts_are_named_with_commas_and_any_blanks_between_them(mytom: Path) -> None:
+    code = "from django.conf import settings as s; print(s.ALLOWED_HOSTS)"
+    shown = run("shell", "-c", code, cwd=mytom, env={"HELIOSTAT_ALLOWED_HOSTS": "a.example.org, b.example.org,"}).stdout
+    assert "['a.example.org', 'b.example.org']" in shown
+
+
 def test_a_check_of_deployment_reminds_of_loopback(mytom: Path) -> None:
     with_settings(mytom, "\nHELIOSTAT_ALLOW_NETWORKS = ['10.0.0.0/8', '127.0.0.0/8', '::/0']\n")
     checked = run("check", "--deploy", "--fail-level", "WARNING", cwd=mytom, env={"HELIOSTAT_DEBUG": "0"})

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, router, transaction
 from django.utils import timezone
 
@@ -46,6 +46,7 @@ from heliostat.webhooks.targets import METHODS, check_finite, check_target, host
 from heliostat.webhooks.templates import check_template
 
 COMES_WITH = {"enabled": "disabled_because", "model": "object_id"}  # saved with the one, for it depends on it
+MOST_CONCURRENT = 2**15 - 1  # the column's own limit is known of the default database alone
 SOURCE = "webhooks"  # under this name the registry knows the subscriptions of hooks
 Checks = dict[str, Callable[[], None]]
 """By field: raises a `ValidationError` where it, with the others as they are, cannot work."""
@@ -180,7 +181,7 @@ class Hook(Signed):
     max_concurrent = models.PositiveSmallIntegerField(
         null=True,
         blank=True,
-        validators=[MinValueValidator(1)],
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_CONCURRENT)],
         help_text="Requests in flight. Empty: the site's limit.",
     )
     enforce_permissions = models.BooleanField(

@@ -178,7 +178,10 @@ class Migration(migrations.Migration):
                         blank=True,
                         help_text="Requests in flight. Empty: the site's limit.",
                         null=True,
-                        validators=[django.core.validators.MinValueValidator(1)],
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(32767),
+                        ],
                     ),
                 ),
                 (
