@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from itertools import count
 from typing import Any
 
 from django.test import TestCase
@@ -11,13 +12,21 @@ from django.test import TestCase
 from heliostat.events.databases import home
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription, registry
+from heliostat.events.types import problem_of
+from heliostat.exceptions import ConfigurationError
 
 SOURCE = "testing"
+
+_numbers = count()
 
 
 @contextmanager
 def captured_events(*patterns: str) -> Iterator[list[Event]]:
-    """The events that happen inside, of these types (default: all), in order."""
+    """The events that happen inside, of these types (default: all), in order.
+
+    Raises `ConfigurationError` for a type of which no event can be published, as `subscribed()` does: a mistyped one
+    would let a test pass that expects no event.
+    """
     events: list[Event] = []
     with subscribed(events.append, *(patterns or ("*",)), when=Phase.IN_TRANSACTION):
         yield events
@@ -25,8 +34,16 @@ def captured_events(*patterns: str) -> Iterator[list[Event]]:
 
 @contextmanager
 def subscribed(function: Callable[[Event], Any], *patterns: str, when: str = Phase.AFTER_COMMIT) -> Iterator[None]:
-    """Call `function` at such events, inside the block only; `when` is a phase of this process."""
-    name = f"{SOURCE}:{id(function)}"
+    """Call `function` at such events, inside the block only; `when` is a phase of this process.
+
+    Raises `ConfigurationError` for a type of which no event can be published, and for a phase that does not exist.
+    """
+    if when not in tuple(Phase):
+        raise ConfigurationError(f"`when` is {when!r}; it can be {', '.join(Phase)}.")
+    for pattern in patterns:
+        if problem := problem_of(pattern, is_durable=when == Phase.DURABLE):
+            raise ConfigurationError(problem)
+    name = f"{SOURCE}:{next(_numbers)}"
     wishes = [Subscription(name=name, pattern=one, phase=Phase(when), handler=function) for one in patterns]
     registry.add(name, lambda: wishes)
     try:
