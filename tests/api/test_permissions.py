@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from heliostat.outbox.models import Attempt, Callback
@@ -336,6 +337,12 @@ def test_the_new_owner_of_a_hook_reads_and_resends_only_what_they_may_view(
     assert as_staff.patch(f"/api/hooks/{key}/", {**MOVED, "user": eve.pk}).status_code == 200
     client, everything = client_of(eve), {**SINCE, "ended_as": "cancelled"}
     assert client.get(f"/api/deliveries/{told}/").json()["body"] is None
+    answer = {"response": "55", "response_headers": "X-Name: 55"}  # of a receiver that repeats what it gets
+    Attempt.objects.create(
+        callback_id=told, number=1, started_at=timezone.now(), duration_ms=1, outcome="sent", **answer
+    )
+    (shown,) = client.get(f"/api/deliveries/{told}/attempts/").json()["results"]
+    assert (shown["response"], shown["response_headers"], shown["outcome"]) == ("", "", "sent")
     assert client.post(f"/api/deliveries/{told}/resend/").status_code == 403
     assert client.post("/api/deliveries/resend/", {"deliveries": [told]}).status_code == 403
     assert client.post(f"/api/hooks/{key}/resend/", everything).status_code == 403
@@ -343,4 +350,7 @@ def test_the_new_owner_of_a_hook_reads_and_resends_only_what_they_may_view(
     assert client.post(f"/api/deliveries/{ping}/resend/").status_code == 202
     eve.user_permissions.add(Permission.objects.get(codename="view_vehicle"))
     assert "55" in client.get(f"/api/deliveries/{told}/").json()["body"]
+    for one in (client, as_staff):
+        (shown,) = one.get(f"/api/deliveries/{told}/attempts/").json()["results"]
+        assert {name: shown[name] for name in answer} == answer
     assert client.post(f"/api/hooks/{key}/resend/", everything).json()["count"] == 1

@@ -9,10 +9,9 @@ from rest_framework import serializers
 
 from heliostat.api.base import LARGEST_KEY
 from heliostat.api.fields import Strict
-from heliostat.api.policy import VIEW, may_read_body
+from heliostat.api.policy import may_read_body, sees_all
 from heliostat.outbox.finding import in_state, made_before, made_since
 from heliostat.outbox.models import Attempt, Callback, Status
-from heliostat.permissions import has_permission
 from heliostat.webhooks.models import hook_of
 
 MOST_AT_ONCE = 1000
@@ -40,13 +39,8 @@ class DeliverySerializer(serializers.ModelSerializer[Callback]):
 
     def get_status_details(self, callback: Callback) -> str:
         """How it went; for users who may view all callbacks, with the error of the site's own code in full."""
-        is_hidden = callback.render_error != "" and not self.sees_all(callback)
+        is_hidden = callback.render_error != "" and not sees_all(self.context["request"].user, callback)
         return callback.status_details if is_hidden else callback.render_error or callback.status_details
-
-    def sees_all(self, callback: Callback) -> bool:
-        """Whether the user has the permission to view a callback, whose ever the hook is."""
-        user = self.context["request"].user
-        return any(has_permission(user, action, Callback, callback) for action in VIEW)
 
     def get_due_at(self, callback: Callback) -> str | None:
         """When it is tried next, while it waits."""
@@ -63,17 +57,20 @@ class WholeDeliverySerializer(DeliverySerializer):
         fields = (*DeliverySerializer.Meta.fields, "body")
 
     def get_body(self, callback: Callback) -> str | None:
-        user = self.context["request"].user
-        return callback.what_is_sent if self.sees_all(callback) or may_read_body(user, callback) else None
+        return callback.what_is_sent if may_read_body(self.context["request"].user, callback) else None
 
 
 class AttemptSerializer(serializers.ModelSerializer[Attempt]):
-    """One try at a delivery."""
+    """One try at a delivery. What was answered is empty while the body is null: a receiver may repeat the body."""
 
     class Meta:
         model = Attempt
         fields = ("id", "number", "started_at", "duration_ms", "outcome", "status_code", "error", "response",
                   "response_headers")  # fmt: skip
+
+    def to_representation(self, instance: Attempt) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(instance)
+        return shown if self.context["may_read_body"] else shown | {"response": "", "response_headers": ""}
 
 
 class DeliveryQuery(Strict):

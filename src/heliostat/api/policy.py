@@ -111,11 +111,19 @@ def check_deliveries(user: Any, action: str, callbacks: Iterable[Callback]) -> N
             raise PermissionDenied
 
 
-def may_read_body(user: Any, callback: Callback) -> bool:
-    """Return whether the owner of a hook may read what a callback of it sends: only while they may be notified of it.
+def sees_all(user: Any, callback: Callback) -> bool:
+    """Return whether a user has the permission to view a callback, whose ever the hook is."""
+    return any(has_permission(user, action, Callback, callback) for action in VIEW)
 
-    What was made while they could not, nobody sent; and the hook may have been another's, or on something else.
+
+def may_read_body(user: Any, callback: Callback) -> bool:
+    """Return whether a user may read what a callback sends, and what was answered to it, which may repeat that.
+
+    The owner of the hook may only while they may be notified of it. What was made while they could not, nobody sent;
+    and the hook may have been another's, or on something else.
     """
+    if sees_all(user, callback):
+        return True
     hook = _hook_of(callback)
     return hook is None or (
         not why_stopped(hook) and _may_be_notified(user, hook, callback.event.type, callback.event.object_id)

@@ -27,6 +27,7 @@ from heliostat.api.policy import (
     check_resend_all,
     has_room,
     may_do_all,
+    may_read_body,
     own_hooks,
     owns,
     visible_hooks,
@@ -244,7 +245,9 @@ class DeliveryViewSet(HeliostatView, GenericViewSet[Any]):
     @action(detail=True)
     def attempts(self, request: Request, pk: str) -> Response:
         """The tries at a delivery, newest first."""
-        return self._page(Attempt.objects.filter(callback=self.get_object()), deliveries.AttemptSerializer)
+        callback = self.get_object()
+        context = {"may_read_body": may_read_body(request.user, callback)}
+        return self._page(Attempt.objects.filter(callback=callback), deliveries.AttemptSerializer, **context)
 
     @described(request=None, responses={202: deliveries.CountSerializer, 409: CONFLICT})
     @action(detail=True, methods=["post"])
@@ -272,9 +275,10 @@ class DeliveryViewSet(HeliostatView, GenericViewSet[Any]):
         check_deliveries(request.user, "change", found)
         return _count(resending.resend(ids), status.HTTP_202_ACCEPTED)
 
-    def _page(self, rows: Any, serializer: Any) -> Response:
+    def _page(self, rows: Any, serializer: Any, **context: Any) -> Response:
         page = self.paginate_queryset(rows)
-        return self.get_paginated_response(serializer(page, many=True, context=self.get_serializer_context()).data)
+        whole = {**self.get_serializer_context(), **context}
+        return self.get_paginated_response(serializer(page, many=True, context=whole).data)
 
 
 def _count(count: int, code: int) -> Response:
