@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-PLAN = {"note": "x" * 580}  # makes the body of a web hook about 1 KiB
+PLAN = {"note": "x" * 580}  # makes the body of a webhook about 1 KiB
 
 
 class Vehicle(models.Model):

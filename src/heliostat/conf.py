@@ -231,7 +231,7 @@ class Conf:
     )
     allow_networks = Setting[list[str]](
         [],
-        "Private networks that web hooks may reach, for example ['127.0.0.0/8'] for development.",
+        "Private networks that webhooks may reach, for example ['127.0.0.0/8'] for development.",
         _networks,
     )
     ca_file = Setting(

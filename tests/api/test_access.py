@@ -16,7 +16,7 @@ from rest_framework.throttling import UserRateThrottle
 from heliostat.api.base import HeliostatView
 from heliostat.api.urls import urlpatterns
 from heliostat.outbox.models import Attempt, Callback
-from heliostat.webhooks import care
+from heliostat.webhooks import operations
 from heliostat.webhooks.models import Hook
 from tests.api.conftest import URL, a_hook
 from tests.example.models import Vehicle
@@ -211,7 +211,7 @@ def test_a_wrong_token_and_an_inactive_user_are_refused(as_ada: APIClient, ada: 
 
 def test_a_ping_is_told_to_nobody_elses_hook(as_ada: APIClient, as_ben: APIClient, hook: Hook) -> None:
     a_hook(as_ben)
-    care.ping(hook)
+    operations.ping(hook)
     Vehicle.objects.create(name="55")
     types = Callback.objects.exclude(subscriber=hook.subscriber).values_list("event__action", flat=True)
     assert list(types) == ["created"]

@@ -13,9 +13,9 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from heliostat.api.policy import with_subscribers
-from heliostat.outbox import finding
-from heliostat.outbox.finding import OfSubscribers
+from heliostat.outbox import queries as outbox_queries
 from heliostat.outbox.models import Callback, Event
+from heliostat.outbox.queries import OfSubscribers
 from heliostat.testing import Receiver, drain_outbox
 from heliostat.webhooks.models import Hook
 from tests.api.conftest import URL, a_hook
@@ -216,7 +216,7 @@ def test_the_logs_of_many_hooks_are_read_from_an_index_no_further_than_the_page(
 def test_the_log_of_many_hooks_is_the_same_however_it_is_found(
     order: str, newest: str, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finding, "NEXT_OF_ALL", 8)
+    monkeypatch.setattr(outbox_queries, "NEXT_OF_ALL", 8)
     theirs = [Hook.objects.create(user=ada, signals=["example.vehicle.*"], target_url=URL) for _ in range(3)]
     some = [one.subscriber for one in theirs]
     for _ in range(4):

@@ -20,7 +20,7 @@ def test_once_tells_everybody_and_leaves_nothing_behind(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     assert time.monotonic() - begin < 60
     told = re.findall(
-        r"^(\S+)  .+\n +code hook +called\n +e-mail +written\n +web hook +received, signature verified$",
+        r"^(\S+)  .+\n +code hook +called\n +e-mail +written\n +webhook +received, signature verified$",
         result.stdout,
         re.MULTILINE,
     )
@@ -57,9 +57,9 @@ sys.exit(main(["demo", "--once"]))
 """
     result = run(sys.executable, "-c", code, cwd=tmp_path)
     assert result.returncode == 1, result.stdout
-    assert "web hook   MISSING" in result.stdout
+    assert "webhook    MISSING" in result.stdout
     assert "code hook  MISSING" not in result.stdout
-    assert "Missing: web hook of alerts.brokerquery.created" in result.stdout
+    assert "Missing: webhook of alerts.brokerquery.created" in result.stdout
     assert "not every subscriber was notified" in result.stderr
 
 
@@ -72,7 +72,7 @@ def test_the_demo_is_ready_to_click_and_is_there_again_when_started_again(tmp_pa
         with running("demo", "--port", port, cwd=tmp_path, log=log) as demo:
             password = demo.wait_for(r"log in as astronomer with the password (\S+)")[1]
             if round_ == "first":
-                demo.wait_for(r"web hook received: targets\.target\.created, signature verified")
+                demo.wait_for(r"webhook received: targets\.target\.created, signature verified")
             browser = Browser(f"http://127.0.0.1:{port}")
             browser.log_in("astronomer", password)
             assert "Bright supernovae" in browser.open("/alerts/query/list/")

@@ -1,4 +1,4 @@
-"""`heliostat listen`: what a developer sees of the web hooks that arrive."""
+"""`heliostat listen`: what a developer sees of the webhooks that arrive."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def test_wrong_usage_ends_with_exit_code_2_and_no_traceback(tmp_path: Path, argu
 
 
 @pytest.mark.parametrize("command", ["migrate", "worker"])
-def test_outside_of_a_project_its_commands_are_wrong_usage(tmp_path: Path, command: str) -> None:
+def test_ingest_of_a_project_its_commands_are_wrong_usage(tmp_path: Path, command: str) -> None:
     result = run(command, cwd=tmp_path)
     assert (result.returncode, result.stdout) == (2, "")
     assert "there is no project in" in result.stderr

@@ -20,7 +20,7 @@ from heliostat.dataproducts.models import DataProduct
 from heliostat.observations.models import ObservationRecord
 from heliostat.outbox.models import Callback, Status
 from heliostat.targets.models import Target
-from heliostat.webhooks import care
+from heliostat.webhooks import operations
 from heliostat.webhooks.models import Hook, Signal
 from tests.console.addresses import addresses, spread
 from tests.console.forms import Form, forms_of, in_bytes
@@ -89,7 +89,7 @@ def root(superuser: User) -> User:
     AlertRun.objects.create(pk=RUN, query=query, user=superuser, broker="Catalogue", rows=[])
     hook = Hook.objects.create(pk=KEY, user=superuser, content_object=target, target="https://example.com/")
     Signal.objects.create(pk=KEY, name="django.contrib.auth.signals.user_logged_in")
-    Callback.objects.filter(pk=care.ping(hook).pk).update(id=KEY, status=Status.ERROR)
+    Callback.objects.filter(pk=operations.ping(hook).pk).update(id=KEY, status=Status.ERROR)
     return superuser
 
 

@@ -213,13 +213,13 @@ def test_an_open_circuit_breaker_hides_nobody_behind_it(using: str, receiver: Re
 
 
 def test_when_nobody_is_there_any_more_what_waits_is_cancelled_at_once(using: str, receiver: Receiver) -> None:
-    from heliostat.webhooks import care
+    from heliostat.webhooks import operations
 
     receiver.answers = lambda _: Answer(503)
     hook = hook_to(receiver)
     vehicles(20, using)
     drain_outbox(using)
-    care.disable(hook)
+    operations.disable(hook)
     let_time_pass(using)
     drain_outbox(using)
     assert set(Callback.objects.using(using).values_list("status", flat=True)) == {"cancelled"}

@@ -27,7 +27,7 @@ from heliostat.outbox import backlog
 from heliostat.outbox.dialect import moment
 from heliostat.outbox.models import CircuitBreaker
 from heliostat.testing import Answer, Receiver, drain_outbox
-from heliostat.webhooks import care
+from heliostat.webhooks import operations
 from tests.delivery.commands import run
 from tests.delivery.working import eventually, hook_to, vehicles, working
 
@@ -207,7 +207,7 @@ def test_staff_read_the_metrics_only_with_permission_to_view_callbacks(client: C
 
 def test_a_paused_hook_is_among_what_waits(receiver: Receiver) -> None:
     hook = hook_to(receiver)
-    care.pause(hook)
+    operations.pause(hook)
     vehicles(1)
     drain_outbox()
     assert samples(exposition("default").decode())["heliostat_waiting", hook.subscriber] == 1

@@ -15,7 +15,7 @@ from heliostat.outbox.circuit_breaker import Outcomes
 from heliostat.outbox.models import Callback, CircuitBreaker
 from heliostat.testing import Answer, Receiver, drain_outbox
 from heliostat.testing.receiver import Delivery
-from heliostat.webhooks import care
+from heliostat.webhooks import operations
 from heliostat.webhooks.models import Hook
 from tests.delivery.working import PATIENCE, eventually, hook_to, vehicles, working
 
@@ -82,11 +82,11 @@ def test_a_hook_with_a_low_rate_delays_no_other_and_does_not_keep_the_worker_bus
 
 def test_a_paused_hook_is_told_when_the_pause_ends(using: str, receiver: Receiver) -> None:
     hook = hook_to(receiver)
-    care.pause(hook)
+    operations.pause(hook)
     vehicles(3, using)
     assert drain_outbox(using) == {}
     assert untried(using) == [0, 0, 0]
-    care.resume(hook)
+    operations.resume(hook)
     assert drain_outbox(using) == {"sent": 3}
 
 
@@ -96,12 +96,12 @@ def test_a_running_worker_obeys_a_pause_and_its_end(receiver: Receiver, settings
         hook, _ = hook_to(receiver), hook_to(other)
         vehicles(1)
         receiver.wait_for(1, timeout=PATIENCE)
-        care.pause(hook)
+        operations.pause(hook)
         time.sleep(1.0)  # promised is: within a second
         vehicles(1)
         other.wait_for(2, timeout=PATIENCE)
         assert len(receiver.deliveries) == 1
-        care.resume(hook)
+        operations.resume(hook)
         receiver.wait_for(2, timeout=PATIENCE)
 
 
@@ -111,7 +111,7 @@ def test_what_is_in_flight_when_a_pause_begins_is_finished(receiver: Receiver) -
     vehicles(1)
     with working():
         receiver.wait_for(1, timeout=PATIENCE)
-        care.pause(hook)
+        operations.pause(hook)
         assert eventually(lambda: Callback.objects.get().status == "sent")
 
 

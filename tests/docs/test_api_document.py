@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rest_framework.authtoken.models import Token
 
-from heliostat.webhooks import care
+from heliostat.webhooks import operations
 from heliostat.webhooks.models import Hook
 from tests.api.conftest import user_who_may_view
 from tests.docs.programs import needs
@@ -53,7 +53,7 @@ def test_every_request_of_the_document_is_answered_as_it_shows(live_server: Any)
             shown += 1
         elif "curl" in text:
             if "$DELIVERY" in text:
-                environment["DELIVERY"] = str(care.ping(Hook.objects.get()).pk)
+                environment["DELIVERY"] = str(operations.ping(Hook.objects.get()).pk)
             answers = curl(text, environment)
             assert answers
             if hook := Hook.objects.first():

@@ -22,8 +22,8 @@ from heliostat.outbox.resending import resend
 from heliostat.testing import Receiver, drain_outbox
 from heliostat.testing.receiver import Delivery
 from heliostat.webhooks.api import create_hook
-from heliostat.webhooks.care import ping
 from heliostat.webhooks.models import Hook
+from heliostat.webhooks.operations import ping
 from tests.cli.running import free_port
 from tests.docs.programs import needs
 from tests.example.models import Vehicle

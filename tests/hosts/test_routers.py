@@ -112,7 +112,7 @@ def test_with_stale_replicas_and_an_empty_default_everything_of_ours_is_read_whe
             from heliostat.delivery.heartbeat import worker_status
             from heliostat.outbox.models import Callback, Event
             from heliostat.testing import drain_outbox
-            from heliostat.webhooks import care
+            from heliostat.webhooks import operations
             from heliostat.webhooks.models import Hook
             from shop.models import Book
 
@@ -128,9 +128,9 @@ def test_with_stale_replicas_and_an_empty_default_everything_of_ours_is_read_whe
             with batch():
                 Book.objects.create(title="Exiles")
             assert Event.objects.count() == 2, list(Event.objects.all())
-            care.pause(hook)
-            care.resume(hook)
-            care.ping(hook)
+            operations.pause(hook)
+            operations.resume(hook)
+            operations.ping(hook)
             hook.refresh_from_db()
             assert Callback.objects.get(event__action="crashed").event.action == "crashed"
             assert worker_status().waiting == 3
@@ -279,7 +279,7 @@ def test_hooks_apart_from_users_are_an_error_and_beside_them_they_work(folder: P
             project.python(f"""
                 from django.contrib.auth.models import User
                 from heliostat.testing import drain_outbox
-                from heliostat.webhooks import care
+                from heliostat.webhooks import operations
                 from heliostat.webhooks.api import create_hook
                 from shop.models import Book
 
@@ -288,7 +288,7 @@ def test_hooks_apart_from_users_are_an_error_and_beside_them_they_work(folder: P
                 assert hook._state.db == "auth_db"
                 Book.objects.create(title="x")
                 assert drain_outbox()["sent"] > 0
-                care.ping(hook)
+                operations.ping(hook)
                 assert drain_outbox("auth_db")["sent"] > 0
             """)
             assert [one.json["event_type"] for one in receiver.deliveries] == ["created", "ping"]

@@ -26,7 +26,7 @@ def test_without_time_zones_events_are_delivered_retried_and_counted_at_the_righ
             from heliostat.delivery.heartbeat import worker_status
             from heliostat.outbox.models import Attempt, Callback, Event
             from heliostat.testing import drain_outbox
-            from heliostat.webhooks import care
+            from heliostat.webhooks import operations
             from heliostat.webhooks.api import create_hook
             from heliostat.webhooks.exceptions import InvalidExpiryError
             from heliostat.webhooks.models import Hook
@@ -50,10 +50,10 @@ def test_without_time_zones_events_are_delivered_retried_and_counted_at_the_righ
             assert (callback.status, callback.attempts) == ("sent", 2), (callback.status, callback.status_details)
             for attempt in Attempt.objects.all():
                 assert abs(datetime.now() - attempt.started_at) < timedelta(minutes=1), attempt.started_at
-            care.pause(hook)
-            care.resume(hook)
-            secret = care.rotate_secret(hook)
-            care.ping(hook)
+            operations.pause(hook)
+            operations.resume(hook)
+            secret = operations.rotate_secret(hook)
+            operations.ping(hook)
             assert drain_outbox()["sent"] == 1
             Hook.objects.filter(pk=hook.pk).update(expires_at=datetime.now() - timedelta(seconds=1))
             Book.objects.create(title="after it expired")

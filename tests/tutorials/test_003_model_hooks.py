@@ -1,4 +1,4 @@
-"""Document 003, web hooks on a model and its signals: `create_hook`, `create_signal`, templates, serializers, settings.
+"""Document 003, webhooks on a model and its signals: `create_hook`, `create_signal`, templates, serializers, settings.
 
 Only import roots differ from the document, and the address is a receiver on this machine.
 """

@@ -12,7 +12,7 @@ from heliostat.delivery.worker import Worker
 from heliostat.outbox.models import Callback
 from heliostat.outbox.waking import Waker
 from heliostat.testing import Receiver, drain_outbox
-from heliostat.webhooks import care
+from heliostat.webhooks import operations
 from heliostat.webhooks.exceptions import HookDisabledError
 from heliostat.webhooks.models import Hook
 from tests.example.models import Vehicle
@@ -29,7 +29,7 @@ def test_a_ping_reaches_this_hook_alone_signed_like_every_event(receiver: Receiv
     hook = hook_at(receiver.url, name="depot", signals=["created"])
     hook_at(receiver.url)
     receiver.secrets = [hook.reveal_secret()]
-    callback = care.ping(hook)
+    callback = operations.ping(hook)
     assert (callback.subscriber, callback.status) == (hook.subscriber, "waiting")
     assert drain_outbox() == {"sent": 1}
     (delivery,) = receiver.deliveries
@@ -41,7 +41,7 @@ def test_a_ping_reaches_this_hook_alone_signed_like_every_event(receiver: Receiv
 
 def test_a_ping_is_promised_in_the_database_where_its_hook_lives(using: str) -> None:
     hook = hook_at("https://receiver.example.com/", using)
-    callback = care.ping(hook)
+    callback = operations.ping(hook)
     assert Callback.objects.using(using).get().pk == callback.pk
     assert callback.event.type == "heliostat.ping"
 
@@ -49,7 +49,7 @@ def test_a_ping_is_promised_in_the_database_where_its_hook_lives(using: str) -> 
 def test_a_disabled_hook_is_sent_no_ping(receiver: Receiver) -> None:
     hook = hook_at(receiver.url, enabled=False)
     with pytest.raises(HookDisabledError, match="enable it first"):
-        care.ping(hook)
+        operations.ping(hook)
     assert not Callback.objects.exists()
 
 
@@ -59,10 +59,10 @@ def test_a_pause_and_its_end_are_written_down_and_wake_the_worker(using: str) ->
     waker.listen()
     waker.wait(0)
     try:
-        care.pause(hook)
+        operations.pause(hook)
         assert Hook.objects.using(using).get().paused
         assert not waker.wait(0)
-        care.resume(hook)
+        operations.resume(hook)
         assert not Hook.objects.using(using).get().paused
         assert waker.wait(5)
     finally:
@@ -72,11 +72,11 @@ def test_a_pause_and_its_end_are_written_down_and_wake_the_worker(using: str) ->
 def test_a_disabled_hook_is_told_of_nothing_until_it_is_enabled(receiver: Receiver) -> None:
     hook = hook_at(receiver.url)
     Hook.objects.update(failing_since=timezone.now())
-    care.disable(hook, because="it failed for days " * 50)
+    operations.disable(hook, because="it failed for days " * 50)
     Vehicle.objects.create(name="1")
     assert not Callback.objects.exists()
     assert Hook.objects.get().disabled_because.startswith("it failed for days")
-    care.enable(hook)
+    operations.enable(hook)
     Vehicle.objects.create(name="2")
     assert Callback.objects.count() == 1
     row = Hook.objects.get()
@@ -86,7 +86,7 @@ def test_a_disabled_hook_is_told_of_nothing_until_it_is_enabled(receiver: Receiv
 def test_what_waits_for_a_hook_that_was_disabled_is_cancelled(receiver: Receiver) -> None:
     hook = hook_at(receiver.url)
     Vehicle.objects.create(name="1")
-    care.disable(hook)
+    operations.disable(hook)
     Worker("default").drain()
     assert Callback.objects.get().status == "cancelled"
     assert not receiver.deliveries
@@ -95,7 +95,7 @@ def test_what_waits_for_a_hook_that_was_disabled_is_cancelled(receiver: Receiver
 def test_looking_after_a_hook_leaves_alone_what_somebody_else_changed(using: str) -> None:
     hook = hook_at("https://receiver.example.com/", using)
     Hook.objects.using(using).update(name="renamed")
-    for act in (care.pause, care.resume, care.disable, care.enable, care.rotate_secret):
+    for act in (operations.pause, operations.resume, operations.disable, operations.enable, operations.rotate_secret):
         act(hook)
     assert Hook.objects.using(using).get().name == "renamed"
 
@@ -104,19 +104,19 @@ def test_a_new_secret_is_given_once_and_the_old_one_is_kept_for_the_overlap(usin
     hook = hook_at("https://receiver.example.com/", using)
     stale = Hook.objects.using(using).get()
     first = hook.reveal_secret()
-    second = care.rotate_secret(hook, overlap=timedelta(hours=2))
+    second = operations.rotate_secret(hook, overlap=timedelta(hours=2))
     assert second != first
     row = Hook.objects.using(using).get()
     assert row.reveal_secret() == hook.reveal_secret() == second
     assert row.previous_secret_until is not None
     assert timedelta(hours=1.9) < row.previous_secret_until - timezone.now() <= timedelta(hours=2)
-    care.rotate_secret(stale)  # read before the first rotation
+    operations.rotate_secret(stale)  # read before the first rotation
     assert Hook.objects.using(using).get().encrypted_previous_secret == row.encrypted_secret
 
 
 def test_without_an_overlap_the_old_secret_is_forgotten() -> None:
     hook = hook_at("https://receiver.example.com/")
-    care.rotate_secret(hook)
-    care.rotate_secret(hook, overlap=timedelta(0))
+    operations.rotate_secret(hook)
+    operations.rotate_secret(hook, overlap=timedelta(0))
     row = Hook.objects.get()
     assert (row.encrypted_previous_secret, row.previous_secret_until) == ("", None)

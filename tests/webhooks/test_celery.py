@@ -22,7 +22,7 @@ from heliostat.outbox import transitions
 from heliostat.outbox.models import Attempt, Callback
 from heliostat.outbox.resending import resend
 from heliostat.testing import Answer, Receiver, drain_outbox
-from heliostat.webhooks import care, tasks
+from heliostat.webhooks import operations, tasks
 from heliostat.webhooks.deliverers import celery as celery_deliverers
 from heliostat.webhooks.models import Hook
 from tests.example.models import Vehicle
@@ -105,9 +105,9 @@ def test_what_is_sent_again_tried_now_or_resumed_goes_to_celery_like_what_just_h
         transitions.retry_now("default", ids=[callback.pk])
         receiver.wait_for(3, timeout=20)
         wait_until_all_are_sent()
-        care.pause(hook)
+        operations.pause(hook)
         Vehicle.objects.create(name="56")
-        care.resume(hook)
+        operations.resume(hook)
         receiver.wait_for(4, timeout=20)
         wait_until_all_are_sent()
 

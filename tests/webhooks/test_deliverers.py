@@ -16,7 +16,7 @@ from heliostat.delivery.worker import Worker
 from heliostat.outbox.models import Attempt, Callback, WorkerSeen
 from heliostat.outbox.resending import resend
 from heliostat.testing import Receiver, drain_outbox
-from heliostat.webhooks import care
+from heliostat.webhooks import operations
 from heliostat.webhooks.models import Hook
 from tests.delivery.commands import run
 from tests.delivery.working import hook_to, vehicles
@@ -58,10 +58,10 @@ def test_inline_what_is_sent_again_was_told_when_that_returns(using: str, receiv
 @pytest.mark.usefixtures("inline")
 def test_inline_what_waited_while_its_hook_was_paused_is_told_when_it_is_resumed(receiver: Receiver) -> None:
     hook = hook_to(receiver)
-    care.pause(hook)
+    operations.pause(hook)
     vehicles(2)
     assert states() == ["waiting", "waiting"]
-    care.resume(hook)
+    operations.resume(hook)
     assert states() == ["sent", "sent"]
 
 

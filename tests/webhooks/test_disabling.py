@@ -16,9 +16,9 @@ from heliostat.delivery.scheduler import Scheduler
 from heliostat.outbox.models import Callback, CircuitBreaker
 from heliostat.outbox.transitions import RETRY, SENT, Result, claim
 from heliostat.testing import Answer, Receiver, captured_events, drain_outbox
-from heliostat.webhooks import care
-from heliostat.webhooks.disabling import disable
+from heliostat.webhooks import operations
 from heliostat.webhooks.models import Hook
+from heliostat.webhooks.operations import disable_failing
 from tests.delivery.working import hook_to, vehicles
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -88,7 +88,7 @@ def test_enabling_it_forgets_what_was_counted_against_it(receiver: Receiver) -> 
     vehicles(1)
     drain_outbox()
     assert row(hook).enabled
-    care.enable(hook)
+    operations.enable(hook)
     assert row(hook).failing_since is None
 
 
@@ -96,7 +96,7 @@ def test_however_it_is_enabled_again_nothing_says_any_more_why_it_was_not(receiv
     hook = hook_to(receiver)
 
     def disabled() -> Hook:
-        disable(hook.subscriber, "gone")
+        disable_failing(hook.subscriber, "gone")
         assert row(hook).disabled_because == "gone"
         return row(hook)
 
@@ -173,7 +173,7 @@ def test_its_owner_gets_an_e_mail(receiver: Receiver, django_user_model: Any) ->
     drain_outbox()
     (message,) = mail.outbox
     assert message.to == ["ada@example.com"]
-    assert message.subject == "Your web hook “depot Bcc: everybody@example.com” is disabled"
+    assert message.subject == "Your webhook “depot Bcc: everybody@example.com” is disabled"
     assert "410 Gone" in message.body
     assert f"/admin/heliostat_webhooks/hook/{hook.pk}/change/" in message.body
     assert receiver.url not in message.body
@@ -198,7 +198,7 @@ def test_nobody_without_an_address_is_written_to_and_a_site_may_write_to_nobody(
 def test_an_owner_who_is_inactive_by_then_gets_no_e_mail(receiver: Receiver, django_user_model: Any) -> None:
     ada = django_user_model.objects.create_user("ada", "ada@example.com")
     hook = hook_to(receiver, user=ada)
-    disable(hook.subscriber, "gone")
+    disable_failing(hook.subscriber, "gone")
     django_user_model.objects.update(is_active=False)
     drain_outbox()
     assert Callback.objects.get(subscriber__startswith="notice:").status == "sent"

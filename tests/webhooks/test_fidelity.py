@@ -14,7 +14,7 @@ from heliostat.events import types
 from heliostat.moved import MOVED, hint_for
 from heliostat.outbox.models import Callback
 from heliostat.testing import Receiver, drain_outbox
-from heliostat.webhooks import care
+from heliostat.webhooks import operations
 from heliostat.webhooks.api import create_hook
 from heliostat.webhooks.exceptions import InvalidHeadersError, InvalidPayloadError, InvalidSignalError
 from heliostat.webhooks.models import Hook
@@ -117,7 +117,7 @@ def test_the_preview_of_a_get_shows_no_body(admin_client: Any, receiver: Receive
 
 
 def test_a_ping_is_sent_with_the_method_of_the_hook(receiver: Receiver) -> None:
-    care.ping(create_hook(model="vehicle", target_url=receiver.url, http_method="GET"))
+    operations.ping(create_hook(model="vehicle", target_url=receiver.url, http_method="GET"))
     assert drain_outbox() == {"sent": 1}
     assert receiver.deliveries[0].method == "GET"
 

@@ -1,4 +1,4 @@
-"""The main job of web hooks: whoever asked to know is told, surely, on each database."""
+"""The main job of webhooks: whoever asked to know is told, surely, on each database."""
 
 from __future__ import annotations
 

@@ -238,7 +238,7 @@ def test_a_signal_of_a_module_with_any_name_is_found() -> None:
 PROGRAM = """
 import django, sys
 django.setup()
-from heliostat.webhooks.patterns import check_signals, is_path
+from heliostat.webhooks.event_patterns import check_signals, is_path
 path = "tests.example.late.news.departed"
 assert is_path(path) and "tests.example.late.news" not in sys.modules
 check_signals([path], None)

@@ -13,7 +13,7 @@ from heliostat.delivery.signing import new_secret
 from heliostat.outbox.models import Callback
 from heliostat.testing import Receiver, drain_outbox
 from heliostat.testing.receiver import Delivery
-from heliostat.webhooks import care
+from heliostat.webhooks import operations
 from heliostat.webhooks.api import create_hook
 from heliostat.webhooks.exceptions import InvalidSignatureError
 from heliostat.webhooks.models import Hook
@@ -40,7 +40,7 @@ def fits(delivery: Delivery, secret: str) -> bool:
 def test_both_secrets_sign_while_one_takes_over_and_then_the_new_one_alone(receiver: Receiver) -> None:
     hook = create_hook(model=Vehicle, target_url=receiver.url)
     old = hook.reveal_secret()
-    new = care.rotate_secret(hook)
+    new = operations.rotate_secret(hook)
     assert (fits(sent(receiver), old), fits(sent(receiver), new)) == (True, True)
     assert hook.previous_secret_until is not None
     assert timedelta(hours=23.9) < hook.previous_secret_until - timezone.now() <= timedelta(hours=24)
@@ -54,7 +54,7 @@ def test_an_overlap_ends_without_any_change_of_a_hook(receiver: Receiver) -> Non
     hook = create_hook(model=Vehicle, target_url=receiver.url)
     old = hook.reveal_secret()
     until = timezone.now() + timedelta(seconds=1)
-    care.rotate_secret(hook, overlap=timedelta(seconds=1))
+    operations.rotate_secret(hook, overlap=timedelta(seconds=1))
     delivery = sent(receiver)
     while int(delivery.headers["webhook-timestamp"]) < until.timestamp() + 1:
         delivery = sent(receiver)
@@ -75,12 +75,12 @@ def test_a_hook_that_shares_its_secret_has_no_public_key(receiver: Receiver) -> 
 def test_a_rotation_may_change_the_way_to_sign(receiver: Receiver) -> None:
     hook = create_hook(model=Vehicle, target_url=receiver.url)
     old = hook.reveal_secret()
-    care.rotate_secret(hook, signature="v1a")
+    operations.rotate_secret(hook, signature="v1a")
     delivery = sent(receiver)
     assert fits(delivery, old)
     assert fits(delivery, Hook.objects.get().public_key)
     with pytest.raises(ValueError, match="no signature 'v2'"):
-        care.rotate_secret(hook, signature="v2")
+        operations.rotate_secret(hook, signature="v2")
 
 
 def test_the_way_to_sign_cannot_be_changed_under_a_secret_of_another_kind(receiver: Receiver) -> None:
@@ -102,7 +102,7 @@ def test_a_secret_of_ones_own_says_how_it_signs(receiver: Receiver) -> None:
 
 def test_no_secret_can_be_read_in_the_database(receiver: Receiver) -> None:
     hook = create_hook(model=Vehicle, target_url=receiver.url)
-    secrets = [hook.reveal_secret(), care.rotate_secret(hook, signature="v1a")]
+    secrets = [hook.reveal_secret(), operations.rotate_secret(hook, signature="v1a")]
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT * FROM {Hook._meta.db_table}")
         row = str(cursor.fetchall())
@@ -117,7 +117,7 @@ def test_a_new_secret_helps_where_the_old_one_can_be_read_no_more(receiver: Rece
 
 
 def sent_after_rotation(receiver: Receiver, hook: Hook) -> Delivery:
-    care.rotate_secret(hook)
+    operations.rotate_secret(hook)
     return sent(receiver)
 
 
@@ -138,7 +138,7 @@ def test_what_is_tried_again_is_signed_with_the_secret_of_then(receiver: Receive
     hook = create_hook(model=Vehicle, target_url=receiver.url)
     Vehicle.objects.create(name="55")
     assert drain_outbox() == {"retry": 1}
-    new = care.rotate_secret(hook, overlap=timedelta(0))
+    new = operations.rotate_secret(hook, overlap=timedelta(0))
     Callback.objects.update(due_at=timezone.now())
     assert drain_outbox() == {"sent": 1}
     first, second = receiver.deliveries

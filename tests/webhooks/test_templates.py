@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from heliostat import emit
 from heliostat.events.event import Event
 from heliostat.webhooks.exceptions import InvalidHeadersError, InvalidPayloadError
-from heliostat.webhooks.lookup import value_at
 from heliostat.webhooks.models import Hook
+from heliostat.webhooks.template_context import value_at
 from heliostat.webhooks.templates import LONGEST_TEMPLATE, MOST_PLACEHOLDERS, compiled
 from tests.example.models import Depot, Parcel, Tag, Vehicle
 from tests.example.signals import broken_down

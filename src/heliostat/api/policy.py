@@ -23,9 +23,10 @@ from heliostat.events.resources import resource_of
 from heliostat.events.types import declared_types
 from heliostat.outbox.models import Callback
 from heliostat.permissions import has_permission
-from heliostat.webhooks.care import PING
+from heliostat.webhooks.event_patterns import DJANGO_SIGNALS, check_allowed, custom_signals, is_allowed
 from heliostat.webhooks.exceptions import InvalidSignalError
 from heliostat.webhooks.models import Hook, Signal, hook_of
+from heliostat.webhooks.operations import PING
 from heliostat.webhooks.owners import (
     NO_SUCH_MODEL,
     WHERE,
@@ -35,7 +36,6 @@ from heliostat.webhooks.owners import (
     may_view,
     why_stopped,
 )
-from heliostat.webhooks.patterns import DJANGO_SIGNALS, check_allowed, custom_signals, is_allowed
 
 __all__ = ["NO_SUCH_MODEL", "may_hook", "may_view"]
 

@@ -36,9 +36,9 @@ from heliostat.api.policy import (
 from heliostat.conf import conf
 from heliostat.objects import get_object
 from heliostat.outbox import resending
-from heliostat.outbox.finding import OfSubscribers
 from heliostat.outbox.models import Attempt, Callback, Status
-from heliostat.webhooks import care
+from heliostat.outbox.queries import OfSubscribers
+from heliostat.webhooks import operations
 from heliostat.webhooks.exceptions import HookDisabledError
 from heliostat.webhooks.models import Hook
 from heliostat.webhooks.owners import why_stopped
@@ -121,7 +121,7 @@ class HookViewSet(
         """Send this hook, and nobody else, a test event of the type heliostat.ping."""
         with self._held() as hook:
             try:
-                callback = care.ping(hook)
+                callback = operations.ping(hook)
             except HookDisabledError as error:
                 raise Conflict(error.message) from error
         context = self.get_serializer_context()
@@ -131,25 +131,25 @@ class HookViewSet(
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
         """Send nothing for now: what happens waits."""
-        return self._cared_for(care.pause)
+        return self._after(operations.pause)
 
     @described(request=None, responses=hooks.HookSerializer)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
         """Send again, beginning with what waited."""
-        return self._cared_for(care.resume)
+        return self._after(operations.resume)
 
     @described(request=None, responses=hooks.HookSerializer)
     @action(detail=True, methods=["post"])
     def enable(self, request: Request, pk: str) -> Response:
         """Enable it: notify it of what happens from now on."""
-        return self._cared_for(care.enable)
+        return self._after(operations.enable)
 
     @described(request=None, responses=hooks.HookSerializer)
     @action(detail=True, methods=["post"])
     def disable(self, request: Request, pk: str) -> Response:
         """Disable it: notify it of nothing. What waits for it is cancelled."""
-        return self._cared_for(care.disable)
+        return self._after(operations.disable)
 
     @described(request=hooks.RotateSerializer, responses=hooks.SecretSerializer, examples=examples.ROTATE)
     @action(detail=True, methods=["post"], url_path="rotate-secret")
@@ -162,7 +162,7 @@ class HookViewSet(
         with self._held() as hook:
             if reason := why_stopped(hook):
                 raise PermissionDenied(f"The secret cannot be changed while {reason}.")
-            care.rotate_secret(hook, overlap, asked.validated_data.get("signature", ""))
+            operations.rotate_secret(hook, overlap, asked.validated_data.get("signature", ""))
         return Response(hooks.SecretSerializer(hook).data)
 
     @described(
@@ -194,7 +194,7 @@ class HookViewSet(
         with transaction.atomic():
             yield self.get_object()
 
-    def _cared_for(self, act: Any) -> Response:
+    def _after(self, act: Any) -> Response:
         with self._held() as hook:
             act(hook)
             return Response(self.get_serializer(hook).data)

@@ -1,4 +1,4 @@
-"""See Heliostat at work: a TOM with data, a code hook, an e-mail listener and a web hook to a receiver.
+"""See Heliostat at work: a TOM with data, a code hook, an e-mail listener and a webhook to a receiver.
 
 The demo lives in the folder demo, and is there again when you start it again. With --once it runs the same
 path without a browser, in a temporary folder, and fails unless every subscriber was notified.
@@ -110,7 +110,7 @@ def _set_up(
     receiver = _receiver(receiver_ports, on_delivery)
     hook = demo_project.web_hook(receiver.url, user)
     receiver.secrets.append(hook.reveal_secret())
-    step(f"user {user}, a code hook, an e-mail listener and a web hook are there")
+    step(f"user {user}, a code hook, an e-mail listener and a webhook are there")
     return Site(listener), receiver, user, password
 
 
@@ -154,7 +154,7 @@ def _print_delivery(delivery: Delivery, _: Any) -> None:
     from heliostat.cli.listen import event_type, signature
 
     text, colour = signature(delivery)
-    step(f"web hook received: {event_type(delivery)}, signature {text}", colour)
+    step(f"webhook received: {event_type(delivery)}, signature {text}", colour)
 
 
 def _announce(demo: Demo, site: Site, receiver: Receiver, user: Any, password: str) -> None:
@@ -162,7 +162,7 @@ def _announce(demo: Demo, site: Site, receiver: Receiver, user: Any, password: s
     say(f"\n  {site.address}/         the TOM\n  {site.address}/admin/   the admin", BOLD)
     say(f"  log in as {demo_project.USERNAME} with the password {password}\n", BOLD)
     say(f"  the REST API: curl -H 'Authorization: Token {demo_project.token(user)}' {site.address}/api/hooks/")
-    say(f"  web hooks go to {receiver.url} and are printed here")
+    say(f"  webhooks go to {receiver.url} and are printed here")
     say(f"  e-mails are written into {demo.mail}")
     say(f"  the code hook writes into {demo.lines}")
     say(f"  the observation completes about {EXPOSURE:.0f} s from its start\n\nStop with Ctrl-C.")

@@ -120,7 +120,7 @@ class Witness:
         yield "code hook", "called", one.line in lines
         yield "e-mail", "written", any(str(one.event.id) in text for text in self._mail())
         found = [each for each in self.receiver.deliveries if each.json.get("id") == str(one.event.id)]
-        yield "web hook", "received, signature verified", any(one.verified for one in found)
+        yield "webhook", "received, signature verified", any(one.verified for one in found)
 
     def _mail(self) -> Iterator[str]:
         for path in self.demo.mail.glob("*"):

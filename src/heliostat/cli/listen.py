@@ -1,4 +1,4 @@
-"""Receive web hooks while you develop: verify each signature and print what arrives.
+"""Receive webhooks while you develop: verify each signature and print what arrives.
 
 The first deliveries can be made to fail, so that you see retries at work. Ctrl-C and SIGTERM end it.
 Exits with 1 if a signature was wrong, or if it cannot listen.
@@ -18,7 +18,7 @@ from heliostat.delivery.signing import key_of
 from heliostat.testing.receiver import Answer, Delivery, Receiver
 from heliostat.text import escape
 
-HELP = "receive web hooks and print them"
+HELP = "receive webhooks and print them"
 EXAMPLE = """\
 examples:
   heliostat listen --secret whsec_...                       verify and print

@@ -24,9 +24,9 @@ from heliostat.outbox.backlog import subscribers_of
 from heliostat.outbox.circuit_breaker import Outcomes
 from heliostat.outbox.dialect import Claimed, dialect_for
 from heliostat.outbox.dispatch import left_to_worker
+from heliostat.outbox.ingest import match_events
 from heliostat.outbox.kinds import name_of_kind
 from heliostat.outbox.models import message_id
-from heliostat.outbox.outside import match_events
 from heliostat.outbox.transitions import Result
 from heliostat.outbox.waking import Waker
 

@@ -31,7 +31,7 @@ def emit(
     """Publish an event that is no save: `emit("crashed", bus, payload={…})`.
 
     With an object, `event` is the action; without one, the whole type (`"weather.station.storm"`). `payload`
-    is what web hooks send in place of the default body; `arguments` are facts beside the object. Dispatched in the
+    is what webhooks send in place of the default body; `arguments` are facts beside the object. Dispatched in the
     current transaction, if there is one.
     """
     instance = real_object(instance)

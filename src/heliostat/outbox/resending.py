@@ -15,8 +15,8 @@ from django.db.models import QuerySet
 from heliostat.events.databases import home
 from heliostat.outbox import dispatch, transitions
 from heliostat.outbox.dispatch import left_to_worker
-from heliostat.outbox.finding import in_state
 from heliostat.outbox.models import Callback, Status
+from heliostat.outbox.queries import in_state
 from heliostat.outbox.rendering_again import render_again
 from heliostat.outbox.transitions import ENDED
 

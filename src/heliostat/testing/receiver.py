@@ -1,4 +1,4 @@
-"""A receiver of web hooks that remembers: a real HTTP server with answers that can be chosen.
+"""A receiver of webhooks that remembers: a real HTTP server with answers that can be chosen.
 
     with Receiver(secret="whsec_...", answers=[503, Answer(delay=0.5)]) as receiver:
         ...                                        # something is sent to receiver.url

@@ -7,11 +7,11 @@ from heliostat.installed import need_the_outbox
 
 
 class WebhooksConfig(AppConfig):
-    """Web hooks: rows that ask to know."""
+    """Webhooks: rows that ask to know."""
 
     name = "heliostat.webhooks"
     label = "heliostat_webhooks"
-    verbose_name = "Heliostat web hooks"
+    verbose_name = "Heliostat webhooks"
     default_auto_field = "django.db.models.BigAutoField"
 
     def import_models(self) -> None:
@@ -26,7 +26,6 @@ class WebhooksConfig(AppConfig):
         from heliostat.events.matching import registry
         from heliostat.events.types import declare_with
         from heliostat.webhooks import changes, owners, signals, subscriptions, watching
-        from heliostat.webhooks.care import PING
         from heliostat.webhooks.checks import (
             check_allowed_models,
             check_deliverers,
@@ -34,9 +33,10 @@ class WebhooksConfig(AppConfig):
             check_saved_hooks,
         )
         from heliostat.webhooks.databases import check_hooks_database
-        from heliostat.webhooks.disabling import DISABLED, NoticeKind, notices
         from heliostat.webhooks.kind import HookKind, hook_deleted
         from heliostat.webhooks.models import SOURCE, Hook
+        from heliostat.webhooks.operations import DISABLED, PING
+        from heliostat.webhooks.owner_mail import NoticeKind, notices
 
         registry.add_live(SOURCE, subscriptions.hooks)
         changes.when_written(subscriptions.hooks.changed)

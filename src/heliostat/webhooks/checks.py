@@ -17,9 +17,9 @@ from heliostat.events.types import declared_types
 from heliostat.exceptions import ConfigurationError
 from heliostat.webhooks.databases import hooks_database
 from heliostat.webhooks.deliverers.base import HookDeliverer, HooksDeliverer, class_of, deliverer_at
+from heliostat.webhooks.event_patterns import check_signals
 from heliostat.webhooks.exceptions import InvalidSignalError
 from heliostat.webhooks.models import Hook
-from heliostat.webhooks.patterns import check_signals
 
 SHOWN = 20
 HINT = "docs/deliverers.md lists the ready ones, and shows how to write one."

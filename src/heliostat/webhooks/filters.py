@@ -28,7 +28,9 @@ from heliostat.events.savepoint import own_savepoint
 from heliostat.events.secrets import points_to_secret, without_secrets_of_event
 from heliostat.events.snapshot import visible_fields
 from heliostat.events.subscriptions import Key
-from heliostat.webhooks.comparing import (
+from heliostat.webhooks.event_patterns import of_relations_alone, problem_of_action
+from heliostat.webhooks.exceptions import InvalidFiltersError
+from heliostat.webhooks.operators import (
     ANYTHING,
     NO_VALUE,
     OPERATORS,
@@ -39,9 +41,7 @@ from heliostat.webhooks.comparing import (
     test_of,
     values_of,
 )
-from heliostat.webhooks.exceptions import InvalidFiltersError
-from heliostat.webhooks.lookup import value_at
-from heliostat.webhooks.patterns import of_relations_alone, problem_of_action
+from heliostat.webhooks.template_context import value_at
 
 if TYPE_CHECKING:
     from heliostat.webhooks.models import Hook

@@ -17,11 +17,11 @@ from heliostat.outbox import circuit_breaker
 from heliostat.outbox.kinds import Dispatcher
 from heliostat.outbox.limits import Limits
 from heliostat.outbox.transitions import Result
-from heliostat.webhooks import changes, live
+from heliostat.webhooks import changes, destinations
 from heliostat.webhooks.databases import hooks_database
 from heliostat.webhooks.deliverers.base import answered, dispatcher
-from heliostat.webhooks.disabling import disable
 from heliostat.webhooks.models import Hook, hook_of
+from heliostat.webhooks.operations import disable_failing
 
 LIMITED = Q(paused=True) | Q(max_per_second__isnull=False) | Q(max_concurrent__isnull=False)
 
@@ -32,7 +32,7 @@ class HookKind(HttpKind):
     name = "hook"
 
     def destinations(self, subscribers: Collection[str]) -> Mapping[str, Destination | NoDestination]:
-        return live.destinations(subscribers)
+        return destinations.destinations(subscribers)
 
     def dispatcher(self) -> Dispatcher | None:
         return dispatcher()
@@ -57,13 +57,13 @@ class HookKind(HttpKind):
         if not row.filter(failing_since__isnull=True).update(failing_since=now) and conf.disable_after:
             long_ago = now - timedelta(seconds=conf.disable_after)
             for since in row.filter(failing_since__lt=long_ago).values_list("failing_since", flat=True):
-                disable(subscriber, f"it has only failed since {since:%Y-%m-%d %H:%M} UTC")
+                disable_failing(subscriber, f"it has only failed since {since:%Y-%m-%d %H:%M} UTC")
 
     def recovered(self, subscriber: str) -> None:
         _row(subscriber).filter(failing_since__isnull=False).update(failing_since=None)
 
     def gone(self, subscriber: str) -> None:
-        disable(subscriber, "its receiver answered 410 Gone")
+        disable_failing(subscriber, "its receiver answered 410 Gone")
 
 
 def hook_deleted(instance: Hook, using: str, **_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Hooks: rows that ask for a web hook, on a model or on one object."""
+"""Hooks: rows that ask for a webhook, on a model or on one object."""
 
 from __future__ import annotations
 
@@ -21,7 +21,16 @@ from heliostat.events.event import Event
 from heliostat.outbox.querysets import OwnQuerySet
 from heliostat.text import validate_name
 from heliostat.webhooks import changes
-from heliostat.webhooks.content import check_content_type
+from heliostat.webhooks.content_types import check_content_type
+from heliostat.webhooks.event_patterns import (
+    are_changes_only,
+    check_model,
+    check_path,
+    check_signals,
+    check_spelling,
+    key_of_object,
+    patterns_of,
+)
 from heliostat.webhooks.exceptions import (
     InvalidExpiryError,
     InvalidHeadersError,
@@ -31,15 +40,6 @@ from heliostat.webhooks.exceptions import (
 )
 from heliostat.webhooks.filters import Condition, compiled, condition_for
 from heliostat.webhooks.headers import check_headers
-from heliostat.webhooks.patterns import (
-    are_changes_only,
-    check_model,
-    check_path,
-    check_signals,
-    check_spelling,
-    key_of_object,
-    patterns_of,
-)
 from heliostat.webhooks.payloads import body_for, check_serializer
 from heliostat.webhooks.signed import Signed
 from heliostat.webhooks.targets import METHODS, check_finite, check_target, host_of
@@ -104,7 +104,7 @@ class HookQuerySet(OwnQuerySet["Hook"]):
 
 
 class Hook(Signed):
-    """A web hook: who asked to know of what, and where to send it."""
+    """A webhook: who asked to know of what, and where to send it."""
 
     METHODS: ClassVar = [(method, method) for method in METHODS]
 

@@ -34,10 +34,10 @@ from heliostat.events.types import WILD
 from heliostat.objects import find_object
 from heliostat.outbox.models import Event
 from heliostat.webhooks import permissions
+from heliostat.webhooks.event_patterns import may_match
 from heliostat.webhooks.exceptions import InvalidModelError, InvalidPayloadError, InvalidSignalError
-from heliostat.webhooks.lookup import models_on
 from heliostat.webhooks.models import Hook
-from heliostat.webhooks.patterns import may_match
+from heliostat.webhooks.template_context import models_on
 from heliostat.webhooks.templates import names_in
 
 logger = logging.getLogger("heliostat.webhooks")

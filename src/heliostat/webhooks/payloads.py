@@ -27,10 +27,10 @@ from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.bodies import body_of
 from heliostat.outbox.problems import CannotRender
 from heliostat.outbox.rendering import default_body, is_rendering, memory_of, rendering
-from heliostat.webhooks.content import Kind, kind_of
+from heliostat.webhooks.content_types import Kind, kind_of
 from heliostat.webhooks.deliverers.base import dumped, dumping_class
 from heliostat.webhooks.exceptions import InvalidPayloadError, InvalidSerializerError
-from heliostat.webhooks.paths import object_at
+from heliostat.webhooks.import_guard import object_at
 from heliostat.webhooks.redacting import without_secrets
 from heliostat.webhooks.templates import LONGEST_BODY, compiled, without_nul
 from heliostat.webhooks.viewer import Viewer

@@ -21,9 +21,9 @@ from heliostat.events.resources import resource_of
 from heliostat.events.snapshot import public_key, snapshot
 from heliostat.outbox.bodies import body_of
 from heliostat.outbox.models import message_id
+from heliostat.webhooks.destinations import destination_of
 from heliostat.webhooks.exceptions import InvalidFiltersError
 from heliostat.webhooks.filters import compiled
-from heliostat.webhooks.live import destination_of
 from heliostat.webhooks.models import Hook
 from heliostat.webhooks.payloads import made_body
 

@@ -24,12 +24,12 @@ from heliostat.events.signals import listen_to
 from heliostat.events.subscriptions import Interest, Key, Subscription
 from heliostat.exceptions import ConfigurationError
 from heliostat.webhooks import changes
+from heliostat.webhooks.event_patterns import check_allowed, custom_signals, patterns_of, problems_of
 from heliostat.webhooks.exceptions import InvalidSignalError
 from heliostat.webhooks.filters import condition_for, key_of
+from heliostat.webhooks.import_guard import signal_in_row
 from heliostat.webhooks.models import Hook
 from heliostat.webhooks.owners import viewer_at_end
-from heliostat.webhooks.paths import signal_in_row
-from heliostat.webhooks.patterns import check_allowed, custom_signals, patterns_of, problems_of
 
 logger = logging.getLogger("heliostat.webhooks")
 

@@ -18,11 +18,11 @@ from django.db.models import Model
 
 from heliostat.events.event import Event
 from heliostat.outbox.bodies import to_json
-from heliostat.webhooks.content import Kind, kind_of
+from heliostat.webhooks.content_types import Kind, kind_of
 from heliostat.webhooks.exceptions import InvalidPayloadError
-from heliostat.webhooks.lookup import value_at, why_refused
+from heliostat.webhooks.syntax import Malformed, check_wellformed
+from heliostat.webhooks.template_context import value_at, why_refused
 from heliostat.webhooks.viewer import Viewer
-from heliostat.webhooks.wellformed import Malformed, check_wellformed
 
 LONGEST_TEMPLATE = 64 * 1024
 LONGEST_BODY = 1024 * 1024

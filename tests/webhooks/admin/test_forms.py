@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from heliostat.json_values import parse_json
 from heliostat.webhooks.admin.forms import FILTER_EXAMPLES, HookForm
 from heliostat.webhooks.api import create_hook
-from heliostat.webhooks.care import disable, rotate_secret
 from heliostat.webhooks.filters import compiled
 from heliostat.webhooks.models import Hook, Signal
+from heliostat.webhooks.operations import disable, rotate_secret
 from tests.example.models import Depot, Parcel, Vehicle
 from tests.webhooks.admin.hook_form import ADD, URL, form, typed
 

@@ -15,8 +15,8 @@ from django.utils import timezone
 from heliostat.outbox.models import Callback, CircuitBreaker, Event
 from heliostat.testing import Receiver, drain_outbox
 from heliostat.webhooks.api import create_hook
-from heliostat.webhooks.care import ping
 from heliostat.webhooks.models import Hook
+from heliostat.webhooks.operations import ping
 from tests.example.models import Vehicle
 from tests.webhooks.admin.hook_form import ADD, URL, typed
 

@@ -20,8 +20,8 @@ from heliostat.outbox.admin.filters import StatusFilter, SubscriberFilter, TimeF
 from heliostat.outbox.admin.log import LogAdmin, at, object_link, pretty
 from heliostat.outbox.admin.send_failed import SendFailedView
 from heliostat.outbox.admin.subscribers import subscriber_link
-from heliostat.outbox.finding import search
 from heliostat.outbox.models import Attempt, Callback, Status
+from heliostat.outbox.queries import search
 from heliostat.permissions import has_permission
 
 ATTEMPTS_SHOWN = 100

@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse
 
 from heliostat.outbox.admin.log import LogAdmin, at, object_link, pretty
 from heliostat.outbox.admin.subscribers import subscriber_link
-from heliostat.outbox.finding import event_id
 from heliostat.outbox.models import Callback, Event
+from heliostat.outbox.queries import event_id
 from heliostat.permissions import has_permission
 
 CALLBACKS_SHOWN = 100

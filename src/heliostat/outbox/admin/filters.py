@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from heliostat.outbox.finding import in_state, made_since
 from heliostat.outbox.models import Callback, Status
+from heliostat.outbox.queries import in_state, made_since
 
 TIMES = {
     "hour": ("Past hour", timedelta(hours=1)),

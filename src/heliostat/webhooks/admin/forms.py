@@ -21,10 +21,10 @@ from heliostat.form_fields import JsonField
 from heliostat.objects import find_object
 from heliostat.webhooks import owners
 from heliostat.webhooks.admin.fields import SignalsField
+from heliostat.webhooks.event_patterns import DJANGO_SIGNALS, is_allowed
 from heliostat.webhooks.exceptions import InvalidModelError, by_field
-from heliostat.webhooks.lookup import EVENT_NAMES
 from heliostat.webhooks.models import Hook, Signal
-from heliostat.webhooks.patterns import DJANGO_SIGNALS, is_allowed
+from heliostat.webhooks.template_context import EVENT_NAMES
 
 if TYPE_CHECKING:
     HookModelForm = forms.ModelForm[Hook]

@@ -17,9 +17,9 @@ from heliostat.events.snapshot import visible_fields
 from heliostat.events.types import WILD
 from heliostat.exceptions import ConfigurationError
 from heliostat.objects import find_object
-from heliostat.webhooks.lookup import models_on
 from heliostat.webhooks.models import Hook
 from heliostat.webhooks.preview import Preview, event_about, preview
+from heliostat.webhooks.template_context import models_on
 from heliostat.webhooks.templates import names_in
 
 NOT_YOURS = "You may not view {}, so no preview of it is shown."

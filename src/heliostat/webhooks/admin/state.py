@@ -11,8 +11,8 @@ from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 
 from heliostat.outbox.admin.log import moment
-from heliostat.outbox.finding import in_state
 from heliostat.outbox.models import Callback, CircuitBreaker, Status
+from heliostat.outbox.queries import in_state
 from heliostat.webhooks.models import Hook
 
 

@@ -18,32 +18,32 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from heliostat.conf import conf
-from heliostat.webhooks import care
+from heliostat.webhooks import operations
 from heliostat.webhooks.models import Hook
 
 
 def _ping(hook: Hook) -> SafeString:
-    page = reverse("admin:heliostat_outbox_callback_change", args=[care.ping(hook).pk])
+    page = reverse("admin:heliostat_outbox_callback_change", args=[operations.ping(hook).pk])
     return format_html('A test event for “{}” is on its way: <a href="{}">see what came of it</a>.', hook, page)
 
 
 def _pause(hook: Hook) -> str:
-    care.pause(hook)
+    operations.pause(hook)
     return f"“{hook}” is paused: what happens waits."
 
 
 def _resume(hook: Hook) -> str:
-    care.resume(hook)
+    operations.resume(hook)
     return f"“{hook}” is sent again, beginning with what waited."
 
 
 def _enable(hook: Hook) -> str:
-    care.enable(hook)
+    operations.enable(hook)
     return f"“{hook}” is enabled."
 
 
 def _disable(hook: Hook) -> str:
-    care.disable(hook, "by hand")
+    operations.disable(hook, "by hand")
     return f"“{hook}” is disabled; what waited for it is cancelled."
 
 
@@ -122,7 +122,8 @@ def rotation_page(page: Any, request: HttpRequest, hook: Hook) -> HttpResponse |
         if form.cleaned_data["seen"] != seen:
             messages.error(request, "The secret was changed in the meantime, and was left as it is now.")
         else:
-            care.rotate_secret(hook, timedelta(hours=form.cleaned_data["overlap"]), form.cleaned_data["signature"])
+            overlap = timedelta(hours=form.cleaned_data["overlap"])
+            operations.rotate_secret(hook, overlap, form.cleaned_data["signature"])
             show_secret(request, hook)
             page.log_change(request, hook, "New secret")
         return None

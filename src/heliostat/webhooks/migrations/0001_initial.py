@@ -6,9 +6,9 @@ from django.conf import settings
 from django.db import migrations, models
 
 import heliostat.text
-import heliostat.webhooks.content
+import heliostat.webhooks.content_types
+import heliostat.webhooks.event_patterns
 import heliostat.webhooks.headers
-import heliostat.webhooks.patterns
 import heliostat.webhooks.targets
 
 
@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                         help_text="The path of a django.dispatch.Signal, for example django.db.models.signals.post_delete.",
                         max_length=255,
                         unique=True,
-                        validators=[heliostat.webhooks.patterns.check_path],
+                        validators=[heliostat.webhooks.event_patterns.check_path],
                     ),
                 ),
             ],
@@ -115,7 +115,7 @@ class Migration(migrations.Migration):
                         default="application/json",
                         help_text="Empty: the template is any text.",
                         max_length=100,
-                        validators=[heliostat.webhooks.content.check_content_type],
+                        validators=[heliostat.webhooks.content_types.check_content_type],
                     ),
                 ),
                 (

@@ -13,9 +13,9 @@ from django.db import OperationalError, connections
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from heliostat.outbox import outside
+from heliostat.outbox import ingest
+from heliostat.outbox.ingest import match_events
 from heliostat.outbox.models import Callback, Event
-from heliostat.outbox.outside import match_events
 from heliostat.testing import Receiver, drain_outbox
 from heliostat.webhooks import changes
 from heliostat.webhooks.models import Hook
@@ -97,7 +97,7 @@ def test_a_database_that_fails_for_a_moment_makes_no_event_bad(
     using: str, hook: Hook, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What asks a database to make its payload, or to match: the event was kept as one that cannot be understood."""
-    real, failed = outside.callback_rows, []
+    real, failed = ingest.callback_rows, []
 
     def away_at_first(*arguments: Any) -> Any:
         if not failed:
@@ -105,7 +105,7 @@ def test_a_database_that_fails_for_a_moment_makes_no_event_bad(
             raise OperationalError("canceling statement due to statement timeout")
         return real(*arguments)
 
-    monkeypatch.setattr(outside, "callback_rows", away_at_first)
+    monkeypatch.setattr(ingest, "callback_rows", away_at_first)
     somebody_writes(using, "{}")
     with pytest.raises(OperationalError):
         match_events(using)

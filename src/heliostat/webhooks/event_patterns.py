@@ -21,7 +21,7 @@ from heliostat.events.types import READ, REMEDY, WILD, actions_of, is_declared, 
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.database_checks import unkept
 from heliostat.webhooks.exceptions import InvalidModelError, InvalidObjectError, InvalidSignalError
-from heliostat.webhooks.paths import leads_to_signal, signal_in_row
+from heliostat.webhooks.import_guard import leads_to_signal, signal_in_row
 
 MOST_SIGNALS = 100
 LONGEST_KEY = 255  # so long is the column of hooks

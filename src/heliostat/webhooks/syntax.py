@@ -6,7 +6,7 @@ import json
 from typing import Any, NoReturn
 from xml.parsers import expat
 
-from heliostat.webhooks.content import Kind
+from heliostat.webhooks.content_types import Kind
 
 
 class Malformed(Exception):

@@ -1,4 +1,4 @@
-"""The trigger of docs/outside.md, run as it stands."""
+"""The trigger of docs/ingest.md, run as it stands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from heliostat.testing import Receiver
 from heliostat.webhooks.models import Hook
 from tests.example.models import Vehicle
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "outside.md"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "ingest.md"
 USING = "postgresql"
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases="__all__"),

@@ -1,10 +1,11 @@
-"""Looking after hooks: a test event, a pause, an end, a new secret.
+"""Operations on hooks: a test event, a pause, an end, a new secret.
 
 Each function takes a `Hook`, changes its row and the object, and counts at once in every process.
 """
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import Any
 
@@ -13,19 +14,28 @@ from django.utils import timezone
 
 from heliostat.conf import conf
 from heliostat.delivery.signing import new_secret
+from heliostat.events.capture import publish
 from heliostat.events.databases import database_of
+from heliostat.events.emit import has_subscribers_of_type
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
+from heliostat.exceptions import Refused
 from heliostat.outbox import circuit_breaker, dispatch
 from heliostat.outbox.dialect import moment
-from heliostat.outbox.finding import in_state
 from heliostat.outbox.models import Callback, Status
+from heliostat.outbox.queries import in_state
 from heliostat.outbox.waking import wake_after_commit
 from heliostat.outbox.write import write
+from heliostat.webhooks.databases import hooks_database
 from heliostat.webhooks.exceptions import HookDisabledError
-from heliostat.webhooks.models import Hook
+from heliostat.webhooks.models import Hook, hook_of
+from heliostat.webhooks.targets import host_of
+
+logger = logging.getLogger("heliostat.webhooks")
 
 PING = "heliostat.ping"
+RESOURCE, ACTION = "webhooks.hook", "disabled"
+DISABLED = f"{RESOURCE}.{ACTION}"
 
 
 def ping(hook: Hook) -> Callback:
@@ -68,6 +78,29 @@ def enable(hook: Hook) -> None:
 def disable(hook: Hook, because: str = "") -> None:
     """Disable a hook: notify it of nothing; the worker cancels what waits for it. `because` is for people."""
     _change(hook, enabled=False, disabled_because=because[:200])
+
+
+def disable_failing(subscriber: str, because: str) -> None:
+    """Disable a hook whose receiver is gone, or has only failed, and publish the event of it.
+
+    One that is disabled already stays as it is. The failures counted so far are forgotten when it is enabled again.
+    """
+    key = hook_of(subscriber)
+    enabled = Hook.objects.using(hooks_database()).filter(pk=key, enabled=True)
+    try:
+        with transaction.atomic(using=hooks_database()):
+            if enabled.update(enabled=False, disabled_because=because[:200], failing_since=None):
+                _publish_disabled(Hook.objects.using(hooks_database()).get(pk=key), because)
+                logger.warning("%s is disabled: %s", subscriber, because)
+    except Refused as error:
+        logger.error("%s should be disabled (%s), but %s", subscriber, because, error)
+
+
+def _publish_disabled(hook: Hook, because: str) -> None:
+    if has_subscribers_of_type(DISABLED):
+        facts = {"name": str(hook.name), "user": hook.user_id, "host": host_of(hook.target_url), "because": because}
+        event = Event(resource=RESOURCE, action=ACTION, object_id=str(hook.pk), snapshot=facts, using=hooks_database())
+        publish([event], hooks_database())
 
 
 def rotate_secret(hook: Hook, overlap: timedelta | None = None, signature: str = "") -> str:
