@@ -120,3 +120,9 @@ def test_a_signal_that_does_not_exist_is_a_system_check(settings: Any) -> None:
     settings.HELIOSTAT_SIGNALS = ["tests.example.signals.broken_down", "tests.example.signals.missing"]
     (message,) = [found for found in run_checks(databases=[]) if found.id == "heliostat.E003"]
     assert "missing" in message.msg
+
+
+def test_checks_run_once_where_a_test_changes_the_installed_apps(settings: Any) -> None:
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS]  # the apps are made ready again
+    settings.HOOKS = {"vehicle_too_fast": "no.such.function"}
+    assert [message.id for message in run_checks(databases=[])] == ["heliostat.E011"]

@@ -10,7 +10,7 @@ import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import wraps
+from functools import cache, wraps
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
@@ -349,12 +349,18 @@ def _is_mistyped(name: str, known: Collection[str]) -> bool:
 
 def register_check(check: Callable[..., Sequence[CheckMessage]], *tags: str, **options: Any) -> None:
     """Register a system check that reads settings: it runs once each of them has a value that can work."""
+    register(_once_settings_work(check), *tags, **options)
+
+
+@cache
+def _once_settings_work(check: Callable[..., Sequence[CheckMessage]]) -> Callable[..., Sequence[CheckMessage]]:
+    """The same function at each call: apps are made ready again where a test changes INSTALLED_APPS."""
 
     @wraps(check)
     def checked(**arguments: Any) -> Sequence[CheckMessage]:
         return () if any(map(_has_problem, Conf.table())) else check(**arguments)
 
-    register(checked, *tags, **options)
+    return checked
 
 
 def _has_problem(setting: Setting[Any]) -> bool:
