@@ -10,8 +10,8 @@ from rest_framework import serializers
 from heliostat.api.base import LARGEST_KEY
 from heliostat.api.fields import Strict
 from heliostat.api.policy import may_read_body, sees_all
-from heliostat.outbox.queries import in_state, made_before, made_since
 from heliostat.outbox.models import Attempt, Callback, Status
+from heliostat.outbox.queries import in_state, made_before, made_since
 from heliostat.webhooks.models import hook_of
 
 MOST_AT_ONCE = 1000
