@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFo
 from heliostat.text import LINES, escape
 
 LAST_PORT = 65_535
+LARGEST = 2**63 - 1
 
 
 class _Help(DjangoHelpFormatter):
@@ -48,16 +49,18 @@ class ExplainedCommand(BaseCommand):
         return super().create_parser(prog_name, subcommand, **options)
 
 
-def whole_number(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
-    """The type of an option: a whole number from `minimum` on, up to `maximum` where there is one."""
-    limits = f"from {minimum} on" if maximum is None else f"from {minimum} to {maximum}"
+def whole_number(minimum: int, maximum: int = LARGEST) -> Callable[[str], int]:
+    """The type of an option: a whole number from `minimum` to `maximum`, or to the largest that databases hold."""
+    limits = f"from {minimum} on" if maximum == LARGEST else f"from {minimum} to {maximum}"
 
     def parse(text: str) -> int:
         try:
             number = int(text)
         except ValueError:
             number = minimum - 1
-        if number < minimum or (maximum is not None and number > maximum):
+        if number > LARGEST:
+            raise ArgumentTypeError(f"{text!r} is too large")
+        if not minimum <= number <= maximum:
             raise ArgumentTypeError(f"{text!r} is no whole number {limits}")
         return number
 

@@ -202,7 +202,15 @@ def test_a_long_run_tells_a_person_how_far_it_is(receiver: Receiver, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--hook_id", "0"), ("--callback", "x"), ("--callback",), ("--hook_id", 1, "--callback", 1)]
+    "arguments",
+    [
+        ("--hook_id", "0"),
+        ("--hook_id", 2**63),
+        ("--callback", "x"),
+        ("--callback", 2**63),
+        ("--callback",),
+        ("--hook_id", 1, "--callback", 1),
+    ],
 )
 def test_what_makes_no_sense_is_refused(arguments: tuple[object, ...]) -> None:
     with pytest.raises(CommandError):

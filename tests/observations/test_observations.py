@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
@@ -152,6 +152,13 @@ def test_one_that_fails_stops_nobody_and_is_named(m42: Target, settings: Any) ->
     assert "4 asked, 2 changed, 1 skipped, 1 failed" in out
     states = dict(ObservationRecord.objects.values_list("facility", "status"))
     assert states == {"Broken": "PENDING", "Simulated": "COMPLETED", "Strict": "SCHEDULED", "LCO": "PENDING"}
+
+
+def test_a_facility_that_does_not_exist_is_named_with_the_nearest(m42: Target) -> None:
+    with pytest.raises(CommandError, match="Did you mean Simulated"):
+        updatestatus("--facility", "Simulatd")
+    observe(m42, "Gone")
+    assert updatestatus("--facility", "Gone")[1].endswith("1 asked, 0 changed, 1 skipped, 0 failed\n")
 
 
 def test_the_facilities_asked_can_be_narrowed_down(m42: Target, settings: Any) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Q
 
+from heliostat.conf import did_you_mean
 from heliostat.observations.facility import FacilityState, UnknownFacility, facilities, get_facility
 from heliostat.observations.models import TERMINAL, ObservationRecord
 
@@ -24,6 +25,14 @@ class Update:
     @property
     def is_changed(self) -> bool:
         return self.observation.status != self.previous_status
+
+
+def unknown_facility(name: str | None) -> str | None:
+    """Return a sentence that says so where no facility has this name, and none had it when something was observed."""
+    known = facilities.all()
+    if name is None or name in known or ObservationRecord.objects.filter(facility=name).exists():
+        return None
+    return f"There is no facility {name!r}.{did_you_mean(name, known)}"
 
 
 def open_observations() -> Iterator[ObservationRecord]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -72,8 +72,11 @@ examples:
 def _time(text: str) -> datetime:
     try:
         found = parse_datetime(text)
-    except ValueError:
-        found = None
-    if found is None:
-        raise ArgumentTypeError(f"{text!r} is no time such as 2026-11-21T06:00 or 2026-11-21T06:00:00+01:00")
-    return found if timezone.is_aware(found) else timezone.make_aware(found)
+        if found is None:
+            raise ValueError
+        found = found if timezone.is_aware(found) else timezone.make_aware(found)
+        found.astimezone(UTC)  # in the years 1 and 9999 not every time is one there, too
+    except (ValueError, OverflowError) as error:
+        example = "2026-11-21T06:00 or 2026-11-21T06:00:00+01:00"
+        raise ArgumentTypeError(f"{text!r} is no time such as {example}") from error
+    return found

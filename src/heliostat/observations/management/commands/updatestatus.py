@@ -4,8 +4,10 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
+from django.core.management.base import CommandError
+
 from heliostat.commands import ExplainedCommand
-from heliostat.observations.updating import Update, open_observations, update_status
+from heliostat.observations.updating import Update, open_observations, unknown_facility, update_status
 from heliostat.text import escape
 
 
@@ -24,6 +26,8 @@ examples:
         parser.add_argument("--facility", help="only the observations of this facility")
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        if (problem := unknown_facility(options["facility"])) is not None:
+            raise CommandError(problem)
         asked = changed = skipped = failed = 0
         for observation in open_observations():
             if options["facility"] not in (None, observation.facility):
