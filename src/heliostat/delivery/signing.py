@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import hmac
 import math
 import secrets
@@ -23,6 +24,7 @@ SECRET, PRIVATE, PUBLIC = "whsec_", "whsk_", "whpk_"
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 SCHEMES = ("v1", "v1a")
 KEY_SIZE = 32
+BLOCK_SIZE = 64  # of SHA-256, in bytes
 
 
 class Key(Protocol):
@@ -52,18 +54,24 @@ class SharedKey:
     until: float = math.inf
 
     def sign(self, content: bytes) -> bytes:
-        signature = _begun(self.secret).copy()
-        signature.update(content)
-        return signature.digest()
+        inner, outer = _begun(self.secret)
+        inner, outer = inner.copy(), outer.copy()
+        inner.update(content)
+        outer.update(inner.digest())
+        return outer.digest()
 
     def fits(self, content: bytes, signature: bytes) -> bool:
         return hmac.compare_digest(self.sign(content), signature)
 
 
 @lru_cache(maxsize=1024)
-def _begun(secret: bytes) -> hmac.HMAC:
-    """With a key all signatures begin alike; to begin anew for each takes as long as all the rest of it."""
-    return hmac.new(secret, digestmod="sha256")
+def _begun(secret: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
+    """Return the inner and the outer hash of HMAC-SHA256 (RFC 2104) with the key in them: all signatures begin so.
+
+    To copy them takes two thirds of the time of a copied `hmac` object, and half that of a new one.
+    """
+    key = (hashlib.sha256(secret).digest() if len(secret) > BLOCK_SIZE else secret).ljust(BLOCK_SIZE, b"\0")
+    return hashlib.sha256(bytes(byte ^ 0x36 for byte in key)), hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +159,5 @@ def _private(key: bytes) -> Ed25519PrivateKey:
 def sign(keys: Sequence[SigningKey], message_id: str, timestamp: int, body: bytes) -> str:
     """The `webhook-signature` header: a signature by each key that has not ended (several while one is rotated)."""
     content = b"%s.%d.%s" % (message_id.encode(), timestamp, body)
-    return " ".join(
-        f"{key.scheme},{base64.b64encode(key.sign(content)).decode()}" for key in keys if timestamp < key.until
-    )
+    valid = [key for key in keys if timestamp < key.until]
+    return " ".join([f"{key.scheme},{base64.b64encode(key.sign(content)).decode()}" for key in valid])

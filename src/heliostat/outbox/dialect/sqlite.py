@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import Any
 
 from django.db import connections
@@ -25,7 +26,10 @@ class SQLite(Dialect):
 
     def __init__(self, using: str) -> None:
         super().__init__(using)
-        if zone := connections[using].timezone:  # as Django writes it, which takes three times as long to look around
+        zone = connections[using].timezone
+        if zone is UTC:  # as Django writes it, in half the time
+            self.time = lambda value: str(value.astimezone(UTC)).removesuffix("+00:00") if value else None
+        elif zone:
             self.time = lambda value: str(value.astimezone(zone).replace(tzinfo=None)) if value else None
 
     @property
