@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from heliostat.hooks.decorator import on
 
 # Imported when first used: `import heliostat` must work before Django's apps are loaded.
-_ROOMS = {
+_MODULES = {
     "Event": "heliostat.events.event",
     "acting_as": "heliostat.events.context",
     "batch": "heliostat.events.batch",
@@ -29,6 +29,6 @@ _ROOMS = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
-        return getattr(import_module(_ROOMS[name]), name)
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'heliostat' has no attribute {name!r}")

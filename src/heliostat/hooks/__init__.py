@@ -1,4 +1,4 @@
-"""Code hooks: Python functions that ask to know."""
+"""Code hooks: Python functions that subscribe to events."""
 
 from heliostat.hooks.points import hook_point
 from heliostat.hooks.run import run_hook

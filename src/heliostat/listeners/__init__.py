@@ -1,4 +1,4 @@
-"""Listeners: objects built from configuration that ask to know."""
+"""Listeners: subscribers built from configuration."""
 
 from heliostat.listeners.base import ListenerBase, ListenerEvent
 from heliostat.listeners.config import Config, aslist

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Delivery", "Receiver", "captured_events", "drain_outbox", "run_after_commit", "subscribed"]
 
 # Imported when first used: the receiver needs no project, everything else does.
-_ROOMS = {
+_MODULES = {
     "Answer": "receiver",
     "Delivery": "receiver",
     "Receiver": "receiver",
@@ -32,6 +32,6 @@ _ROOMS = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
-        return getattr(import_module(f"heliostat.testing.{_ROOMS[name]}"), name)
+    if name in _MODULES:
+        return getattr(import_module(f"heliostat.testing.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'heliostat.testing' has no attribute {name!r}")
