@@ -1,4 +1,4 @@
-# Two commands for a newcomer: `make demo` and `make test`. `make help` lists the rest.
+# Begin with `make demo` and `make test`. `make help` lists the other commands.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -7,39 +7,39 @@ DEV_READY := $(VENV)/.ready-to-develop
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo mariadb test lint types floors migrations unit browser chaos bench size compat docs screenshots lock clean
+.PHONY: help demo mariadb test lint types layers migrations unit browser chaos bench size compat docs screenshots lock clean
 
-help: ## Say what each command does
+help: ## List the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
-demo: $(RUN_READY) ## Run the main job on SQLite (ARGS=--once: without a browser, then exit)
+demo: $(RUN_READY) ## Start a demo observatory on SQLite (ARGS=--once: without a browser, then exit)
 	@$(BIN)/heliostat demo $(ARGS)
 
-test: lint types floors migrations unit ## Check and test (under 6 minutes; SLOW=yes: with whole projects and killed servers, as CI does)
+test: lint types layers migrations unit ## Check and test (under 6 minutes; SLOW=yes: with whole projects and killed servers, as CI does)
 
 mariadb: $(DEV_READY) ## Let the tests use MariaDB too (compiles its client: gcc, pkg-config, libmariadb-dev)
 	$(PIP) install --constraint requirements-dev.txt --editable '.[mariadb]'
 
-lint: $(DEV_READY) ## Style
+lint: $(DEV_READY) ## Check the style (ruff)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(DEV_READY) ## Types
+types: $(DEV_READY) ## Check the types (mypy)
 	$(BIN)/mypy
 
-floors: $(DEV_READY) ## Imports go down the floors only
+layers: $(DEV_READY) ## Packages import only from layers below them (import-linter)
 	$(BIN)/lint-imports --no-cache
 
-migrations: $(DEV_READY) ## No model without its migration
+migrations: $(DEV_READY) ## Check that each model has its migration
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m django makemigrations --check --dry-run
 
-unit: $(DEV_READY) ## The tests alone (ARGS="-k name" for some of them)
+unit: $(DEV_READY) ## Only the tests (ARGS="-k name" for some of them)
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not chaos $(if $(SLOW),,and not slow)" $(ARGS)
 
-chaos: $(DEV_READY) ## Kill workers and databases at random, and count what was lost
+chaos: $(DEV_READY) ## Kill workers and restart databases at random, and count lost events
 	$(BIN)/pytest -m chaos -s $(ARGS)
 
-bench: $(DEV_READY) ## Print the table of figures beside the goals (ARGS=--quick: in two minutes)
+bench: $(DEV_READY) ## Measure performance, and print each figure beside its goal (ARGS=--quick: in two minutes)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 size: $(DEV_READY) ## Count lines, private functions used once, and what one event passes (ARGS=--names)
@@ -52,16 +52,16 @@ docs: $(DEV_READY) ## Build the documentation site into build/site, and check it
 	PYTHONPATH=. $(BIN)/sphinx-build -q -W --keep-going -b html docs build/site
 	@echo "The site is in build/site/index.html"
 
-screenshots: $(DEV_READY) ## Take the pictures of docs/ anew, from the browser tests (all of them: build/screenshots)
+screenshots: $(DEV_READY) ## Take the pictures of docs/ again, from the browser tests (all of them: build/screenshots)
 	HELIOSTAT_SCREENSHOTS=build/screenshots $(BIN)/pytest -m browser $(ARGS)
 	for picture in docs/images/*.png; do cp build/screenshots/$$(basename $$picture) $$picture; done
 
-lock: $(DEV_READY) ## Write the locked development dependencies anew
+lock: $(DEV_READY) ## Lock the versions of the development dependencies
 	$(PIP) install "uv>=0.5"
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url \
 	    --extra tom --extra postgres --extra api --extra celery --extra tasks --group dev pyproject.toml -o requirements-dev.txt
 
-clean: ## Remove what the commands made
+clean: ## Remove the files that these commands create
 	rm -rf $(VENV) demo build dist
 
 # Not python, which is there even where Debian has no python3-venv, and setting up failed.

@@ -14,7 +14,7 @@ from django.db import connections
 from rest_framework.test import APIClient
 
 from heliostat.api import views
-from heliostat.api.policy import NO_SUCH_MODEL, has_room
+from heliostat.api.policy import NO_SUCH_MODEL, may_add_hook
 from heliostat.webhooks.models import Hook, Signal
 from tests.api.conftest import URL, a_hook, client_of, user_who_may_view
 from tests.example.models import Depot, Vehicle
@@ -153,7 +153,7 @@ def test_two_requests_at_once_make_no_more_hooks_than_one_may_have(ada: User, se
     both_have_asked = Barrier(2)
 
     def asked_together(user: Any) -> bool:
-        answer = has_room(user)
+        answer = may_add_hook(user)
         with suppress(BrokenBarrierError):
             both_have_asked.wait(1)
         return answer
@@ -164,7 +164,7 @@ def test_two_requests_at_once_make_no_more_hooks_than_one_may_have(ada: User, se
         finally:
             connections.close_all()
 
-    monkeypatch.setattr(views, "has_room", asked_together)
+    monkeypatch.setattr(views, "may_add_hook", asked_together)
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(make, [client_of(ada), client_of(ada)])) == [201, 409]
 

@@ -176,7 +176,7 @@ def test_a_disk_that_is_full_undoes_the_change_with_its_event_and_makes_a_worker
         hook_to(receiver)
         vehicles(30)
         with connection.cursor() as cursor:
-            cursor.execute("VACUUM")  # what other tests deleted leaves room in the file
+            cursor.execute("VACUUM")  # what other tests deleted leaves free space in the file
         with working():
             assert asked.wait(30)
             pages[0] = 1  # no more than there are now

@@ -37,7 +37,7 @@ def test_the_hooks_of_one_owner_are_sent_so_many_bytes_of_one_event(using: str, 
     sent = set(Callback.objects.using(using).filter(status=Status.WAITING).values_list("subscriber", flat=True))
     assert {one.subscriber for one in Hook.objects.exclude(user=greedy)} <= sent
     Vehicle.objects.using(using).create(name="56")
-    assert len(problems(using)) == 42, "the next event has its own room"
+    assert len(problems(using)) == 42, "the next event has its own limit"
 
 
 @pytest.mark.parametrize("way", ["static", "dynamic", "template"])

@@ -4,7 +4,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from heliostat.alerts.views import queries_for
-from heliostat.console.rooms import Panel, Row
+from heliostat.console.extensions import Panel, Row
 
 NEWEST = 6
 

@@ -153,7 +153,7 @@ def _may_be_notified(user: Any, hook: Hook, event_type: str, object_id: str | No
     return event_type == PING or may_be_notified(hook, user, event_type, object_id or "")
 
 
-def has_room(user: Any) -> bool:
+def may_add_hook(user: Any) -> bool:
     """Return whether this user may have one more hook. Asked in a transaction: their requests wait for each other."""
     if may_set_owner(user, None):
         return True

@@ -25,7 +25,7 @@ from heliostat.api.policy import (
     check_deliveries,
     check_may,
     check_resend_all,
-    has_room,
+    may_add_hook,
     may_do_all,
     may_read_body,
     own_hooks,
@@ -92,7 +92,7 @@ class HookViewSet(
     def create(self, request: Request) -> Response:
         """Make a hook. The answer holds its secret, this once."""
         with transaction.atomic():
-            if not has_room(request.user):
+            if not may_add_hook(request.user):
                 raise Conflict(f"You have {conf.hooks_per_user} hooks; delete one first.")
             serializer = self.get_serializer(data=request.data)
             serializer.is_valid(raise_exception=True)

@@ -4,10 +4,10 @@ from django.apps import AppConfig
 
 
 class ConsoleConfig(AppConfig):
-    """The pages that all rooms share: frame, navigation, dashboard, log-in.
+    """The pages that all apps share: base template, navigation, dashboard, log-in.
 
-    An app takes part by attributes of its AppConfig: `console_urls` (where its addresses hang),
-    `console_navigation` (its entries in the navigation) and `console_panel` (its part of the dashboard).
+    An app adds to them by attributes of its AppConfig: `console_urls` (its URL patterns and their prefix),
+    `console_navigation` (its entries in the navigation) and `console_panel` (its panel of the dashboard).
     """
 
     name = "heliostat.console"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from heliostat.console import rooms, views
+from heliostat.console import extensions, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -15,5 +15,5 @@ urlpatterns = [
         name="login",
     ),
     path("accounts/logout/", LogoutView.as_view(next_page="home"), name="logout"),
-    *rooms.urls(),
+    *extensions.urls(),
 ]

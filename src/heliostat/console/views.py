@@ -3,10 +3,10 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from heliostat.console import rooms
+from heliostat.console import extensions
 
 
 def home(request: HttpRequest) -> HttpResponse:
     """The dashboard; a visitor who has not logged in sees a welcome."""
-    panels = rooms.panels(request) if request.user.is_authenticated else []
+    panels = extensions.panels(request) if request.user.is_authenticated else []
     return render(request, "heliostat_console/home.html", {"panels": panels})

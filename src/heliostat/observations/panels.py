@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from heliostat.console.rooms import Panel, Row
+from heliostat.console.extensions import Panel, Row
 from heliostat.observations.facility import facilities
 from heliostat.observations.models import ObservationRecord
 from heliostat.targets.models import Target

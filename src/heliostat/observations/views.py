@@ -13,8 +13,8 @@ from django.utils.module_loading import import_string
 from django.views.decorators.http import require_http_methods, require_safe
 
 from heliostat import batch
+from heliostat.console.extensions import offered
 from heliostat.console.pagination import page_of
-from heliostat.console.rooms import offered
 from heliostat.exceptions import Refused
 from heliostat.objects import get_object
 from heliostat.observations.facility import GenericObservationFacility, UnknownFacility, get_facility

@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.module_loading import import_string
 
-from heliostat.console.rooms import Panel, Row, offered
+from heliostat.console.extensions import Panel, Row, offered
 from heliostat.targets.models import Target
 
 NEWEST = 6

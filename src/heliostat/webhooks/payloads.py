@@ -118,10 +118,10 @@ def _from_caller(hook: Hook, event: Event) -> str:
 
 def _from_template(hook: Hook, event: Event) -> str:
     template = compiled(hook.payload_template, hook.content_type)
-    viewer, room = Viewer.of(hook, event), _room(hook, event)
-    if room >= LONGEST_BODY:
+    viewer, left = Viewer.of(hook, event), _bytes_left(hook, event)
+    if left >= LONGEST_BODY:
         return template.render(event, viewer)
-    return template.render(event, viewer, room, TOO_MUCH.format(conf.render_limit))
+    return template.render(event, viewer, left, TOO_MUCH.format(conf.render_limit))
 
 
 def _from_serializer(hook: Hook, event: Event) -> str:
@@ -174,14 +174,14 @@ def _called(method: Callable[[], Any] | None) -> tuple[Any, Exception | None]:
         return None, error
 
 
-def _room(hook: Hook, event: Event) -> int:
-    """Bytes that the hooks of this owner may still be sent of this event."""
+def _bytes_left(hook: Hook, event: Event) -> int:
+    """Return how many bytes of this event the hooks of this owner may still be sent."""
     spent = memory_of(event).setdefault(SPENT, {})
     return int(max(0, conf.render_limit - spent.get(hook.user_id, 0)))
 
 
 def _spend(hook: Hook, event: Event, size: int) -> None:
-    if size > _room(hook, event):
+    if size > _bytes_left(hook, event):
         raise InvalidPayloadError(TOO_MUCH.format(conf.render_limit))
     spent = memory_of(event).setdefault(SPENT, {})
     spent[hook.user_id] = spent.get(hook.user_id, 0) + size

@@ -56,18 +56,18 @@ class Template:
     pieces: tuple[str | Placeholder, ...]
 
     def render(
-        self, event: Event, viewer: Viewer | None = None, room: int = LONGEST_BODY, refusal: str = TOO_LONG
+        self, event: Event, viewer: Viewer | None = None, limit: int = LONGEST_BODY, refusal: str = TOO_LONG
     ) -> str:
         """Return the body for an event, of what the viewer may view.
 
-        Raises `InvalidPayloadError` with the text of `refusal` where it needs more characters than `room`.
+        Raises `InvalidPayloadError` with the text of `refusal` where it needs more characters than `limit`.
         """
         escape = ESCAPES[self.kind]
         parts: list[str] = []
         for piece in self.pieces:
             part = piece if isinstance(piece, str) else escape(value_at(event, piece.path, viewer), piece)
-            room -= len(part)
-            if room < 0:
+            limit -= len(part)
+            if limit < 0:
                 raise InvalidPayloadError(refusal)
             parts.append(part)
         return "".join(parts)

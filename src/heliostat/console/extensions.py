@@ -1,4 +1,4 @@
-"""What installed apps bring to the console, read from attributes of their AppConfigs."""
+"""URLs, navigation entries and dashboard panels of installed apps, read from attributes of their AppConfigs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from django.utils.module_loading import import_string
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the navigation; it is marked on all pages of its room."""
+    """One entry of the navigation. It is highlighted on all pages of its URL namespace."""
 
     label: str
     url_name: str
 
     @property
-    def room(self) -> str:
+    def namespace(self) -> str:
         return self.url_name.partition(":")[0]
 
 
@@ -45,7 +45,7 @@ class Panel:
 
 
 def offered(attribute: str) -> Iterator[Any]:
-    """The values of an attribute of the installed apps' configurations, in the order of INSTALLED_APPS."""
+    """Yield the values of an attribute of the installed apps' configurations, in the order of INSTALLED_APPS."""
     for config in apps.get_app_configs():
         value = getattr(config, attribute, None)
         if value is not None:
@@ -53,15 +53,15 @@ def offered(attribute: str) -> Iterator[Any]:
 
 
 def urls() -> list[URLResolver]:
-    """The addresses of all apps that say `console_urls = ("prefix/", "path.of.urls")`."""
+    """Return the URL patterns of all apps that set `console_urls = ("prefix/", "path.of.urls")`."""
     return [path(prefix, include(module)) for prefix, module in offered("console_urls")]
 
 
 def navigation() -> list[Entry]:
-    """The entries of the navigation: apps say `console_navigation = (("Targets", "targets:list"),)`."""
+    """Return the entries of the navigation: apps set `console_navigation = (("Targets", "targets:list"),)`."""
     return [Entry(*entry) for entries in offered("console_navigation") for entry in entries]
 
 
 def panels(request: HttpRequest) -> list[Panel]:
-    """The dashboard: each app's `console_panel` is the path of a function of the request."""
+    """Return the panels of the dashboard: each app's `console_panel` is the path of a function of the request."""
     return [import_string(function)(request) for function in offered("console_panel")]
