@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from django.db import connections
 from django.db.models import F
+from django.db.models.deletion import Collector
+from django.db.models.signals import pre_delete
 from django.utils import timezone
 
 from heliostat import emit
 from heliostat.testing import captured_events
 from tests.example.fields import Colour, Money
-from tests.example.models import Depot, Instrument, Ledger, Narrow, Parcel, Status, Stop, Ticket, Vehicle
+from tests.example.models import Depot, Driver, Instrument, Ledger, Narrow, Parcel, Status, Stop, Ticket, Tram, Vehicle
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -209,6 +211,45 @@ def test_emit_and_deletion_say_what_the_row_says(using: str) -> None:
         emit("crashed", bus)
         bus.delete()
     assert [(event.snapshot["name"], event.snapshot["seats"]) for event in events] == [("55", 4), ("55", 4)]
+
+
+@pytest.mark.parametrize("model", [Vehicle, Tram])
+def test_a_deletion_says_what_a_receiver_of_the_host_made_of_the_row(using: str, model: type[Vehicle]) -> None:
+    def retire(instance: Vehicle, using: str, **_: Any) -> None:
+        Vehicle.objects.using(using).filter(pk=instance.pk).update(type="retired")
+
+    model.objects.using(using).create(name="55")
+    pre_delete.connect(retire, sender=model)
+    try:
+        with captured_events("example.vehicle.*") as events:
+            model.objects.using(using).all().delete()
+    finally:
+        pre_delete.disconnect(retire, sender=model)
+    assert [event.action for event in events] == ["updated", "deleted"]
+    assert {event.snapshot["type"] for event in events} == {"retired"}
+
+
+def test_references_that_a_deletion_clears_are_published_one_by_one(using: str) -> None:
+    bus = Vehicle.objects.using(using).create(name="55")
+    key = bus.pk
+    Driver.objects.using(using).create(name="Ada", vehicle=bus, spare=bus)
+    with captured_events("example.driver.*") as events:
+        bus.delete()
+    assert [(event.snapshot["vehicle"], event.snapshot["spare"]) for event in events] == [(None, key), (None, None)]
+
+
+def test_a_reference_that_is_cleared_in_a_row_which_goes_too_is_no_change_of_it(using: str) -> None:
+    bus = Vehicle.objects.using(using).create(name="55")
+    key = bus.pk
+    ada = Driver.objects.using(using).create(name="Ada", vehicle=bus, spare=bus)
+    collector = Collector(using=using)
+    collector.collect([bus])
+    collector.collect([ada])
+    with captured_events("example.*") as events:
+        collector.delete()
+    found = {event.type: event.snapshot for event in events}
+    assert sorted(found) == ["example.driver.deleted", "example.vehicle.deleted"]
+    assert found["example.driver.deleted"]["vehicle"] == found["example.driver.deleted"]["spare"] == key
 
 
 def test_deleting_what_is_not_there_is_no_event(using: str) -> None:

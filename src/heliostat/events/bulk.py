@@ -12,7 +12,8 @@ may be changed by the statement without an event.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from functools import partial, wraps
 from typing import Any
 
@@ -36,6 +37,9 @@ logger = logging.getLogger("heliostat.events")
 Levels = tuple[type[models.Model], ...]
 MISUSE = (FieldDoesNotExist, FieldError, AttributeError, TypeError, ValueError)
 """What a call raises that Django refuses; it does so in its own words when it is called."""
+
+going: ContextVar[Mapping[type[models.Model], Container[Any]]] = ContextVar("heliostat_going", default={})  # noqa: B039
+"""By model, the keys of the rows that a deletion has read and not deleted yet: what it clears in them is no change."""
 
 
 def install() -> None:
@@ -135,6 +139,8 @@ class UpdatedRows:
         self.model = lineage(model)[0]
         self.using = using
         names = _names(self.model, values)
+        if deleted := going.get().get(self.model):
+            keys = [key for key in keys if key not in deleted]
         self.before = dict(rows_of(self.model, keys, using, lock=True, names=names))
         self.new_keys = new_keys or {}
 

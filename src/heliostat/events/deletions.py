@@ -1,7 +1,8 @@
 """Capture: deletions become events, with the row as it was.
 
 Django deletes faster where no receiver listens, so `post_delete` is connected only for models with subscribers. The
-rows are read just before, all of a model at once, for the object in memory may differ from its row.
+rows are read when the receivers of `pre_delete` are done, which may change them, and before Django clears references
+and deletes: the object in memory may differ from its row.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import Any
 
 from django.db import models
 from django.db.models.deletion import Collector
+from django.db.models.sql import UpdateQuery
 
-from heliostat.events.bulk import UpdatedRows
+from heliostat.events.bulk import UpdatedRows, going
 from heliostat.events.capture import MARK, build_event, lineage, observed, publish
 from heliostat.events.dispatch import Served
 from heliostat.events.event import Event
@@ -33,16 +35,21 @@ class Deletion:
     """The rows that one call of `delete()` is about, before it, and the events that it has published."""
 
     def __init__(self, collector: Collector) -> None:
+        self.collector = collector
         self.rows: dict[type[models.Model], dict[Any, Row]] = {}
         self.origins: dict[tuple[type[models.Model], Any], Event] = {}
         self.served: Served = {}
-        for model, instances in collector.data.items():
+
+    def read(self) -> None:
+        """Read the rows; what Django clears in them from now on is no change of them."""
+        for model, instances in self.collector.data.items():
             concrete = next(iter(lineage(model)), None)
             if concrete is not None and concrete in observed(model):
                 keys = [one.pk for one in instances]
-                found = attempt(concrete, partial(_stored, concrete, keys, collector.using), None)
+                found = attempt(concrete, partial(_stored, concrete, keys, self.collector.using), None)
                 if found is not None:  # else the object in memory says what the row was
                     self.rows.setdefault(concrete, {}).update(found)
+        going.set(self.rows)
 
     def published(self, instance: models.Model, event: Event) -> None:
         """Remember the event of an object: the parts of it in parents' tables are deleted next."""
@@ -63,25 +70,20 @@ _current: ContextVar[Deletion | None] = ContextVar("heliostat_deletion", default
 
 
 def install() -> None:
-    """Wrap `Collector.delete` (once)."""
+    """Wrap `Collector.delete`, and how it comes from one step to the next (once)."""
     if not hasattr(Collector.delete, MARK):
         Collector.delete = _capturing(Collector.delete)  # type: ignore[method-assign,assignment]
+        Collector.instances_with_model = _reading(Collector.instances_with_model)  # type: ignore[method-assign]
+        UpdateQuery.update_batch = _capturing_update(UpdateQuery.update_batch)  # type: ignore[method-assign]
 
 
 def _capturing(delete: Delete) -> Delete:
     @wraps(delete)
     def capturing_delete(self: Any) -> Any:
-        updated = [model for model in _models_updated(self) if observed(model)]
-        if not updated and not any(observed(model) for model in self.data):
+        if not any(observed(model) for model in (*self.data, *(field.model for field, _ in self.field_updates))):
             return delete(self)
-        with change_transaction(self.using):
-            updates = [one for one in _evaluated(self) if observed(one[0])]
-            cleared = [attempt(one[0], partial(UpdatedRows, *one, self.using), None) for one in updates]
-            with _during(Deletion(self)):
-                result = delete(self)
-            for rows in filter(None, cleared):
-                rows.publish()
-        return result
+        with change_transaction(self.using), _during(Deletion(self)):
+            return delete(self)
 
     setattr(capturing_delete, MARK, True)
     return capturing_delete
@@ -89,28 +91,40 @@ def _capturing(delete: Delete) -> Delete:
 
 @contextmanager
 def _during(deletion: Deletion) -> Iterator[None]:
-    token = _current.set(deletion)
+    token, token_of_rows = _current.set(deletion), going.set({})
     try:
         yield
     finally:
+        going.reset(token_of_rows)
         _current.reset(token)
 
 
-def _models_updated(collector: Collector) -> set[type[models.Model]]:
-    return {field.model for field, _ in collector.field_updates}
+def _reading(instances_with_model: Callable[[Any], Iterator[Any]]) -> Callable[[Any], Iterator[Any]]:
+    """Django sends `pre_delete` for each of these."""
+
+    @wraps(instances_with_model)
+    def reading_instances_with_model(self: Any) -> Iterator[Any]:
+        yield from instances_with_model(self)
+        deletion = _current.get()
+        if deletion is not None and deletion.collector is self:
+            deletion.read()
+
+    return reading_instances_with_model
 
 
-def _evaluated(collector: Any) -> Iterator[tuple[type[models.Model], list[Any], dict[str, Any]]]:
-    """Model, keys and field of the objects whose reference Django clears by key, past `QuerySet.update()`."""
-    for (field, value), instances_list in collector.field_updates.items():
-        found = [
-            one
-            for instances in instances_list
-            if not (isinstance(instances, models.QuerySet) and instances._result_cache is None)
-            for one in instances
-        ]
-        if found:
-            yield type(found[0]), list({one.pk for one in found}), {field.name: value}
+def _capturing_update(update_batch: Callable[..., None]) -> Callable[..., None]:
+    """Django clears references by key with it, past `QuerySet.update()`."""
+
+    @wraps(update_batch)
+    def capturing_update_batch(self: Any, pk_list: list[Any], values: dict[str, Any], using: str) -> None:
+        rows = None
+        if observed(self.model):
+            rows = attempt(self.model, partial(UpdatedRows, self.model, pk_list, values, using), None)
+        update_batch(self, pk_list, values, using)
+        if rows is not None:
+            rows.publish()
+
+    return capturing_update_batch
 
 
 def deleted(instance: models.Model, using: str, **_: Any) -> None:
@@ -118,6 +132,7 @@ def deleted(instance: models.Model, using: str, **_: Any) -> None:
     model = next(iter(lineage(type(instance))), None)
     if model is None or model not in observed(type(instance)):
         return
+    going.set({})
     deletion = _current.get()
     event = attempt(model, lambda: _deleted(instance, model, using, deletion), None)
     if event is not None:
