@@ -137,6 +137,21 @@ def test_a_deletion_that_cascades_is_told_for_each_object() -> None:
     assert sorted(types(events)) == ["example.depot.deleted", "example.vehicle.deleted"]
 
 
+def test_a_deletion_of_what_cannot_be_copied_is_published(using: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Depot) -> None:
+        raise TypeError("a depot cannot be copied")
+
+    depot = Depot.objects.using(using).create(name="North")
+    key = depot.pk
+    monkeypatch.setattr(Depot, "__copy__", refuse, raising=False)
+    with captured_events("example.depot.deleted") as events:
+        depot.delete()
+    assert [(event.snapshot["name"], event.instance.name, event.instance.pk) for event in events] == [
+        ("North", "North", key)
+    ]
+    assert depot.pk is None
+
+
 def test_deletions_by_queryset_are_told() -> None:
     Vehicle.objects.create(name="55")
     Vehicle.objects.create(name="56")

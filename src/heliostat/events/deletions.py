@@ -73,7 +73,7 @@ def install() -> None:
     """Wrap `Collector.delete`, and how it comes from one step to the next (once)."""
     if not hasattr(Collector.delete, MARK):
         Collector.delete = _capturing(Collector.delete)  # type: ignore[method-assign,assignment]
-        Collector.instances_with_model = _reading(Collector.instances_with_model)  # type: ignore[method-assign]
+        Collector.instances_with_model = _reading(Collector.instances_with_model)  # type: ignore[method-assign,assignment]
         UpdateQuery.update_batch = _capturing_update(UpdateQuery.update_batch)  # type: ignore[method-assign]
 
 
@@ -139,6 +139,14 @@ def deleted(instance: models.Model, using: str, **_: Any) -> None:
         publish([event], using, deletion.served if deletion else None)
 
 
+def _copied(instance: models.Model) -> models.Model:
+    """An object that keeps its key, which Django takes from the one that is deleted; a model may forbid to copy it, or
+    mean something else by it."""
+    copied = object.__new__(type(instance))
+    copied.__dict__.update(instance.__dict__, _state=copy(instance._state))
+    return copied
+
+
 def _deleted(instance: models.Model, model: type[models.Model], using: str, deletion: Deletion | None) -> Event | None:
     if deletion is None or model not in deletion.rows:
         row: Row | None = snapshot(instance, using)
@@ -148,7 +156,7 @@ def _deleted(instance: models.Model, model: type[models.Model], using: str, dele
         return None
     origin = deletion.origins.get((model, _key(instance, model))) if deletion else None
     facts = {"snapshot": visible(row, model, using), "origin": origin and origin.id}
-    event = build_event("deleted", copy(instance), using, model, **facts)
+    event = build_event("deleted", _copied(instance), using, model, **facts)
     if deletion:
         deletion.published(instance, origin or event)
     return event
