@@ -221,6 +221,53 @@ def without_autocommit(end: str) -> Callable[[str], Any]:
     return scenario
 
 
+def without_autocommit_and_an_error(signal: Any, act: Callable[[Any], None], step: str) -> Callable[[str], Any]:
+    """What Django does in a transaction of its own keeps a host that goes on from committing a half."""
+
+    def scenario(using: str) -> Any:
+        tram = Tram.objects.using(using).create(name="12")
+        Vehicle.objects.using(using).create(name="55")
+        steps: dict[str, Callable[[], Any]] = {
+            "delete": tram.delete,
+            "delete all": Vehicle.objects.using(using).all().delete,
+            "bulk_create": lambda: Tag.objects.using(using).bulk_create([Tag(word="x"), Tag(word="x")]),
+        }
+        found: list[Any] = []
+        transaction.set_autocommit(False, using)
+        try:
+            with receiver(signal, Vehicle, act):
+                try:
+                    found.append(steps[step]())
+                except Exception as error:
+                    found.append(type(error))
+            found.append(connections[using].needs_rollback)
+            Depot.objects.using(using).create(name="after")
+            transaction.commit(using)
+        except Exception as error:
+            found.append(type(error))
+        finally:
+            transaction.rollback(using)
+            transaction.set_autocommit(True, using)
+        return found
+
+    scenario.__qualname__ = f"{step} without autocommit, {act.__name__} at {'pre' if signal is pre_delete else 'post'}"
+    return scenario
+
+
+def break_off(instance: Any) -> None:
+    """Of a receiver that keeps an error to itself, after which Django lets nobody query."""
+    transaction.set_rollback(True, using=instance._state.db)
+
+
+def a_receiver_that_breaks_off_a_deletion(using: str) -> Any:
+    for name in ("55", "56"):
+        Vehicle.objects.using(using).create(name=name)
+    found: list[Any] = []
+    with receiver(post_delete, Vehicle, break_off), transaction.atomic(using=using):
+        found.append(Vehicle.objects.using(using).all().delete())
+    return found
+
+
 def begun_by_sql(end: str) -> Callable[[str], Any]:
     def scenario(using: str) -> Any:
         if connections[using].vendor == "mysql":
@@ -259,6 +306,9 @@ SCENARIOS = [
     a_save_outside_of_any_transaction, a_receiver_that_fails_after_the_save, what_waits_for_the_commit,
     protected_and_cascading_deletion, a_key_in_memory_after_a_failing_insert,
     without_autocommit("commit"), without_autocommit("rollback"), begun_by_sql("COMMIT"), begun_by_sql("ROLLBACK"),
+    *(without_autocommit_and_an_error(signal, act, step) for signal in (pre_delete, post_delete)
+      for act in (fail, break_off) for step in ("delete", "delete all")),
+    without_autocommit_and_an_error(post_delete, fail, "bulk_create"), a_receiver_that_breaks_off_a_deletion,
     why_a_transaction_is_broken, statements_that_time_out,
 ]  # fmt: skip
 

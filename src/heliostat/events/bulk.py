@@ -195,7 +195,7 @@ def _capturing_bulk_create(bulk_create: Callable[..., list[Any]]) -> Callable[..
         objs = list(objs)
         self._for_write = True
         using = self.db
-        with change_transaction(using, savepoint=can_be_refused(levels)):
+        with change_transaction(using, can_be_refused(levels), is_djangos=True):
             inserted = _about_to_insert(self, objs, using, *args, **kwargs)
             created = bulk_create(self, objs, *args, **kwargs)
             if inserted is not None:

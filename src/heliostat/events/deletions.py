@@ -14,7 +14,7 @@ from copy import copy
 from functools import partial, wraps
 from typing import Any
 
-from django.db import models
+from django.db import connections, models
 from django.db.models.deletion import Collector
 from django.db.models.sql import UpdateQuery
 
@@ -82,7 +82,9 @@ def _capturing(delete: Delete) -> Delete:
     def capturing_delete(self: Any) -> Any:
         if not any(observed(model) for model in (*self.data, *(field.model for field, _ in self.field_updates))):
             return delete(self)
-        with change_transaction(self.using), _during(Deletion(self)):
+        is_simple = len(self.data) == 1 and not (self.field_updates or self.fast_deletes)
+        is_fast = is_simple and all(len(found) == 1 for found in self.data.values())  # but for our own receiver
+        with change_transaction(self.using, is_djangos=not is_fast), _during(Deletion(self)):
             return delete(self)
 
     setattr(capturing_delete, MARK, True)
@@ -133,6 +135,8 @@ def deleted(instance: models.Model, using: str, **_: Any) -> None:
     if model is None or model not in observed(type(instance)):
         return
     going.set({})
+    if connections[using].needs_rollback:  # nothing will be committed, and nothing can be written any more
+        return
     deletion = _current.get()
     event = attempt(model, lambda: _deleted(instance, model, using, deletion), None)
     if event is not None:

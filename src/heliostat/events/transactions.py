@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from django.db import transaction
@@ -12,8 +12,11 @@ from heliostat.exceptions import Refused
 
 
 @contextmanager
-def change_transaction(using: str, savepoint: bool = False) -> Iterator[None]:
+def change_transaction(using: str, savepoint: bool = False, is_djangos: bool = False) -> Iterator[None]:
     """A transaction for a change that is read before it is made, as part of the one that is open.
+
+    `is_djangos` says that Django begins a transaction for this change, too: without autocommit, an error then keeps
+    the host from going on before it has rolled back.
 
     An error of the host's own statement leaves the caller's transaction as Django leaves it; what is done for the event
     goes into `ours()`, whose errors end that transaction.
@@ -21,7 +24,7 @@ def change_transaction(using: str, savepoint: bool = False) -> Iterator[None]:
     connection: Any = transaction.get_connection(using)
     is_broken: bool | None = None
     try:
-        with one_transaction(using, savepoint):
+        with one_transaction(using, savepoint, is_djangos):
             try:
                 yield
             except BaseException as error:  # a timeout need be no Exception
@@ -47,7 +50,7 @@ def ours(using: str) -> Iterator[None]:
         raise
 
 
-def one_transaction(using: str, savepoint: bool = False) -> AbstractContextManager[None]:
+def one_transaction(using: str, savepoint: bool = False, is_djangos: bool = False) -> AbstractContextManager[None]:
     """The transaction that is open, with a savepoint where one is asked for; or a new one.
 
     SQLite lets a transaction that began with a read fail at once where another connection has written since; so a new
@@ -55,8 +58,10 @@ def one_transaction(using: str, savepoint: bool = False) -> AbstractContextManag
     """
     connection: Any = transaction.get_connection(using)
     if not connection.in_atomic_block:
+        if connection.needs_rollback and not is_djangos:  # without autocommit: a block of ours would end that
+            return nullcontext()
         if not connection.get_autocommit() or _is_begun_by_sql(connection):
-            return _joined(connection, savepoint)
+            return _joined(connection, savepoint, is_djangos)
         if connection.vendor == "sqlite" and connection.transaction_mode is None:
             return _locking_at_once(connection)
     return transaction.atomic(using, savepoint)
@@ -80,7 +85,7 @@ def _is_begun_by_sql(connection: Any) -> bool:
 
 
 @contextmanager
-def _joined(connection: Any, savepoint: bool) -> Iterator[None]:
+def _joined(connection: Any, savepoint: bool, is_djangos: bool) -> Iterator[None]:
     """Take part in a transaction that the host began by itself: after `set_autocommit(False)`, or by SQL.
 
     Django takes part in the first by itself, and so it does in the second while it takes it for one. What waits for
@@ -91,12 +96,14 @@ def _joined(connection: Any, savepoint: bool) -> Iterator[None]:
         # The driver would do it before the first change; a savepoint before that would be the transaction.
         connection.cursor().execute("BEGIN IMMEDIATE")
     connection.autocommit = False
-    savepoint = savepoint or connection.vendor != "postgresql"  # where each error ends the transaction
+    is_ours = is_by_sql or not is_djangos
+    savepoint = savepoint or (is_ours and connection.vendor != "postgresql")  # where each error ends the transaction
     try:
         with transaction.atomic(connection.alias, savepoint):
             yield
     finally:
         connection.autocommit = is_by_sql
-        connection.needs_rollback = False  # which counts within Django's blocks, and the host has opened none
+        if is_ours:
+            connection.needs_rollback = False  # which counts within Django's blocks, and there was none but ours
     if is_by_sql:
         connection.run_and_clear_commit_hooks()
