@@ -15,7 +15,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -27,27 +27,9 @@ KEY_SIZE = 32
 BLOCK_SIZE = 64  # of SHA-256, in bytes
 
 
-class Key(Protocol):
-    """What can verify signatures of one scheme."""
-
-    scheme: ClassVar[str]
-
-    def fits(self, content: bytes, signature: bytes) -> bool:
-        """Whether this key made the signature of this content."""
-
-
-class SigningKey(Key, Protocol):
-    """What can make them, too; `until` is the Unix time at which it ends to."""
-
-    @property
-    def until(self) -> float: ...
-
-    def sign(self, content: bytes) -> bytes: ...
-
-
 @dataclass(frozen=True, slots=True)
 class SharedKey:
-    """A secret that the sender and the receiver know."""
+    """A secret that the sender and the receiver know; it is not used from the Unix time `until` on."""
 
     scheme: ClassVar[str] = "v1"
     secret: bytes = field(repr=False)  # tracebacks and logs show what they come by
@@ -61,6 +43,7 @@ class SharedKey:
         return outer.digest()
 
     def fits(self, content: bytes, signature: bytes) -> bool:
+        """Return whether this key made the signature of this content."""
         return hmac.compare_digest(self.sign(content), signature)
 
 
@@ -68,7 +51,7 @@ class SharedKey:
 def _begun(secret: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
     """Return the inner and the outer hash of HMAC-SHA256 (RFC 2104) with the key in them: all signatures begin so.
 
-    To copy them takes two thirds of the time of a copied `hmac` object, and half that of a new one.
+    To copy them takes two thirds of the time of a copied `hmac` object, and half that of `hmac.digest()`.
     """
     key = (hashlib.sha256(secret).digest() if len(secret) > BLOCK_SIZE else secret).ljust(BLOCK_SIZE, b"\0")
     return hashlib.sha256(bytes(byte ^ 0x36 for byte in key)), hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
@@ -76,7 +59,7 @@ def _begun(secret: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """What everybody may know."""
+    """A key that verifies signatures, and that everybody may know."""
 
     scheme: ClassVar[str] = "v1a"
     key: Ed25519PublicKey
@@ -94,7 +77,7 @@ class PublicKey:
 
 @dataclass(frozen=True, slots=True)
 class PrivateKey:
-    """What only the sender knows."""
+    """A key that only the sender knows; it is not used from the Unix time `until` on."""
 
     scheme: ClassVar[str] = "v1a"
     key: Ed25519PrivateKey = field(repr=False)
@@ -111,8 +94,11 @@ class PrivateKey:
         return self.public.fits(content, signature)
 
 
+SigningKey = SharedKey | PrivateKey
+
+
 def new_secret(scheme: str = "v1") -> str:
-    """A fresh secret of 256 bits, or a private key; raises `ValueError` where there is no such scheme."""
+    """Return a fresh secret of 256 bits, or a private key. Raise `ValueError` for an unknown scheme."""
     if scheme not in SCHEMES:
         raise ValueError(f"there is no signature {scheme!r}; there are {' and '.join(SCHEMES)}")
     seed = secrets.token_bytes(KEY_SIZE)
@@ -122,8 +108,8 @@ def new_secret(scheme: str = "v1") -> str:
     return PRIVATE + base64.b64encode(seed + public).decode()
 
 
-def signing_key_of(secret: str, until: float = math.inf) -> SharedKey | PrivateKey:
-    """The key that a `whsec_…` or `whsk_…` stands for; raises `ValueError` for anything else."""
+def signing_key_of(secret: str, until: float = math.inf) -> SigningKey:
+    """Return the key of a `whsec_…` or `whsk_…`. Raise `ValueError` for anything else."""
     if secret.startswith(SECRET) and (key := _decoded(secret, SECRET)):
         return SharedKey(key, until)
     if secret.startswith(PRIVATE):
@@ -131,8 +117,8 @@ def signing_key_of(secret: str, until: float = math.inf) -> SharedKey | PrivateK
     raise ValueError(f"a secret starts with {SECRET} or {PRIVATE} and is not empty")
 
 
-def key_of(text: str) -> SharedKey | PrivateKey | PublicKey:
-    """The key that a `whsec_…`, `whsk_…` or `whpk_…` stands for; raises `ValueError` for anything else."""
+def key_of(text: str) -> SigningKey | PublicKey:
+    """Return the key of a `whsec_…`, `whsk_…` or `whpk_…`. Raise `ValueError` for anything else."""
     if not text.startswith(PUBLIC):
         return signing_key_of(text)
     key = _decoded(text, PUBLIC)
@@ -157,7 +143,7 @@ def _private(key: bytes) -> Ed25519PrivateKey:
 
 
 def sign(keys: Sequence[SigningKey], message_id: str, timestamp: int, body: bytes) -> str:
-    """The `webhook-signature` header: a signature by each key that has not ended (several while one is rotated)."""
+    """Return the `webhook-signature` header: a signature by each valid key (several while one is rotated)."""
     content = b"%s.%d.%s" % (message_id.encode(), timestamp, body)
     valid = [key for key in keys if timestamp < key.until]
     return " ".join([f"{key.scheme},{base64.b64encode(key.sign(content)).decode()}" for key in valid])
