@@ -45,20 +45,10 @@ class PythonTransport:
 
     def _run(self, job: Job) -> None:
         started_at, began = timezone.now(), time.perf_counter()
-        try:
-            outcome, details, error = _call(job)
-        finally:
-            close_old_connections()
-        self._deliver(
-            Result(
-                claimed=job.claimed,
-                outcome=outcome,
-                details=details,
-                error=error,
-                started_at=started_at,
-                duration=time.perf_counter() - began,
-            )
-        )
+        outcome, details, error = _call(job)
+        close_old_connections()
+        took = time.perf_counter() - began
+        self._deliver(Result(job.claimed, outcome, details, started_at, took, error=error))
 
 
 class PythonKind(SubscriberKind, ABC):
@@ -82,8 +72,8 @@ def _call(job: Job) -> tuple[str, str, str]:
         event = event_from(job.event_body, job.context, job.using)
         with notifying(event):
             function(event)
-    except BaseException as error:  # sys.exit() in a hook ends neither the worker nor the promise
-        logger.exception("%s failed at attempt %d; it will be told again", subscriber, job.claimed.attempts)
+    except BaseException as error:  # sys.exit() in a hook ends neither the worker nor the callback
+        logger.exception("%s failed at attempt %d; it will be tried again", subscriber, job.claimed.attempts)
         report = traceback.TracebackException.from_exception(error)  # bears an error that cannot be made a text
         return RETRY, f"{type(error).__name__}: {report}", "".join(report.format())[-500:]
     return SENT, "done", ""

@@ -14,9 +14,9 @@ from django.db import Error as DatabaseError
 from django.db import connections
 
 from heliostat.conf import conf
-from heliostat.delivery import attempts, kinds
+from heliostat.delivery import attempts
 from heliostat.delivery.heartbeat import SILENT, Heartbeat
-from heliostat.delivery.kinds import Job, Transport, kind_of
+from heliostat.delivery.kinds import Job, SubscriberKind, Transport, kind_of
 from heliostat.delivery.scheduler import Scheduler
 from heliostat.events.databases import home
 from heliostat.outbox import transitions
@@ -71,7 +71,7 @@ class Worker:
         self._scheduler = Scheduler(using, subscribers)
         self._heartbeat = Heartbeat(using, health_file)
         self._waker = Waker(using)
-        self._transports: dict[str, Transport] = {}
+        self._transports: dict[type[Transport], Transport] = {}
         self._in_flight: dict[int, Claimed] = {}
         self._load: Counter[str] = Counter()
         self._results: deque[Result] = deque()
@@ -115,7 +115,6 @@ class Worker:
         return f"the worker has been silent for {silent:.0f} s" if silent > SILENT else None
 
     def _work(self) -> None:
-        self._start_transports()
         if not self._draining:  # what is due is due already, and other workers need the wake-ups
             self._waker.listen()
         try:
@@ -126,21 +125,13 @@ class Worker:
                     self._wait_for_database(error)
         finally:
             self._waker.close()
-            for transport in set(self._transports.values()):
+            for transport in self._transports.values():
                 transport.stop()
             self._record()
             if not self._is_one_shot:
                 self._heartbeat.end()
                 if not connections[self.using].in_atomic_block:  # a test may drain inside its transaction
                     connections[self.using].close()
-
-    def _start_transports(self) -> None:
-        started: dict[type[Transport], Transport] = {}
-        for kind in kinds.registered():
-            if kind.transport not in started:
-                started[kind.transport] = kind.transport()
-                started[kind.transport].start(self._deliver)
-            self._transports[kind.name] = started[kind.transport]
 
     def _wait_for_database(self, error: DatabaseError) -> None:
         self._wanted = True
@@ -211,32 +202,42 @@ class Worker:
     def _free_slots(self) -> dict[str, int]:
         """Return how many callbacks of each subscriber may be claimed now; they take turns where they are many."""
         due = self._scheduler.due()
-        free = {kind: transport.slots for kind, transport in self._transports.items()}
+        free: Counter[str] = Counter()
+        for name, kind in {name_of_kind(one): kind_of(one) for one in due}.items():
+            free[name] = self._transport(kind).slots if kind else 0
         for claimed in self._in_flight.values():
             free[name_of_kind(claimed.subscriber)] -= 1
         slots: dict[str, int] = {}
         for position, subscriber in enumerate(due):
-            kind = name_of_kind(subscriber)
-            share = -(-free.get(kind, 0) // (len(due) - position))  # rounded up
+            name = name_of_kind(subscriber)
+            share = -(-free[name] // (len(due) - position))  # rounded up
             wanted = min(share, self._scheduler.concurrency(subscriber) - self._load[subscriber], conf.batch_size)
             if wanted > 0:
                 slots[subscriber] = wanted
-                free[kind] -= wanted
+                free[name] -= wanted
         return slots
+
+    def _transport(self, kind: SubscriberKind) -> Transport:
+        """Return the transport of a kind, which starts when the first callback is due. Kinds may share one."""
+        if kind.transport not in self._transports:
+            self._transports[kind.transport] = kind.transport()
+            self._transports[kind.transport].start(self._deliver)
+        return self._transports[kind.transport]
 
     def _send(self, claimed: list[Claimed]) -> None:
         # The database is asked first: if it fails, nothing is in flight and the leases simply run out.
         bodies = dialect_for(self.using).bodies(list({one.event_id for one in claimed}))
-        jobs: dict[str, list[Job]] = {}
+        jobs: dict[SubscriberKind, list[Job]] = {}
         for one in claimed:
-            if one.event_id in bodies:  # else it was deleted meanwhile, and the callback with it
+            kind = kind_of(one.subscriber)
+            if kind and one.event_id in bodies:  # else it was deleted meanwhile, and the callback with it
                 event_body, context = bodies[one.event_id]
                 body = event_body if one.body is None else one.body
                 id_ = message_id(one.event_hex, one.subscriber)
                 job = Job(one, id_, body, event_body, context, self.using)
-                jobs.setdefault(name_of_kind(one.subscriber), []).append(job)
+                jobs.setdefault(kind, []).append(job)
         for kind, of_kind in jobs.items():
-            self._transports[kind].send(of_kind)
+            self._transport(kind).send(of_kind)
             for job in of_kind:
                 self._in_flight[job.claimed.id] = job.claimed
                 self._load[job.claimed.subscriber] += 1

@@ -39,6 +39,7 @@ GIVE_UP = "give_up"
 CANCEL = "cancel"
 
 ENDED = (Status.SENT, Status.ERROR, Status.CANCELLED)
+ENDINGS = {GIVE_UP: Status.ERROR, CANCEL: Status.CANCELLED}
 REFUSED = (IntegrityError, DataError)
 
 
@@ -69,28 +70,26 @@ def claim(slots: Mapping[str, int], using: str, among: Sequence[int] = ()) -> li
     if not slots:
         return []
     dialect, token, lease = dialect_for(using), secrets.randbits(62), float(conf.lease)
-    return dialect.claim_among(among, slots, token, lease) if among else dialect.claim(slots, token, lease)
+    return dialect.claim(slots, token, lease, among)
 
 
 def record_results(results: Sequence[Result], using: str) -> None:
-    """Record the results of attempts, and move their callbacks on. One short transaction for all."""
+    """Record the results of attempts, and move their callbacks on. One short transaction for all.
+
+    If the database refuses one of them, the others are recorded without it. Its callback moves on all the same, and
+    only the log has the attempt.
+    """
     if not results:
         return
     try:
         _record(results, using)
-    except REFUSED:  # one of them, and only alone does it say which
-        for result in results:
-            _record_alone(result, using)
-
-
-def _record_alone(result: Result, using: str) -> None:
-    """Record one result. If it cannot be recorded in full, the callback moves on, and only the log has the attempt."""
-    try:
-        _record([result], using)
     except REFUSED as error:
-        if Callback.objects.using(using).filter(pk=result.claimed.id).exists():  # else it was deleted in between
-            logger.error("attempt at callback %d cannot be written down: %s", result.claimed.id, str(error).strip())
-            _record([result], using, in_full=False)
+        if len(results) > 1:  # only alone does it say which
+            for result in results:
+                record_results([result], using)
+        elif Callback.objects.using(using).filter(pk=(id_ := results[0].claimed.id)).exists():  # else it was deleted
+            logger.error("attempt at callback %d cannot be written down: %s", id_, str(error).strip())
+            _record(results, using, in_full=False)
 
 
 def _record(results: Sequence[Result], using: str, *, in_full: bool = True) -> None:
@@ -98,28 +97,22 @@ def _record(results: Sequence[Result], using: str, *, in_full: bool = True) -> N
     sent: dict[tuple[int, str], list[int]] = defaultdict(list)
     with transaction.atomic(using=using), connections[using].cursor() as cursor:
         for result in results:
-            if result.outcome == SENT:
-                sent[result.claimed.token, result.details].append(result.claimed.id)
+            claimed, outcome = result.claimed, comes_to(result)
+            details = _storable(result.details)[:500]
+            if outcome == SENT:
+                sent[claimed.token, details].append(claimed.id)
+            elif outcome == RETRY:
+                wait = wait_before_next(claimed.attempts, result.retry_after)
+                dialect.postpone(cursor, claimed.id, claimed.token, wait, details)
             else:
-                _record_failed(result, dialect, cursor)
+                dialect.finish(cursor, [claimed.id], claimed.token, ENDINGS[outcome], details)
         for (token, details), ids in sent.items():
             dialect.finish(cursor, ids, token, Status.SENT, details)
         if in_full:
-            _log(results, dialect, cursor)
-        with_keys = [
-            one.claimed.id for one in results if one.claimed.ordering_key is not None and comes_to(one) != RETRY
-        ]
-        make_heads_due(dialect, cursor, with_keys)
-
-
-def _record_failed(result: Result, dialect: Dialect, cursor: Any) -> None:
-    id_, token, details = result.claimed.id, result.claimed.token, _storable(result.details)[:500]
-    if comes_to(result) == RETRY:
-        wait = wait_before_next(result.claimed.attempts, result.retry_after)
-        dialect.postpone(cursor, id_, token, wait, details)
-    else:
-        status = Status.CANCELLED if result.outcome == CANCEL else Status.ERROR
-        dialect.finish(cursor, [id_], token, status, details)
+            dialect.log(cursor, [_attempt(result, dialect) for result in results])
+        ended = [one.claimed for one in results if one.claimed.ordering_key is not None and comes_to(one) != RETRY]
+        if ended:
+            make_heads_due(dialect, cursor, [one.id for one in ended])
 
 
 def comes_to(result: Result) -> str:
@@ -151,49 +144,41 @@ def _storable(text: str) -> str:
     return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
-def _log(results: Sequence[Result], dialect: Dialect, cursor: Any) -> None:
-    rows = [
-        (
-            result.claimed.id,
-            result.claimed.attempts,
-            dialect.time(result.started_at),
-            round(result.duration * 1000),
-            result.outcome,
-            result.status_code,
-            _storable(result.error)[:500],
-            _storable(result.response),
-            _storable(result.response_headers),
-        )
-        for result in results
-    ]
-    dialect.log(cursor, rows)
+def _attempt(result: Result, dialect: Dialect) -> tuple[Any, ...]:
+    """Return a row in the order of ATTEMPT_COLUMNS."""
+    return (
+        result.claimed.id,
+        result.claimed.attempts,
+        dialect.time(result.started_at),
+        round(result.duration * 1000),
+        result.outcome,
+        result.status_code,
+        _storable(result.error)[:500],
+        _storable(result.response),
+        _storable(result.response_headers),
+    )
 
 
 def renew(claimed: Iterable[Claimed], using: str) -> None:
     """Prolong the lease of callbacks that are still being sent."""
-    with transaction.atomic(using=using), connections[using].cursor() as cursor:
-        for token, ids in _by_token(claimed):
-            dialect_for(using).renew(cursor, ids, token, float(conf.lease))
-
-
-def _by_token(claimed: Iterable[Claimed]) -> Iterable[tuple[int, list[int]]]:
     ids: dict[int, list[int]] = defaultdict(list)
     for one in claimed:
         ids[one.token].append(one.id)
-    return ids.items()
+    with transaction.atomic(using=using), connections[using].cursor() as cursor:
+        for token, ids_of_claim in ids.items():
+            dialect_for(using).renew(cursor, ids_of_claim, token, float(conf.lease))
 
 
 def rescue(using: str) -> int:
-    """Take callbacks from dead workers; one that was tried as often as allowed is given up. Returns how many."""
+    """Take callbacks from dead workers; one that was tried as often as allowed is given up. Return their number."""
     dialect = dialect_for(using)
     with transaction.atomic(using=using), connections[using].cursor() as cursor:
         lost = dialect.expired(cursor, limit=1000)
-        spent = [id_ for id_, attempts in lost if attempts >= conf.max_attempts]
-        alive = [id_ for id_, attempts in lost if attempts < conf.max_attempts]
-        details = "given up: its worker died at every attempt"
-        dialect.take_back(cursor, spent, Status.ERROR, details)
-        make_heads_due(dialect, cursor, spent)
-        dialect.take_back(cursor, alive, Status.WAITING, "its worker died; waiting for another")
+        if last := [id_ for id_, attempts in lost if attempts >= conf.max_attempts]:
+            dialect.finish(cursor, last, None, Status.ERROR, "given up: its worker died at every attempt")
+            make_heads_due(dialect, cursor, last)
+        if again := [id_ for id_, attempts in lost if attempts < conf.max_attempts]:
+            dialect.finish(cursor, again, None, Status.WAITING, "its worker died; waiting for another")
     return len(lost)
 
 

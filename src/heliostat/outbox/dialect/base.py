@@ -158,12 +158,8 @@ class Dialect:
             f"FROM {BREAKER} g WHERE g.subscriber = {subscriber}), '')"
         )
 
-    def claim(self, slots: Mapping[str, int], token: int, lease: float) -> list[Claimed]:
-        """Take what is due, up to so many of each subscriber."""
-        return self.claim_among((), slots, token, lease)
-
-    def claim_among(self, ids: Sequence[int], slots: Mapping[str, int], token: int, lease: float) -> list[Claimed]:
-        """The same, of these callbacks alone: for whoever asks for them by id, not for the worker's daily work."""
+    def claim(self, slots: Mapping[str, int], token: int, lease: float, ids: Sequence[int] = ()) -> list[Claimed]:
+        """Take what is due, up to so many of each subscriber; if there are ids, of these callbacks alone."""
         with transaction.atomic(using=self.using), connections[self.using].cursor() as cursor:
             due = self.due_of_all(cursor, slots, ids)
             free_to_go = [id_ for rows in due.values() for id_, ordering_key in rows if ordering_key is None]
@@ -223,12 +219,14 @@ class Dialect:
             )
             return {id_: (body, context) for id_, body, context in cursor.fetchall()}
 
-    def finish(self, cursor: Any, ids: Sequence[int], token: int, status: str, details: str) -> None:
+    def finish(self, cursor: Any, ids: Sequence[int], token: int | None, status: str, details: str) -> None:
+        """End the claim of callbacks: one with this token; any, where there is none."""
         now, now_value = self.after(0)
+        is_claimed, tokens = ("", []) if token is None else ("AND claim_token = %s", [token])
         cursor.execute(
             f"UPDATE {CALLBACK} SET status = %s, status_details = %s, updated_at = {now}, claim_token = NULL, "
-            f"lease_until = NULL WHERE {self.among('id', ids)} AND claim_token = %s",
-            [str(status), details, now_value, *self.keys(ids), token],
+            f"lease_until = NULL WHERE {self.among('id', ids)} {is_claimed}",
+            [str(status), details, now_value, *self.keys(ids), *tokens],
         )
 
     def postpone(self, cursor: Any, id_: int, token: int, wait: float, details: str) -> None:
@@ -254,16 +252,6 @@ class Dialect:
             [now_value, limit],
         )
         return list(cursor.fetchall())
-
-    def take_back(self, cursor: Any, ids: Sequence[int], status: str, details: str) -> None:
-        if not ids:
-            return
-        now, now_value = self.after(0)
-        cursor.execute(
-            f"UPDATE {CALLBACK} SET status = %s, status_details = %s, updated_at = {now}, claim_token = NULL, "
-            f"lease_until = NULL WHERE {self.among('id', ids)}",
-            [str(status), details, now_value, *self.keys(ids)],
-        )
 
     def is_conflict(self, error: BaseException) -> bool:  # noqa: ARG002
         """Whether the database chose this transaction to give way to another: it can be tried again at once."""

@@ -59,8 +59,10 @@ class PostgreSQL(Dialect):
             )
             return dict(cursor.fetchall())
 
-    def claim(self, slots: Mapping[str, int], token: int, lease: float) -> list[Claimed]:
+    def claim(self, slots: Mapping[str, int], token: int, lease: float, ids: Sequence[int] = ()) -> list[Claimed]:
         """Claim all without an ordering key by one statement, which also counts the due callbacks that have one."""
+        if ids:
+            return super().claim(slots, token, lease, ids)
         with connections[self.using].cursor() as cursor:
             cursor.execute(
                 "WITH due AS (SELECT w.id, w.ordering_key, s.name FROM unnest(%s::text[], %s::int[]) AS s(name, free) "
