@@ -59,5 +59,6 @@ class WebhooksConfig(AppConfig):
         )
         for signal, receiver in receivers:
             signal.connect(receiver, sender=Hook, dispatch_uid="heliostat.webhooks")
+        subscriptions.notice_flushes()
         post_migrate.connect(subscriptions.tables_made, sender=self, dispatch_uid="heliostat.webhooks")
         post_delete.connect(hook_deleted, sender=Hook, dispatch_uid="heliostat.webhooks.breaker")

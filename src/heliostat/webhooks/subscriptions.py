@@ -10,10 +10,12 @@ import logging
 import os
 import threading
 from collections.abc import Collection
+from functools import wraps
 from typing import Any
 
 from django.db import Error as DatabaseError
 from django.db import connections, transaction
+from django.db.backends.base.operations import BaseDatabaseOperations
 
 from heliostat.events.context import quiet
 from heliostat.events.matching import registry
@@ -28,6 +30,7 @@ from heliostat.webhooks.watching import watch
 logger = logging.getLogger("heliostat.webhooks")
 
 DELETING = "heliostat_hooks_deleting"  # attribute of a connection
+FLUSHES = "heliostat_notices"  # attribute of the method that empties tables, once it is wrapped
 
 
 class LiveHooks:
@@ -200,3 +203,19 @@ def tables_made(using: str, **_: Any) -> None:
     """Tables were made, or emptied: what is in them is known from now on."""
     if using == hooks.using:
         hooks.catch_up()
+
+
+def notice_flushes() -> None:
+    """Look again after Django emptied the tables: a `TransactionTestCase` with `serialized_rollback` does so without
+    `post_migrate`, and the next test would still notify the hooks of the test before."""
+    original = BaseDatabaseOperations.execute_sql_flush
+    if hasattr(original, FLUSHES):  # the apps are made ready again, as in a test that changes INSTALLED_APPS
+        return
+
+    @wraps(original)
+    def execute_sql_flush(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        tables_made(self.connection.alias)
+
+    setattr(execute_sql_flush, FLUSHES, True)
+    BaseDatabaseOperations.execute_sql_flush = execute_sql_flush  # type: ignore[method-assign]
