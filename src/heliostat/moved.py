@@ -1,6 +1,11 @@
-"""Where the names of TOM Toolkit, Cliquet and Kinto are here: hints for settings that still use them."""
+"""Hints for paths in settings that lead nowhere: mistyped ones, and names of TOM Toolkit, Cliquet and Kinto."""
 
 from __future__ import annotations
+
+import pkgutil
+import sys
+
+from heliostat.conf import closest, suggestion
 
 HOOKS = {
     "target_post_save": "targets",
@@ -66,3 +71,13 @@ def _hint(path: str) -> str:
     if package.startswith(("tom_", "kinto_")):
         return f"{package} is a plug-in of another system; Heliostat cannot load it."
     return ""
+
+
+def did_you_mean_path(path: object) -> str:
+    """' Did you mean …?' with what is beside the place that a dotted path leads to, or nothing. Imports nothing."""
+    name, _, last = str(path).rpartition(".")
+    module = sys.modules.get(name)
+    if module is None:
+        return ""
+    inside = {one.name for one in pkgutil.iter_modules(getattr(module, "__path__", ()))}
+    return suggestion([f"{name}.{near}" for near in closest(last, inside | vars(module).keys())])

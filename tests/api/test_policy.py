@@ -215,3 +215,9 @@ def test_a_permission_of_ones_group_counts(ada: User) -> None:
 def test_a_policy_that_cannot_be_called_is_found_when_the_project_starts(path: str, settings: Any) -> None:
     settings.HELIOSTAT_MAY_HOOK = path
     assert [message.id for message in run_checks(databases=[])] == ["heliostat.E040"]
+
+
+def test_a_mistyped_policy_is_recognised(settings: Any) -> None:
+    settings.HELIOSTAT_MAY_HOOK = "heliostat.webhooks.owners.may_veiw"
+    (message,) = run_checks(databases=[])
+    assert "Did you mean heliostat.webhooks.owners.may_view" in message.msg

@@ -141,6 +141,7 @@ def test_arguments_that_do_not_fit_are_an_error_of_the_caller(bus: Vehicle) -> N
     [
         ({"vehicle_to_fast": f"{HERE}.simple"}, "heliostat.E010", "Did you mean vehicle_too_fast"),
         ({"vehicle_too_fast": f"{HERE}.missing"}, "heliostat.E011", "cannot be imported"),
+        ({"vehicle_too_fast": f"{HERE}.simpel"}, "heliostat.E011", f"Did you mean {HERE}.simple"),
         ({"vehicle_too_fast": "no.such.module.function"}, "heliostat.E011", "cannot be imported"),
         ({"vehicle_too_fast": f"{HERE}.not_a_function"}, "heliostat.E011", "not a function"),
         ({"vehicle_too_fast": f"{HERE}.wrong_arguments"}, "heliostat.E011", "does not fit"),

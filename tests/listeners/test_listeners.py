@@ -101,6 +101,7 @@ def test_the_e_mail_listener_writes_to_its_recipients(settings: Any) -> None:
     [
         ({"actions": ["create"]}, "no `use`"),
         ({"use": "no.such.module"}, "cannot be loaded"),
+        ({"use": "heliostat.listeners.emial"}, "Did you mean heliostat.listeners.email?"),
         ({"use": "tests.listeners.test_listeners"}, "no load_from_config"),
         ({"use": "tests.listeners.echo"}, "'event_listeners.bad.words' is missing"),
         ({**ECHO, "resources": ["vehicel"]}, "Did you mean vehicle"),

@@ -21,7 +21,7 @@ from heliostat.exceptions import ConfigurationError
 from heliostat.hooks.decorator import decorated
 from heliostat.hooks.points import RESOURCE, HookPoint, all_points, point_named
 from heliostat.hooks.values import live_arguments
-from heliostat.moved import hint_for
+from heliostat.moved import did_you_mean_path, hint_for
 
 logger = logging.getLogger("heliostat.hooks")
 
@@ -105,7 +105,7 @@ def _function_at(path: Any, where: str) -> Callable[..., Any]:
     try:
         function = import_string(path)
     except ImportError as error:
-        hint = hint_for(path, error)
+        hint = hint_for(path, error) or did_you_mean_path(path).strip()
         raise ConfigurationError(f"{where}: {path!r} cannot be imported: {error}. {hint}".rstrip()) from error
     except Exception as error:  # whatever the module does when it is imported
         raise ConfigurationError(f"{where}: importing {path!r} raised {type(error).__name__}: {error}") from error

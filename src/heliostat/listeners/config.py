@@ -28,7 +28,7 @@ from heliostat.events.resources import resource_of
 from heliostat.events.types import READ, REMEDY, WILD, actions_of, problem_of
 from heliostat.exceptions import ConfigurationError
 from heliostat.listeners.base import KINTO_ACTIONS, OUR_ACTIONS, ListenerEvent
-from heliostat.moved import hint_for
+from heliostat.moved import did_you_mean_path, hint_for
 
 ROOT = "event_listeners"
 OPTIONS = ("use", "actions", "resources", "when")
@@ -156,7 +156,7 @@ def _load(name: str, options: Mapping[str, Any], config: Config, where: str) -> 
     except KeyError as error:
         raise ConfigurationError(f"{where}: the setting {error} is missing.") from error
     except Exception as error:  # whatever a module of somebody else's does
-        hint = hint_for(use, error)
+        hint = hint_for(use, error) or did_you_mean_path(use).strip()
         text = f"{where}: {use!r} cannot be loaded: {type(error).__name__}: {error}. {hint}"
         raise ConfigurationError(text.rstrip()) from error
     if not callable(listener):

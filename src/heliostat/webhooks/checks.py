@@ -15,6 +15,7 @@ from heliostat.events.matching import is_observable
 from heliostat.events.resources import resource_of
 from heliostat.events.types import declared_types
 from heliostat.exceptions import ConfigurationError
+from heliostat.moved import did_you_mean_path
 from heliostat.webhooks.databases import hooks_database
 from heliostat.webhooks.deliverers.base import HookDeliverer, HooksDeliverer, class_of, deliverer_at
 from heliostat.webhooks.event_patterns import check_signals
@@ -65,13 +66,13 @@ def check_policy(**_: object) -> list[CheckMessage]:
     try:
         found = import_string(conf.may_hook)
     except Exception as error:  # whatever the module raises while it is imported
-        problem = f"cannot be imported: {error}"
+        problem = f"cannot be imported: {error}.{did_you_mean_path(conf.may_hook)}"
     else:
         if callable(found):
             return []
-        problem = "is no function"
+        problem = "is no function."
     hint = "Give the dotted path of a function (user, model, object_id) that says True or False."
-    return [Error(f"HELIOSTAT_MAY_HOOK {conf.may_hook!r} {problem}.", hint=hint, id="heliostat.E040")]
+    return [Error(f"HELIOSTAT_MAY_HOOK {conf.may_hook!r} {problem}", hint=hint, id="heliostat.E040")]
 
 
 def check_saved_hooks(databases: Sequence[str] | None = None, **_: object) -> list[CheckMessage]:
