@@ -26,7 +26,7 @@ def log(results: Sequence[Result]) -> None:
         if (is_loud or result.outcome != SENT) and logger.isEnabledFor(LEVELS[outcome := comes_to(result)]):
             claimed = result.claimed
             fields = {
-                "event_id": str(UUID(claimed.event_hex)),
+                "event_id": str(UUID(claimed.event_id)),
                 "callback_id": claimed.id,
                 "subscriber": claimed.subscriber,
                 "attempt": claimed.attempts,

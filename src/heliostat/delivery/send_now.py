@@ -43,7 +43,7 @@ def send_waiting(subscribers: Sequence[str] | None, worker: Worker) -> Counter[s
 
 def send_mentioned(ids: Sequence[int], worker: Worker) -> Counter[str]:
     """Send these callbacks, also those that have ended. Return counts in words, by the rows: another worker may have
-    been quicker. What is being sent is left alone, and waited for."""
+    been quicker. Callbacks that another worker is sending are only waited for."""
     with left_to_worker():  # this one
         resending.resend(ids, worker.using)
         transitions.retry_now(worker.using, ids=ids)

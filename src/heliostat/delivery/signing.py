@@ -1,7 +1,7 @@
 """Signatures by Standard Webhooks (https://www.standardwebhooks.com).
 
 `v1` is HMAC-SHA256 with a secret that both sides know (`whsec_…`). `v1a` is ed25519: the sender signs with a private
-key (`whsk_…`: the seed and the public key, or the seed alone), and whoever has the public key (`whpk_…`) can verify.
+key (`whsk_…`: the seed and the public key, or only the seed), and the receiver verifies with the public key (`whpk_…`).
 """
 
 from __future__ import annotations

@@ -233,7 +233,7 @@ class Worker:
             if kind and one.event_id in bodies:  # else it was deleted meanwhile, and the callback with it
                 event_body, context = bodies[one.event_id]
                 body = event_body if one.body is None else one.body
-                id_ = message_id(one.event_hex, one.subscriber)
+                id_ = message_id(one.event_id, one.subscriber)
                 job = Job(one, id_, body, event_body, context, self.using)
                 jobs.setdefault(kind, []).append(job)
         for kind, of_kind in jobs.items():

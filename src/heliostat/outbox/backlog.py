@@ -63,7 +63,7 @@ def _last_look(using: str) -> _Look:  # noqa: ARG001  one for each
 
 
 def look(using: str) -> Backlog:
-    """Return the backlog as it is now: by indexes alone."""
+    """Return the backlog as it is now, by indexes only."""
     dialect, now = dialect_for(using), timezone.now()
     waiting = {name: Waiting(count, max(0.0, (now - due).total_seconds())) for name, count, due in dialect.waiting()}
     opened = CircuitBreaker.objects.using(using).filter(open_until__gt=now).values_list("subscriber", flat=True)

@@ -149,7 +149,7 @@ class Callback(models.Model):
     @property
     def message_id(self) -> str:
         """The event's id for this subscriber: the same at every attempt, so that a receiver recognizes repeats."""
-        return message_id(self.event_id.hex, self.subscriber)
+        return message_id(str(self.event_id), self.subscriber)
 
 
 class Attempt(models.Model):
@@ -224,7 +224,7 @@ class WorkerSeen(models.Model):
         return self.name
 
 
-def message_id(event_hex: str, subscriber: str) -> str:
+def message_id(event_id: str, subscriber: str) -> str:
     """`msg_<event>_<subscriber's identifier>`; a dot would split what is signed, so there is none."""
     identifier = subscriber.partition(":")[2].replace(".", "-")
-    return f"msg_{event_hex}_{identifier}"
+    return f"msg_{event_id.replace('-', '')}_{identifier}"

@@ -1,6 +1,6 @@
-"""Sending again what came to an end: a selection, or all that a subscriber missed.
+"""Send callbacks again that have ended: a selection, or all that a subscriber missed.
 
-In batches, one short transaction each. What was missed is looked up once, at the start: whatever fails anew in the
+In batches, one short transaction each. What was missed is looked up once, at the start: what fails again in the
 meantime is not sent a third time.
 """
 
@@ -35,11 +35,11 @@ def resend(
     only: Iterable[Status] = ENDED,
     done: Callable[[int], None] = _say_nothing,
 ) -> int:
-    """Send these callbacks again, with the same id and body; gives how many there were.
+    """Send these callbacks again, with the same id and body; return their number.
 
     What could not be rendered is rendered again, of the event as it was; what still cannot be stays an error.
 
-    What is waiting or being sent is left alone. `done` is called after each batch, with how many wait so far.
+    Callbacks that wait or are being sent stay as they are. `done` is called after each batch, with the number so far.
     A deliverer sends a few at once, like what just happened; many are left to the worker, so that nobody waits long.
     """
     using = using or home()
@@ -62,9 +62,9 @@ def resend_all(
     most: int | None = None,
     done: Callable[[int], None] = _say_nothing,
 ) -> int:
-    """Send all again that ended like this since then; an empty subscriber means every one. Gives how many.
+    """Send all again that ended like this since then; an empty subscriber means every one. Return their number.
 
-    Of more than `most`, those that ended first: what fails anew in the meantime comes last.
+    Of more than `most`, those that ended first: what fails again in the meantime comes last.
     """
     using = using or home()
     found = ended_since(subscriber, since, using, status=status)
@@ -74,7 +74,7 @@ def resend_all(
 
 
 def failed_since(subscriber: str, since: datetime, using: str | None = None, *, status: Status = Status.ERROR) -> int:
-    """How many callbacks `resend_all` would send again now."""
+    """Return how many callbacks `resend_all` would send again now."""
     return ended_since(subscriber, since, using, status=status).count()
 
 

@@ -6,8 +6,8 @@
     error | cancelled | sent ──resend──▶ waiting
     waiting ──retry now──▶ waiting (due now)
 
-A claim carries a lease and a token, and every later change of the row by the worker checks the token: whoever lost
-the callback to another worker changes nothing.
+A claim carries a lease and a token, and every later change of the row by the worker checks the token: a worker
+that lost the callback to another one changes nothing.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ REFUSED = (IntegrityError, DataError)
 class Result(NamedTuple):
     """How an attempt went: `outcome` is SENT, RETRY, GIVE_UP or CANCEL; times in seconds.
 
-    `url` is the address that was asked. `receiver_down` says that the receiver itself is in trouble, whatever it is
-    sent; `subscriber_gone`, that it wants to hear nothing any more.
+    `url` is the address of the request. `receiver_down` says that the receiver itself is in trouble, whatever it is
+    sent; `subscriber_gone`, that it wants no callbacks any more.
     """
 
     claimed: Claimed
@@ -84,7 +84,7 @@ def record_results(results: Sequence[Result], using: str) -> None:
     try:
         _record(results, using)
     except REFUSED as error:
-        if len(results) > 1:  # only alone does it say which
+        if len(results) > 1:  # by itself it says which
             for result in results:
                 record_results([result], using)
         elif Callback.objects.using(using).filter(pk=(id_ := results[0].claimed.id)).exists():  # else it was deleted
@@ -97,11 +97,12 @@ def _record(results: Sequence[Result], using: str, *, in_full: bool = True) -> N
     sent: dict[tuple[int, str], list[int]] = defaultdict(list)
     with transaction.atomic(using=using), connections[using].cursor() as cursor:
         for result in results:
-            claimed, outcome = result.claimed, comes_to(result)
-            details = _storable(result.details)[:500]
-            if outcome == SENT:
-                sent[claimed.token, details].append(claimed.id)
-            elif outcome == RETRY:
+            claimed = result.claimed
+            if result.outcome == SENT:
+                sent[claimed.token, result.details].append(claimed.id)
+                continue
+            outcome, details = comes_to(result), _storable(result.details)[:500]
+            if outcome == RETRY:
                 wait = wait_before_next(claimed.attempts, result.retry_after)
                 dialect.postpone(cursor, claimed.id, claimed.token, wait, details)
             else:

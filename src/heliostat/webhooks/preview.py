@@ -76,7 +76,7 @@ def _with_secret(hook: Hook) -> Hook:
 
 
 def _headers(hook: Hook, destination: Destination, event: Event, body: bytes) -> list[tuple[str, str]]:
-    id_ = message_id(event.id.hex, hook.subscriber if hook.pk else "hook:0")
+    id_ = message_id(str(event.id), hook.subscriber if hook.pk else "hook:0")
     lines = request.headers_of(destination, id_, int(timezone.now().timestamp()), body)
     pairs = [line.split(": ", 1) for line in lines if ": " in line]
     return [(name, "made anew at each attempt" if name == SIGNATURE else value) for name, value in pairs]

@@ -41,10 +41,6 @@ class Claimed(NamedTuple):
     ordering_key: str | None
     token: int
 
-    @property
-    def event_hex(self) -> str:
-        return self.event_id.replace("-", "")
-
 
 class Dialect:
     """What all databases understand.
@@ -165,7 +161,7 @@ class Dialect:
             free_to_go = [id_ for rows in due.values() for id_, ordering_key in rows if ordering_key is None]
             claimed = self.take(cursor, free_to_go, token, lease) if free_to_go else []
         ordered = {name: sum(ordering_key is not None for _, ordering_key in rows) for name, rows in due.items()}
-        return claimed + self.claim_in_order(ordered, token, lease, ids)
+        return claimed + self.claim_in_order(ordered, token, lease, ids) if any(ordered.values()) else claimed
 
     def claim_in_order(
         self, slots: Mapping[str, int], token: int, lease: float, ids: Sequence[int] = ()

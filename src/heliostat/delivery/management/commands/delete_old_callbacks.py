@@ -13,7 +13,7 @@ from heliostat.outbox.retention import Rows, count_ended, delete_ended
 class Command(OutboxCommand):
     help = (
         "Delete callbacks that were created more than DAYS days ago and came to an end (sent, given up or cancelled), "
-        "with their attempts and the events that nobody is to be told of any more. "
+        "with their attempts and the events that no callback needs any more. "
         "What is waiting or being sent is never deleted. Exits with 0, also where there is nothing to delete."
     )
     example = """\

@@ -21,7 +21,7 @@ from heliostat.outbox.transitions import ENDED
 class Command(OutboxCommand):
     help = (
         "Send all callbacks again that were given up since a time, with the same ids and bodies: they wait for a "
-        "worker anew. Says how many there are, and asks before it does so. "
+        "worker again. Prints their number, and asks before it does so. "
         "Exits with 0 when that is done, and with 1 where you said no."
     )
     example = """\

@@ -17,8 +17,8 @@ from heliostat.outbox.models import Status
 class Command(OutboxCommand):
     help = (
         "Send all callbacks that are waiting, without regard to when their next attempt is due; or those of one hook; "
-        "or only the mentioned ones, which are sent again where they came to an end already. What is being sent is "
-        "left alone; what fails goes on waiting for its next attempt. "
+        "or only the mentioned ones, which are sent again if they have ended. Callbacks that another worker is sending "
+        "are not sent twice; those that fail wait for their next attempt. "
         "Exits with 0 when all were sent, and with 1 otherwise."
     )
     example = """\
