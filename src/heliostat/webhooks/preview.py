@@ -21,6 +21,7 @@ from heliostat.events.resources import resource_of
 from heliostat.events.snapshot import public_key, snapshot
 from heliostat.outbox.bodies import body_of
 from heliostat.outbox.models import message_id
+from heliostat.outbox.problems import Problem
 from heliostat.webhooks.destinations import destination_of
 from heliostat.webhooks.exceptions import InvalidFiltersError
 from heliostat.webhooks.filters import compiled
@@ -32,7 +33,7 @@ PARTS = ("actions", "changed", "from_to", "all", "any", "not")  # of a filter; w
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """A request that is not made. `obstacles`: why the hook would not be notified; `error`: why its payload fails."""
+    """A request that is not made. `obstacles`: why the hook would not be notified; `error`: why there is no body."""
 
     event: Event
     obstacles: list[str]
@@ -55,16 +56,22 @@ def event_about(instance: Model, action: str, changes: Mapping[str, Any], using:
     )
 
 
-def preview(hook: Hook, event: Event) -> Preview:
-    """The request for an event. Whatever the making of a payload writes is undone, and published to nobody."""
+def preview(hook: Hook, event: Event, *, in_full: bool = False) -> Preview:
+    """The request for an event. Whatever the making of a payload writes is undone, and published to nobody.
+
+    `in_full`: show the texts of errors of the site's own code, too, which may hold anything.
+    """
+    body, error = "", ""
     with quiet(), transaction.atomic(using=event.using):
         try:
-            body, error = made_body(hook, event), ""
-        except Exception as problem:
-            body, error = None, f"{type(problem).__name__}: {problem}"
+            made = made_body(hook, event)
+            body = body_of(event) if made is None else made
+        except Exception as failure:
+            problem = Problem.of(failure)
+            error = problem.reason if in_full else problem.shown
         transaction.set_rollback(True, using=event.using)
     destination = destination_of(_with_secret(hook))
-    sent = request.body_of(destination, body_of(event) if body is None else body)
+    sent = request.body_of(destination, body)
     text = sent.decode()
     obstacles, headers = list(_obstacles(hook, event)), _headers(hook, destination, event, sent)
     return Preview(event=event, obstacles=obstacles, headers=headers, body=text, error=error)

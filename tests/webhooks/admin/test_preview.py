@@ -10,7 +10,8 @@ from django.contrib import admin
 from django.contrib.auth.models import Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from heliostat.outbox.models import Callback
@@ -126,10 +127,44 @@ def test_nothing_is_sent_or_kept(admin_client: Client, monkeypatch: pytest.Monke
     monkeypatch.setattr(Vehicle, "get_static_payload", static, raising=False)
     page = shown(admin_client)
     assert "ValueError: <oh>" in page
-    assert "the default body would be sent" in page
+    assert "nothing would be sent" in page
+    assert "<pre" not in page, "the default body is not sent in its place"
     assert Vehicle.objects.get().name == "55"
     assert not Callback.objects.exists()
     assert Hook.objects.count() == 1
+
+
+def test_an_error_of_the_sites_own_code_is_for_those_who_may_view_callbacks(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Vehicle.objects.create(name="55")
+
+    def static(self: Vehicle) -> dict[str, Any]:
+        raise ValueError("a row of somebody else's")
+
+    monkeypatch.setattr(Vehicle, "get_static_payload", static, raising=False)
+    ada = User.objects.create_user("ada", is_staff=True)
+    names = ["add_hook", "change_hook", "view_vehicle"]
+    for permissions, is_shown in ((names, False), ([*names, "view_callback"], True)):
+        ada.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+        client.force_login(ada)
+        page = shown(client)
+        assert "ValueError" in page
+        assert ("somebody else's" in page) is is_shown
+
+
+def test_a_default_body_that_is_too_large_is_said(admin_client: Client, settings: Any) -> None:
+    settings.HELIOSTAT_BODY_LIMIT = 1024
+    Vehicle.objects.create(name="55", plan={"text": "x" * 2000})
+    assert "HELIOSTAT_BODY_LIMIT" in shown(admin_client)
+
+
+def test_it_shows_what_the_owner_would_be_sent(admin_client: Client) -> None:
+    ada = User.objects.create_user("ada")
+    ada.user_permissions.set(Permission.objects.filter(codename="view_vehicle"))
+    Vehicle.objects.create(name="55", depot=Depot.objects.create(name="North"))
+    body = request_in(shown(admin_client, payload_template=TEMPLATE, user=ada.pk))[2]
+    assert body == '{"name": "55", "depot": "", "what": "updated"}'
 
 
 def test_what_is_wrong_in_the_form_is_said(admin_client: Client) -> None:
@@ -214,7 +249,7 @@ ANYTHING = st.text() | st.sampled_from(["\x00", "{", "55", "a=b", "=", '"', "nam
 ASKED = ["preview-object", "preview-action", "preview-changes", "signals", "filters", "payload_template", "model"]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.sampled_from(ASKED), ANYTHING, max_size=4))
 def test_nothing_that_is_asked_breaks_it(admin_client: Client, values: dict[str, str]) -> None:
     if not Vehicle.objects.exists():

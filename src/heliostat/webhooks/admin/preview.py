@@ -17,6 +17,8 @@ from heliostat.events.snapshot import visible_fields
 from heliostat.events.types import WILD
 from heliostat.exceptions import ConfigurationError
 from heliostat.objects import find_object
+from heliostat.outbox.models import Callback
+from heliostat.permissions import has_permission
 from heliostat.webhooks.models import Hook
 from heliostat.webhooks.preview import Preview, event_about, preview
 from heliostat.webhooks.template_context import models_on
@@ -52,6 +54,7 @@ def previewed(form: Any, request: HttpRequest, site: admin.AdminSite) -> dict[st
     question = Question(request.POST)
     if not (form.is_valid() and question.is_valid()):
         return {"problems": [*_said(form), *_said(question)]}
+    form.instance.enforce_permissions = True  # as once it is saved here
     try:
         return {"hook": form.instance, "preview": answer(form.instance, question, request, site)}
     except (Refused, ConfigurationError) as refusal:
@@ -70,17 +73,19 @@ def answer(hook: Hook, question: Question, request: HttpRequest, site: admin.Adm
     """The preview that was asked for; raises `Refused`."""
     asked = question.cleaned_data
     action = asked["action"].strip() or _first_action(hook)
+    in_full = has_permission(request.user, "view", Callback)  # as the log of callbacks shows errors
     model = _model(hook)
     if model is None:
         resource = hook.patterns[0].rpartition(".")[0]
-        return preview(hook, Event(resource=resource, action=action))
+        return preview(hook, Event(resource=resource, action=action), in_full=in_full)
     seen = _visible(model, request, site)
     _check_template(hook, model, request, site)
     instance = _chosen(seen, hook.object_id or asked["object"].strip(), model)
     page = site._registry.get(model)
     if page is not None and not page.has_view_permission(request, instance):
         raise Refused(NOT_YOURS.format("this object"))
-    return preview(hook, event_about(instance, action, _typed(asked["changes"], model), seen.db))
+    event = event_about(instance, action, _typed(asked["changes"], model), seen.db)
+    return preview(hook, event, in_full=in_full)
 
 
 def _first_action(hook: Hook) -> str:
