@@ -220,7 +220,7 @@ def test_all_that_failed_since_is_counted_and_then_sent_again(as_ada: APIClient)
 
 
 def test_one_request_sends_so_many_again_and_says_how_many_are_left(as_ada: APIClient, monkeypatch: Any) -> None:
-    monkeypatch.setattr(resending, "MOST", 2)
+    monkeypatch.setattr(resending, "LIMIT", 2)
     made = a_hook(as_ada)
     now = timezone.now()
     for age in (1, 3, 2):

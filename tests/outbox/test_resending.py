@@ -37,9 +37,9 @@ def test_of_too_many_those_that_ended_first_are_sent_again(using: str) -> None:
     for days in (1, 3, 2):
         ended(using, "hook:1", outcome=GIVE_UP, days=days)
     since = timezone.now() - timedelta(days=9)
-    assert resending.resend_all("hook:1", since, using, most=2) == 2
+    assert resending.resend_all("hook:1", since, using, limit=2) == 2
     assert states(using) == ["error", "waiting", "waiting"]
-    assert resending.resend_all("hook:1", since, using, most=2) == 1
+    assert resending.resend_all("hook:1", since, using, limit=2) == 1
 
 
 def test_a_selection_is_sent_again_in_batches_that_are_reported(using: str, monkeypatch) -> None:

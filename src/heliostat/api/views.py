@@ -184,7 +184,7 @@ class HookViewSet(
         check_resend_all(request.user, hook, resending.ended_since(*which, status=ended))
         if request.query_params.get("preview", "").lower() in ("true", "1", "yes"):
             return _count(resending.failed_since(*which, status=ended), status.HTTP_200_OK)
-        count = resending.resend_all(*which, status=ended, most=resending.MOST)
+        count = resending.resend_all(*which, status=ended, limit=resending.LIMIT)
         remaining = resending.failed_since(*which, status=ended)
         return Response({"count": count, "remaining": remaining}, status=status.HTTP_202_ACCEPTED)
 

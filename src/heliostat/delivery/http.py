@@ -50,13 +50,10 @@ class HttpTransport:
         self._thread.start()
 
     def send(self, jobs: list[Job]) -> None:
-        """Send jobs. Called by the worker's own thread, which may ask the database where they go."""
-        names: dict[HttpKind, set[str]] = {}
-        for job in jobs:
-            kind = kind_of(job.claimed.subscriber)
-            assert isinstance(kind, HttpKind)
-            names.setdefault(kind, set()).add(job.claimed.subscriber)
-        destinations = {name: found for kind in names for name, found in kind.destinations(names[kind]).items()}
+        """Send jobs of one kind. Called by the worker's own thread, which may ask the database where they go."""
+        kind = kind_of(jobs[0].claimed.subscriber)
+        assert isinstance(kind, HttpKind)
+        destinations = kind.destinations({job.claimed.subscriber for job in jobs})
         for job in jobs:
             destination = destinations[job.claimed.subscriber]
             address = host_and_port(destination.url) if isinstance(destination, Destination) else None

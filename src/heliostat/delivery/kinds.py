@@ -28,7 +28,9 @@ Deliver = Callable[[Result], None]
 
 
 class Transport(Protocol):
-    """Sends callbacks, up to `slots` at once. `send` returns at once; results go to `deliver`, from any thread."""
+    """Sends callbacks, up to `slots` at once. `send` takes jobs of one kind and returns at once; results go to
+    `deliver`, from any thread.
+    """
 
     slots: int
 

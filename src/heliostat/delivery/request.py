@@ -76,6 +76,9 @@ class CurlHandle:
             pycurl.RESOLVER_START_FUNCTION: self._start_resolver,
             pycurl.WRITEFUNCTION: self._on_body,
         }
+        self._head: list[bytes] = []
+        if conf.response_headers:
+            options[pycurl.HEADERFUNCTION] = self._head.append
         if conf.ca_file:
             options[pycurl.CAINFO] = conf.ca_file
         for option, value in options.items():
@@ -92,7 +95,8 @@ class CurlHandle:
         """Set up a request. Return its result where none can be sent."""
         self._job, self._destination = job, destination
         self._address, self._resolution = address, resolution
-        self._excerpt, self._head, self._received = b"", list[bytes](), 0
+        self._excerpt, self._received = b"", 0
+        self._head.clear()
         self._forbidden: str | None = None
         self._started_at: datetime = timezone.now()
         self._began = time.perf_counter()
@@ -121,8 +125,6 @@ class CurlHandle:
             curl.setopt(pycurl.POSTFIELDS, body)
         headers = headers_of(destination, self._job.message_id, int(self._started_at.timestamp()), body)
         curl.setopt(pycurl.HTTPHEADER, headers)
-        if conf.response_headers:
-            curl.setopt(pycurl.HEADERFUNCTION, self._head.append)
         if self._address and self._resolution and not self._resolution.is_in_libcurl:
             host, port = self._address
             listed = ",".join(f"[{one}]" if ":" in one else one for one in self._resolution.addresses)

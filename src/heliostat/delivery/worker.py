@@ -205,8 +205,8 @@ class Worker:
         free: Counter[str] = Counter()
         for name, kind in {name_of_kind(one): kind_of(one) for one in due}.items():
             free[name] = self._transport(kind).slots if kind else 0
-        for claimed in self._in_flight.values():
-            free[name_of_kind(claimed.subscriber)] -= 1
+        for subscriber, in_flight in self._load.items():
+            free[name_of_kind(subscriber)] -= in_flight
         slots: dict[str, int] = {}
         for position, subscriber in enumerate(due):
             name = name_of_kind(subscriber)
@@ -227,9 +227,10 @@ class Worker:
     def _send(self, claimed: list[Claimed]) -> None:
         # The database is asked first: if it fails, nothing is in flight and the leases simply run out.
         bodies = dialect_for(self.using).bodies(list({one.event_id for one in claimed}))
+        kinds = {subscriber: kind_of(subscriber) for subscriber in {one.subscriber for one in claimed}}
         jobs: dict[SubscriberKind, list[Job]] = {}
         for one in claimed:
-            kind = kind_of(one.subscriber)
+            kind = kinds[one.subscriber]
             if kind and one.event_id in bodies:  # else it was deleted meanwhile, and the callback with it
                 event_body, context = bodies[one.event_id]
                 body = event_body if one.body is None else one.body
@@ -246,6 +247,7 @@ class Worker:
         """Take a result from a transport, on any thread."""
         self._results.append(result)
         if self._is_idle or len(self._results) == ENOUGH:  # in between, the worker's thread sleeps on
+            self._is_idle = False  # before it is woken: then it decides again
             self._waker.wake()
 
     def _record(self) -> None:
@@ -258,6 +260,8 @@ class Worker:
             if self._in_flight.get(result.claimed.id) == result.claimed:  # else lost, and claimed here once more
                 del self._in_flight[result.claimed.id]
             self._load[result.claimed.subscriber] -= 1
+            if self._load[result.claimed.subscriber] <= 0:
+                del self._load[result.claimed.subscriber]
             self._freed += 1
         self._report(results, outcomes)
 

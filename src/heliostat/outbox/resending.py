@@ -21,7 +21,7 @@ from heliostat.outbox.rendering_again import render_again
 from heliostat.outbox.transitions import ENDED
 
 BATCH = 1000
-MOST = 10_000  # in one request: a second or so
+LIMIT = 10_000  # in one request: a second or so
 
 
 def _say_nothing(_: int) -> None:
@@ -59,17 +59,17 @@ def resend_all(
     using: str | None = None,
     *,
     status: Status = Status.ERROR,
-    most: int | None = None,
+    limit: int | None = None,
     done: Callable[[int], None] = _say_nothing,
 ) -> int:
     """Send all again that ended like this since then; an empty subscriber means every one. Return their number.
 
-    Of more than `most`, those that ended first: what fails again in the meantime comes last.
+    Of more than `limit`, those that ended first: what fails again in the meantime comes last.
     """
     using = using or home()
     found = ended_since(subscriber, since, using, status=status)
-    if most is not None:
-        found = found.order_by("updated_at")[:most]
+    if limit is not None:
+        found = found.order_by("updated_at")[:limit]
     return resend(found.values_list("pk", flat=True), using, only=[status], done=done)
 
 

@@ -49,7 +49,7 @@ class HookKind(HttpKind):
     def limits(self) -> Mapping[str, Limits]:
         rows = Hook.objects.using(hooks_database()).filter(LIMITED, enabled=True)
         found = rows.order_by().values_list("pk", "max_concurrent", "max_per_second", "paused")
-        return {f"hook:{pk}": Limits(most, rate, paused) for pk, most, rate, paused in found}
+        return {f"hook:{pk}": Limits(concurrent, rate, paused) for pk, concurrent, rate, paused in found}
 
     def failing(self, subscriber: str) -> None:
         """The first failure is written down; whoever has only failed for too long since then is disabled."""

@@ -59,7 +59,7 @@ class SendFailedView(View):
         status = Status(asked["status"])
         if "confirmed" not in request.POST:
             return self._answer(request, form, resending.failed_since(*which, status=status))
-        count = resending.resend_all(*which, status=status, most=resending.MOST)
+        count = resending.resend_all(*which, status=status, limit=resending.LIMIT)
         messages.success(request, f"{count} will be sent again.")
         if remaining := resending.failed_since(*which, status=status):
             messages.warning(request, f"{remaining} more are left for another time.")
