@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 from django.core.checks import run_checks
-from django.db import DatabaseError, IntegrityError, connections, models, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, connections, models, transaction
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 
 from heliostat import emit
@@ -259,13 +259,21 @@ def break_off(instance: Any) -> None:
     transaction.set_rollback(True, using=instance._state.db)
 
 
-def a_receiver_that_breaks_off_a_deletion(using: str) -> Any:
-    for name in ("55", "56"):
-        Vehicle.objects.using(using).create(name=name)
-    found: list[Any] = []
-    with receiver(post_delete, Vehicle, break_off), transaction.atomic(using=using):
-        found.append(Vehicle.objects.using(using).all().delete())
-    return found
+def send_wrong_sql(instance: Any) -> None:
+    """The error breaks a transaction of PostgreSQL; Django does not know it."""
+    with suppress(DatabaseError), connections[instance._state.db].cursor() as cursor:
+        cursor.execute("SELECT no_such_column FROM no_such_table")
+
+
+def a_receiver_that_breaks(act: Callable[[Any], None]) -> Callable[[str], Any]:
+    def scenario(using: str) -> Any:
+        for name in ("55", "56"):
+            Vehicle.objects.using(using).create(name=name)
+        with receiver(post_delete, Vehicle, act), transaction.atomic(using=using):
+            return Vehicle.objects.using(using).all().delete()
+
+    scenario.__qualname__ = f"a deletion and a receiver that has to {act.__name__}"
+    return scenario
 
 
 def begun_by_sql(end: str) -> Callable[[str], Any]:
@@ -308,7 +316,8 @@ SCENARIOS = [
     without_autocommit("commit"), without_autocommit("rollback"), begun_by_sql("COMMIT"), begun_by_sql("ROLLBACK"),
     *(without_autocommit_and_an_error(signal, act, step) for signal in (pre_delete, post_delete)
       for act in (fail, break_off) for step in ("delete", "delete all")),
-    without_autocommit_and_an_error(post_delete, fail, "bulk_create"), a_receiver_that_breaks_off_a_deletion,
+    without_autocommit_and_an_error(post_delete, fail, "bulk_create"), a_receiver_that_breaks(break_off),
+    a_receiver_that_breaks(send_wrong_sql),
     why_a_transaction_is_broken, statements_that_time_out,
 ]  # fmt: skip
 
@@ -336,6 +345,22 @@ def test_a_host_application_sees_the_same_with_and_without_subscribers(
 
     with subscribed(ignore, "*", when="after_commit"):
         assert outcome(scenario, using) == without
+
+
+def test_a_connection_without_autocommit_is_as_before_where_a_savepoint_of_ours_fails(using: str) -> None:
+    def fail_at_savepoints(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        if sql.startswith("SAVEPOINT"):
+            raise OperationalError("the server has gone away")
+        return execute(sql, *rest)
+
+    transaction.set_autocommit(False, using)
+    try:
+        with captured_events(), connections[using].execute_wrapper(fail_at_savepoints), pytest.raises(OperationalError):
+            Tag(word="x").save(using=using)
+        assert not connections[using].in_atomic_block
+    finally:
+        transaction.rollback(using)
+        transaction.set_autocommit(True, using)
 
 
 def test_no_row_is_lost_where_a_receiver_fails_and_the_caller_goes_on(using: str) -> None:

@@ -14,7 +14,7 @@ from copy import copy
 from functools import partial, wraps
 from typing import Any
 
-from django.db import connections, models
+from django.db import models
 from django.db.models.deletion import Collector
 from django.db.models.sql import UpdateQuery
 
@@ -25,7 +25,7 @@ from heliostat.events.event import Event
 from heliostat.events.keys import python_key
 from heliostat.events.rows import Row, rows_of
 from heliostat.events.snapshot import snapshot, visible
-from heliostat.events.transactions import change_transaction
+from heliostat.events.transactions import change_transaction, is_lost
 from heliostat.events.unnoticed import attempt
 
 Delete = Callable[[Any], Any]
@@ -82,9 +82,7 @@ def _capturing(delete: Delete) -> Delete:
     def capturing_delete(self: Any) -> Any:
         if not any(observed(model) for model in (*self.data, *(field.model for field, _ in self.field_updates))):
             return delete(self)
-        is_simple = len(self.data) == 1 and not (self.field_updates or self.fast_deletes)
-        is_fast = is_simple and all(len(found) == 1 for found in self.data.values())  # but for our own receiver
-        with change_transaction(self.using, is_djangos=not is_fast), _during(Deletion(self)):
+        with change_transaction(self.using, is_djangos=True), _during(Deletion(self)):
             return delete(self)
 
     setattr(capturing_delete, MARK, True)
@@ -135,7 +133,7 @@ def deleted(instance: models.Model, using: str, **_: Any) -> None:
     if model is None or model not in observed(type(instance)):
         return
     going.set({})
-    if connections[using].needs_rollback:  # nothing will be committed, and nothing can be written any more
+    if is_lost(using):
         return
     deletion = _current.get()
     event = attempt(model, lambda: _deleted(instance, model, using, deletion), None)

@@ -10,6 +10,9 @@ from django.db import transaction
 
 from heliostat.exceptions import Refused
 
+ABORTED = 3
+"""`PQTRANS_INERROR` of libpq."""
+
 
 @contextmanager
 def change_transaction(using: str, savepoint: bool = False, is_djangos: bool = False) -> Iterator[None]:
@@ -48,6 +51,16 @@ def ours(using: str) -> Iterator[None]:
             connection.needs_rollback = True
             connection.rollback_exc = error
         raise
+
+
+def is_lost(using: str) -> bool:
+    """Whether the open transaction is broken: nothing of it will be committed, and nothing can be written any more.
+
+    PostgreSQL knows of errors that the host has kept from Django.
+    """
+    connection: Any = transaction.get_connection(using)
+    is_aborted = connection.vendor == "postgresql" and connection.connection.info.transaction_status == ABORTED
+    return bool(connection.needs_rollback or is_aborted)
 
 
 def one_transaction(using: str, savepoint: bool = False, is_djangos: bool = False) -> AbstractContextManager[None]:
@@ -103,6 +116,7 @@ def _joined(connection: Any, savepoint: bool, is_djangos: bool) -> Iterator[None
             yield
     finally:
         connection.autocommit = is_by_sql
+        connection.in_atomic_block = False  # Django leaves it where the block cannot begin, for its savepoint fails
         if is_ours:
             connection.needs_rollback = False  # which counts within Django's blocks, and there was none but ours
     if is_by_sql:
