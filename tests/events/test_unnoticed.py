@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from django.urls import get_resolver
 
 from heliostat.events import context
 from heliostat.testing import captured_events
-from tests.example.models import Coded, Depot, Odd, Vehicle, Voucher
+from tests.example.fields import Colour
+from tests.example.models import Coded, Depot, Instrument, Odd, Vehicle, Voucher
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -109,6 +111,27 @@ def test_in_a_transaction_that_is_broken_already_the_errors_are_the_hosts_own(us
     with captured_events() as events:
         assert error_of() == expected
     assert events == []
+
+
+@pytest.mark.django_db(transaction=True, databases="__all__")
+@pytest.mark.parametrize("is_in_transaction", [False, True])
+def test_a_row_that_its_own_field_cannot_read_is_written_as_without_subscribers(
+    using: str, is_in_transaction: bool
+) -> None:
+    rows = Instrument.objects.using(using)
+    kept = rows.create(colour=Colour("red"))
+    gone = rows.create(colour=Colour("red"))
+    with captured_events(), transaction.atomic(using=using) if is_in_transaction else nullcontext():
+        kept.colour = Colour("unreadable")
+        kept.save()
+        kept.count = 1
+        kept.save(update_fields=["count"])
+        rows.filter(pk=kept.pk).update(count=2)
+        rows.bulk_create([Instrument(colour=Colour("unreadable"))])
+        rows.filter(pk=gone.pk).update(colour=Colour("unreadable"))
+        gone.delete()
+        rows.create(colour=Colour("blue"))
+    assert list(rows.order_by("pk").values_list("count", flat=True)) == [2, 0, 0]
 
 
 def test_checks_and_saves_work_where_a_test_leaves_our_apps_out(using: str, settings: Any) -> None:

@@ -26,6 +26,8 @@ class ColourField(models.CharField):  # type: ignore[type-arg]
     """Like a phone number: a text field whose values are objects, stored in one spelling."""
 
     def from_db_value(self, value: Any, *_: Any) -> Any:
+        if value == "unreadable":
+            raise RuntimeError("this colour cannot be read")
         return Colour(value) if value is not None else None
 
     def to_python(self, value: Any) -> Any:

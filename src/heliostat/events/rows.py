@@ -57,7 +57,7 @@ class Table:
                 read = readers[self, lock] = _reader(self, connection, lock, key)
             except EmptyResultSet:  # no row can have this key
                 return None
-        with ours(using):
+        with ours(using, is_reading=True):
             found = read(connection, key)
         return None if found is None else self.plain(found)
 
@@ -127,7 +127,7 @@ def rows_of(
     for some in chunks(keys, min(CHUNK, _most_at_once(model, connection))):
         wanted = [python_key(model, key) for key in some]
         found = rows.filter(pk__in=wanted).order_by().values_list("pk", *(attname for _, attname, _ in fields))
-        with ours(using):
+        with ours(using, is_reading=True):
             by_key = {key: values for key, *values in found}
         yield from ((key, plain_row(fields, by_key[key])) for key in wanted if key in by_key)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, transaction
 
 from heliostat.exceptions import Refused
 
@@ -41,13 +41,18 @@ def change_transaction(using: str, savepoint: bool = False, is_djangos: bool = F
 
 
 @contextmanager
-def ours(using: str) -> Iterator[None]:
-    """An error in here ends the open transaction; if another one has done that already, Django goes on naming that."""
+def ours(using: str, is_reading: bool = False) -> Iterator[None]:
+    """An error in here ends the open transaction; if another one has done that already, Django goes on naming that.
+
+    `is_reading`: rows are only read in here, so that an error of a field's own code (a value that it cannot read) does
+    no harm.
+    """
     connection: Any = transaction.get_connection(using)
     try:
         yield
     except BaseException as error:
-        if connection.in_atomic_block and not connection.needs_rollback:
+        is_of_field = isinstance(error, Exception) and not isinstance(error, (DatabaseError, InterfaceError))
+        if connection.in_atomic_block and not connection.needs_rollback and not (is_reading and is_of_field):
             connection.needs_rollback = True
             connection.rollback_exc = error
         raise
