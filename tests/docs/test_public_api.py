@@ -7,9 +7,11 @@ import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+from django.utils.module_loading import import_string
 
 import heliostat
 from tests.docs.test_documents import DOCUMENTS, ROOT, blocks
@@ -60,20 +62,14 @@ def test_the_documents_use_public_names_only(code: str) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
 def test_paths_that_the_documents_give_as_settings_are_public(document: Path) -> None:
     paths = re.findall(r"[\"'](heliostat(?:\.[a-z_]+)+\.[A-Za-z_]\w*)[\"']", document.read_text())
-    private = [
-        path for path in paths if not is_public(*path.rsplit(".", 1)) and path not in MODULES and is_object(path)
-    ]
+    private = [path for path in paths if is_object(path) and not is_public(*path.rsplit(".", 1))]
     assert private == []
 
 
 def is_object(path: str) -> bool:
     """Whether a path leads into a module; names of apps, commands and loggers look like paths too."""
-    module, _, name = path.rpartition(".")
     try:
-        return (
-            hasattr(importlib.import_module(module), name)
-            and not (SOURCE / path.split(".", 1)[1].replace(".", "/")).is_dir()
-        )
+        return not isinstance(import_string(path), ModuleType)
     except ImportError:
         return False
 
