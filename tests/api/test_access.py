@@ -44,6 +44,7 @@ OF_A_DELIVERY: dict[str, dict[str, Any]] = {
     "deliveries/{delivery}/resend/": {"post": None},
 }
 OF_ALL: dict[str, dict[str, Any]] = {
+    "": {"get": None},
     "hooks/": {"get": None, "post": {"model": "example.vehicle", "target_url": URL}},
     "deliveries/": {"get": None},
     "deliveries/resend/": {"post": None},

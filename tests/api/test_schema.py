@@ -44,6 +44,15 @@ def test_the_api_describes_itself_where_it_is_mounted(as_ada: APIClient) -> None
     assert b"openapi: 3" in as_ada.get("/api/schema/", HTTP_ACCEPT="application/vnd.oai.openapi").content
 
 
+def test_the_address_of_the_api_leads_to_everything_in_it(as_ada: APIClient) -> None:
+    addresses = as_ada.get("/api/").json()
+    assert set(addresses) == {"hooks", "deliveries", "event-types", "schema"}
+    for address in addresses.values():
+        assert address.startswith("http://testserver/api/")
+        assert as_ada.get(address).status_code == 200
+    assert APIClient().get("/api/").status_code == 401
+
+
 def test_each_operation_says_what_it_does(as_ada: APIClient) -> None:
     paths = as_ada.get("/api/schema/", HTTP_ACCEPT="application/json").json()["paths"]
     for path, methods in paths.items():

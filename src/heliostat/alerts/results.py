@@ -61,7 +61,7 @@ def _show(request: HttpRequest, query: BrokerQuery, stored: AlertRun | None) -> 
     rows = rows_of(stored) if stored else []
     known = _known(row.alert for row in rows if row.alert)
     lines = [{"row": row, "target": known.get(row.alert.name.casefold()) if row.alert else None} for row in rows]
-    return render(request, "alerts/results.html", {"run": stored, "query": query, "lines": lines})
+    return render(request, "heliostat_alerts/results.html", {"run": stored, "query": query, "lines": lines})
 
 
 def _known(alerts: Any) -> dict[str, int]:
@@ -79,7 +79,9 @@ def raw_alert(request: HttpRequest, pk: int, run_id: UUID, number: int) -> HttpR
     stored = _run_of(request, pk, run_id)
     row = _row(stored, number)
     text = escape(json.dumps(row.raw, indent=2, ensure_ascii=False), LINES)
-    return render(request, "alerts/raw.html", {"run": stored, "query": stored.query, "row": row, "text": text})
+    return render(
+        request, "heliostat_alerts/raw.html", {"run": stored, "query": stored.query, "row": row, "text": text}
+    )
 
 
 def _row(stored: AlertRun, number: int) -> StoredRow:

@@ -56,7 +56,7 @@ def query_list(request: HttpRequest) -> HttpResponse:
     for query in page:
         query.may_change, query.may_delete = (query.allows(request.user, one) for one in ("change", "delete"))
     context = {"page": page, "brokers": list(brokers.all()), "shows_owners": _may_see_all(request)}
-    return render(request, "alerts/list.html", context)
+    return render(request, "heliostat_alerts/list.html", context)
 
 
 @login_required

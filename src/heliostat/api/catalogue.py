@@ -75,6 +75,16 @@ class EventTypesView(HeliostatView):
         return Response({"models": models, "signals": signals, "declared": declared})
 
 
+class RootView(HeliostatView):
+    """Where everything is."""
+
+    @described(exclude=True)
+    def get(self, request: Request) -> Response:
+        """The addresses of this API."""
+        names = ("hooks", "deliveries", "event-types", "schema")
+        return Response({name: request.build_absolute_uri(f"{request.path}{name}/") for name in names})
+
+
 class SchemaView(HeliostatView):
     """This API, described in OpenAPI 3: of these addresses alone, as they are seen from outside."""
 

@@ -12,9 +12,9 @@ SHOWN = 25
 
 def of_target(_request: HttpRequest, target: Target) -> tuple[str, dict[str, Any]]:
     context = {"products": target.data_products.all()[:SHOWN], "upload_to": f"target={target.pk}"}
-    return "dataproducts/panel.html", context
+    return "heliostat_dataproducts/panel.html", context
 
 
 def of_observation(_request: HttpRequest, observation: ObservationRecord) -> tuple[str, dict[str, Any]]:
     context = {"products": observation.data_products.all()[:SHOWN], "upload_to": f"observation={observation.pk}"}
-    return "dataproducts/panel.html", context
+    return "heliostat_dataproducts/panel.html", context

@@ -20,14 +20,14 @@ from heliostat.targets.models import Target
 @login_required
 def product_list(request: HttpRequest) -> HttpResponse:
     products = DataProduct.objects.select_related("target", "observation_record__target")
-    return render(request, "dataproducts/list.html", {"page": page_of(request, products)})
+    return render(request, "heliostat_dataproducts/list.html", {"page": page_of(request, products)})
 
 
 @require_safe
 @login_required
 def product_detail(request: HttpRequest, pk: int) -> HttpResponse:
     products = DataProduct.objects.select_related("target", "observation_record__target")
-    return render(request, "dataproducts/detail.html", {"product": get_object(products, pk)})
+    return render(request, "heliostat_dataproducts/detail.html", {"product": get_object(products, pk)})
 
 
 @require_safe

@@ -45,7 +45,7 @@ class EventContextMiddleware:
             return None
         logger.info("%s", exception)
         try:
-            return render(request, "refused.html", {"reason": exception}, status=HTTPStatus.CONFLICT)
+            return render(request, "heliostat/refused.html", {"reason": exception}, status=HTTPStatus.CONFLICT)
         except TemplateDoesNotExist:  # a project without the console's pages
             return HttpResponse(str(exception), status=HTTPStatus.CONFLICT, content_type="text/plain; charset=utf-8")
 

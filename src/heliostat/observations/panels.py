@@ -22,4 +22,4 @@ def recent(_request: HttpRequest) -> Panel:
 
 def of_target(_request: HttpRequest, target: Target) -> tuple[str, dict[str, Any]]:
     context = {"observations": target.observations.all()[:SHOWN], "facilities": list(facilities.all())}
-    return "observations/of_target.html", context
+    return "heliostat_observations/of_target.html", context

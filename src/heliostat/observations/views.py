@@ -33,7 +33,7 @@ def observation_list(request: HttpRequest) -> HttpResponse:
     if status in ObservationStatus.values:
         observations = observations.filter(status=status)
     context = {"page": page_of(request, observations), "status": status, "statuses": ObservationStatus.choices}
-    return render(request, "observations/list.html", context)
+    return render(request, "heliostat_observations/list.html", context)
 
 
 @require_safe
@@ -44,7 +44,7 @@ def observation_detail(request: HttpRequest, pk: int) -> HttpResponse:
     for path in offered("observation_panel"):
         template, extra = import_string(path)(request, observation)
         panels.append(render_to_string(template, {"observation": observation, **extra}, request=request))
-    return render(request, "observations/detail.html", {"observation": observation, "panels": panels})
+    return render(request, "heliostat_observations/detail.html", {"observation": observation, "panels": panels})
 
 
 @transaction.non_atomic_requests  # no transaction is held open while the facility is asked

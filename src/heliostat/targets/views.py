@@ -34,7 +34,7 @@ def target_list(request: HttpRequest) -> HttpResponse:
         targets = targets.order_by(sort, "id")
     context = {"page": page_of(request, targets), "sort": sort, "q": request.GET.get("q", "")}
     filtering = request.headers.get("HX-Request") and not request.headers.get("HX-History-Restore-Request")
-    response = render(request, "targets/table.html" if filtering else "targets/list.html", context)
+    response = render(request, "heliostat_targets/table.html" if filtering else "heliostat_targets/list.html", context)
     response["Vary"] = "HX-Request, Cookie"
     return response
 
@@ -53,7 +53,7 @@ def target_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "may_delete": target.deletable_by(request.user),
         "panels": target_panels(request, target),
     }
-    return render(request, "targets/detail.html", context)
+    return render(request, "heliostat_targets/detail.html", context)
 
 
 def _elements(target: Target) -> list[tuple[str, object]]:
@@ -93,7 +93,7 @@ def _edit(request: HttpRequest, target: Target) -> HttpResponse:
         "title": "New target" if creating else f"Edit {target.name}",
         "back": reverse("targets:list") if creating else target.get_absolute_url(),
     }
-    return render(request, "targets/form.html", context)
+    return render(request, "heliostat_targets/form.html", context)
 
 
 def _save(form: TargetForm, *parts: BaseInlineFormSet[Any, Any, Any]) -> bool:
