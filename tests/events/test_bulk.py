@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import django
 import pytest
 from django.core.exceptions import FieldError
 from django.db import IntegrityError, connections, transaction
@@ -319,10 +320,10 @@ def test_a_reference_that_got_its_key_after_it_was_assigned_is_found_by_an_upser
 def test_creation_in_bulk_is_published_where_the_database_makes_the_key(using: str) -> None:
     with captured_events("example.ticket.*") as events:
         Ticket.objects.using(using).bulk_create([Ticket(text="made"), Ticket(id=4712, text="given")])
-    assert {(event.action, event.object_id, event.snapshot["text"]) for event in events} == {
-        ("created", "4711", "made"),
-        ("created", "4712", "given"),
-    }
+    made = dict(Ticket.objects.using(using).values_list("text", "pk"))  # SQLite of Django 6 has a default of its own
+    assert sorted((event.action, event.object_id, event.snapshot["text"]) for event in events) == sorted(
+        ("created", str(made[text]), text) for text in ("made", "given")
+    )
 
 
 class OwnQuerySet(QuerySet[Depot]):
@@ -347,6 +348,11 @@ def test_an_update_of_distinct_rows_changes_and_publishes_all_of_them(using: str
     vehicles = Vehicle.objects.using(using)
     vehicles.bulk_create([Vehicle(name="55"), Vehicle(name="55"), Vehicle(name="56")])
     with captured_events() as events:
-        assert vehicles.distinct("name").update(seats=2) == 3
-        assert vehicles.distinct().values("name").update(seats=3) == 3
+        assert vehicles.distinct().values("name").update(seats=2) == 3
+        if django.VERSION < (6, 1):
+            assert vehicles.distinct("name").update(seats=3) == 3
+        else:
+            with pytest.raises(TypeError, match="distinct"):
+                vehicles.distinct("name").update(seats=3)
+            vehicles.update(seats=3)
     assert [event.changes for event in events] == [{"seats": (0, 2)}] * 3 + [{"seats": (2, 3)}] * 3

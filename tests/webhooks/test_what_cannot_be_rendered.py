@@ -88,7 +88,7 @@ def test_a_query_that_fails_while_rendering_leaves_the_transaction_as_it_was(
     if broken == "template":
         options = {"payload_template": '{"depot": {{instance.depot.name}}}'}
         monkeypatch.setattr(Depot, "refresh_from_db", failing)
-        monkeypatch.setattr(Depot, "from_db", failing)
+        monkeypatch.setattr(Depot, "from_db", classmethod(failing))
     elif broken == "serializer":
         options = {"serializer_class": "tests.example.serializers.VehicleSerializer"}
         monkeypatch.setattr("tests.example.serializers.VehicleSerializer.to_representation", failing)
