@@ -173,6 +173,15 @@ def test_nobody_makes_a_hook_on_what_they_may_not_view(hook: Hook) -> None:
     assert editor.post(page, typed(model=users, name="x", user="")).status_code == 302, "the name tells nothing"
 
 
+def test_which_objects_there_are_is_not_said_to_who_may_not_view_them(hook: Hook) -> None:
+    client = as_user("adder")
+    owner = User.objects.get(username="owner")
+    users = ContentType.objects.get_for_model(User).pk
+    for address in (ADD, "/admin/heliostat_webhooks/hook/preview/"):
+        pages = [client.post(address, typed(model=users, object_id=key)).content.decode() for key in (owner.pk, 987654)]
+        assert not any("There is no user" in page for page in pages)
+
+
 def test_whose_a_new_hook_is_and_its_serializer_are_not_for_everybody_to_say(hook: Hook) -> None:
     other = str(hook.user_id)
     adder = as_user("adder")

@@ -89,6 +89,8 @@ class HookForm(HookModelForm):
     seen = SeenField(required=False)
     editor: Any = None
     """The user whose form it is: they save only what they may receive themselves. None where nothing is saved."""
+    viewer: Any = None
+    """The user who sees the form: which objects there are is said only of models that they may view."""
 
     class Meta:
         model = Hook
@@ -152,6 +154,8 @@ class HookForm(HookModelForm):
         """An object that went since the hook was made is no mistake; one that never was, is."""
         if model is None:
             self.add_error("model", InvalidModelError("An object needs the model that it is of."))
+        elif self.viewer is not None and not owners.may_hook(self.viewer, model):
+            return  # of its objects nothing is said
         elif find_object(model._base_manager.all(), object_id) is None:
             self.add_error("object_id", f"There is no {model._meta.verbose_name} with the id “{object_id}”.")
 

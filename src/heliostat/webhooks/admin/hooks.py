@@ -163,7 +163,7 @@ class HookAdmin(CheckedInput, VisibleText, ObjectPermissions, HookModelAdmin):
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form = super().get_form(request, *args, **kwargs)
-        form.editor = request.user  # type: ignore[attr-defined]
+        form.editor = form.viewer = request.user  # type: ignore[attr-defined]
         return form
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
