@@ -78,7 +78,7 @@ def test_killed_workers_lose_nothing_and_repeat_only_what_was_in_flight(using: s
         assert len(seen) == events
         assert set(told["states"]) == {"sent"}
         repeated = sum(count - 1 for count in seen.values())
-        assert repeated <= kills * 2 * 50  # what one subscriber may have in flight, or sent and not yet written down
+        assert repeated <= kills * 2 * 50  # what one subscriber may have in flight, or sent and not yet recorded
 
 
 def _wait_until_more_than(receiver: Receiver, count: int) -> None:

@@ -28,7 +28,7 @@ from tests.chaos.storm import WORKERS, Storm
 EVENTS = int(os.environ.get("CHAOS_EVENTS", "20000"))
 KILLS = int(os.environ.get("CHAOS_KILLS", "200"))
 SEED = int(os.environ.get("CHAOS_SEED", random.randrange(10**6)))
-AT_ONCE = 50  # HELIOSTAT_CONCURRENCY_PER_SUBSCRIBER: sent and not yet written down, at most
+AT_ONCE = 50  # HELIOSTAT_CONCURRENCY_PER_SUBSCRIBER: sent and not yet recorded, at most
 
 HOOK = """
 from django.contrib.contenttypes.models import ContentType
@@ -61,7 +61,7 @@ answer({
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1200)]
 
 
-def test_nothing_is_lost_and_no_ghost_is_told_on_postgresql(tmp_path: Path) -> None:
+def test_nothing_is_lost_and_nothing_rolled_back_is_sent_on_postgresql(tmp_path: Path) -> None:
     if binaries() is None:
         pytest.skip("no initdb and pg_ctl of PostgreSQL here: only a server of the test's own may be restarted")
     with own_server() as server:
@@ -72,14 +72,14 @@ def test_nothing_is_lost_and_no_ghost_is_told_on_postgresql(tmp_path: Path) -> N
         survive("PostgreSQL, a server of its own", made, tmp_path, partial(endanger, server=server))
 
 
-def test_nothing_is_lost_and_no_ghost_is_told_on_mariadb(tmp_path: Path) -> None:
+def test_nothing_is_lost_and_nothing_rolled_back_is_sent_on_mariadb(tmp_path: Path) -> None:
     if "mariadb" not in settings.DATABASES:
         pytest.skip("no MariaDB at 127.0.0.1:3306, or no `make mariadb` yet")
     with world("mariadb", tmp_path) as made:
         survive("MariaDB, a server that others use too", made, tmp_path, partial(cut_off, database=made.database))
 
 
-def test_nothing_is_lost_and_no_ghost_is_told_on_sqlite(tmp_path: Path) -> None:
+def test_nothing_is_lost_and_nothing_rolled_back_is_sent_on_sqlite(tmp_path: Path) -> None:
     made = World(str(tmp_path / "chaos.sqlite3"))
     migrate(made)
     survive("SQLite", made, tmp_path, lambda _: None)
@@ -89,8 +89,8 @@ def survive(database: str, made: World, folder: Path, endanger: Callable[[Storm]
     """A storm, calm, and then a look at what every side remembers."""
     began = time.monotonic()
     with receivers(lambda: "ok", moods(SEED), lambda: "ok") as (quick, moody, absent):
-        told = [quick, moody, absent]
-        for one in told:
+        three = [quick, moody, absent]
+        for one in three:
             made.run(HOOK.format(url=one.url, secret=one.secret))
         with storm(made, folder) as raging:
             raging.milestone(0.3, "receiver down", absent.down)
@@ -102,9 +102,9 @@ def survive(database: str, made: World, folder: Path, endanger: Callable[[Storm]
             raging.workers.stop()
         kept = made.run(KEPT)
     seconds = {"storm": stormed - began, "calm": time.monotonic() - stormed}
-    print(report(database, kept, told, raging, seconds))
-    check_promises(kept, told, raging)
-    check_repeats(kept, told, raging)
+    print(report(database, kept, three, raging, seconds))
+    check_guarantees(kept, three, raging)
+    check_repeats(kept, three, raging)
 
 
 def moods(seed: int) -> Callable[[], str]:
@@ -136,24 +136,24 @@ def cut_off(raging: Storm, database: str) -> None:
 
 
 def calm(made: World, patience: float = 120) -> None:
-    """Nobody is killed any more: whatever waits is told."""
+    """No process is killed any more: the outbox becomes empty."""
     deadline = time.monotonic() + patience
     while (unfinished := made.run(UNFINISHED)) and time.monotonic() < deadline:
         time.sleep(1)
     assert not unfinished, f"{unfinished} callbacks were not sent within {patience:g} s"
 
 
-def check_promises(kept: dict[str, Any], told: list[LeanReceiver], raging: Storm) -> None:
+def check_guarantees(kept: dict[str, Any], three: list[LeanReceiver], raging: Storm) -> None:
     objects = set(kept["objects"])
     assert set(raging.writers.printed) <= objects, "committed, and gone"
     assert sorted(kept["events"]) == sorted(kept["objects"]), "a change without its event, or the other way round"
-    assert two_ids(kept, told) == 0, "a change published under two ids"
-    assert kept["states"] == {"sent": len(objects) * len(told)}
-    for one in told:
+    assert two_ids(kept, three) == 0, "a change published under two ids"
+    assert kept["states"] == {"sent": len(objects) * len(three)}
+    for one in three:
         assert not one.problems, one.problems[:5]
         assert heard_by(one) == objects, "lost"
-        assert len(one.messages) == len(objects), "told under two ids"
-        assert all(message.name == "bus" for message in one.messages.values()), "a ghost was told"
+        assert len(one.messages) == len(objects), "sent under two ids"
+        assert all(message.name == "bus" for message in one.messages.values()), "sent what was rolled back"
     assert kept["ghosts"] == 0
     assert "Traceback" not in raging.workers.errors + raging.writers.errors, raging.workers.errors[-3000:]
     assert raging.workers.ended_by_themselves == [0] * WORKERS, raging.workers.errors[-3000:]
@@ -161,20 +161,20 @@ def check_promises(kept: dict[str, Any], told: list[LeanReceiver], raging: Storm
 
 
 def heard_by(one: LeanReceiver) -> set[str]:
-    """The objects that this receiver was told of, and said that it was."""
+    """The objects of the messages that this receiver accepted."""
     return {message.object_id for message in one.messages.values() if message.accepted}
 
 
-def two_ids(kept: dict[str, Any], told: list[LeanReceiver]) -> int:
+def two_ids(kept: dict[str, Any], three: list[LeanReceiver]) -> int:
     """How many changes have more than one id: as events, or as messages of one receiver."""
-    by_message = (Counter(message.object_id for message in one.messages.values()) for one in told)
+    by_message = (Counter(message.object_id for message in one.messages.values()) for one in three)
     return sum(count > 1 for counts in (Counter(kept["events"]), *by_message) for count in counts.values())
 
 
-def check_repeats(kept: dict[str, Any], told: list[LeanReceiver], raging: Storm) -> None:
+def check_repeats(kept: dict[str, Any], three: list[LeanReceiver], raging: Storm) -> None:
     """Repeated is only what a worker had sent and could not write down any more."""
-    repeats = sum(one.repeats for one in told)
-    in_flight = AT_ONCE * len(told)
+    repeats = sum(one.repeats for one in three)
+    in_flight = AT_ONCE * len(three)
     lost = kept["claims"] - kept["logged"]
     late = kept["logged_sent"] - kept["states"]["sent"]
     forgotten = raging.counts["restart (immediate)"] * WORKERS * in_flight  # claims do not wait for the disk
@@ -188,10 +188,10 @@ def restarts(raging: Storm) -> int:
 
 
 def report(
-    database: str, kept: dict[str, Any], told: list[LeanReceiver], raging: Storm, seconds: dict[str, float]
+    database: str, kept: dict[str, Any], three: list[LeanReceiver], raging: Storm, seconds: dict[str, float]
 ) -> str:
     rescued = re.findall(r"took (\d+) callbacks from a worker", raging.workers.errors)
-    answers = ["  ".join(f"{how} {count}" for how, count in sorted(one.answers.items())) for one in told]
+    answers = ["  ".join(f"{how} {count}" for how, count in sorted(one.answers.items())) for one in three]
     rows = {
         "database": database,
         "seed": SEED,
@@ -204,12 +204,12 @@ def report(
         "requests, quick receiver": answers[0],
         "requests, moody receiver": answers[1],
         "requests, absent receiver": answers[2],
-        "attempts": f"{kept['claims']} begun, {kept['logged']} written down",
+        "attempts": f"{kept['claims']} begun, {kept['logged']} recorded",
         "rescued": sum(map(int, rescued)),
-        "repeats": f"{sum(one.repeats for one in told)} (" + ", ".join(str(one.repeats) for one in told) + ")",
-        "ghosts told": sum(message.name == "ghost" for one in told for message in one.messages.values()),
-        "changes with two ids": two_ids(kept, told),
-        "lost": sum(len(set(kept["objects"]) - heard_by(one)) for one in told),
+        "repeats": f"{sum(one.repeats for one in three)} (" + ", ".join(str(one.repeats) for one in three) + ")",
+        "rolled back, but sent": sum(message.name == "ghost" for one in three for message in one.messages.values()),
+        "changes with two ids": two_ids(kept, three),
+        "lost": sum(len(set(kept["objects"]) - heard_by(one)) for one in three),
         "seconds": ", ".join(f"{name} {value:.0f}" for name, value in seconds.items()),
     }
     return "\n\n" + "\n".join(f"  {name:<27}{value}" for name, value in rows.items()) + "\n"

@@ -153,7 +153,7 @@ def test_a_redirect_is_not_followed(receiver: Receiver, status: int) -> None:
         assert other.deliveries == []
 
 
-def test_a_receiver_that_is_gone_is_told_nothing_more(receiver: Receiver) -> None:
+def test_a_receiver_that_is_gone_gets_nothing_more(receiver: Receiver) -> None:
     receiver.answers = [Answer(410)]
     hook_to(receiver.url)
     for name in "55", "56":

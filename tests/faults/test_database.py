@@ -73,7 +73,7 @@ def nobody_is_let_in() -> Iterator[None]:
 
 
 @on_server
-def test_a_worker_that_is_let_in_no_more_waits_at_the_door(receiver: Receiver, caplog: Any) -> None:
+def test_a_worker_whose_connections_are_refused_waits(receiver: Receiver, caplog: Any) -> None:
     hook_to(receiver)
     with working(SERVER):
         vehicles(1, SERVER)
@@ -224,7 +224,7 @@ def test_a_long_transaction_elsewhere_delays_only_what_it_holds(using: str, rece
 
 
 @BOTH
-def test_what_is_rolled_back_is_told_to_nobody(using: str, receiver: Receiver) -> None:
+def test_what_is_rolled_back_is_sent_to_nobody(using: str, receiver: Receiver) -> None:
     Hook.objects.create(signals=["weather.*", "example.vehicle.*"], target=receiver.url)
     with pytest.raises(ZeroDivisionError), transaction.atomic(using=using):
         Vehicle.objects.using(using).create(name="ghost")
@@ -255,7 +255,7 @@ def test_tables_are_altered_while_rows_are_queued_and_a_worker_works(using: str,
     assert len(receiver.deliveries) == 60
 
 
-def test_what_was_queued_before_a_model_changed_is_told_as_it_was_then(receiver: Receiver) -> None:
+def test_what_was_queued_before_a_model_changed_is_sent_as_it_was_then(receiver: Receiver) -> None:
     hook_to(receiver)
     vehicles(1)
     event = Event.objects.get()

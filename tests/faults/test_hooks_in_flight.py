@@ -58,7 +58,7 @@ DISABLED = "the hook is disabled"
     ids=["deleted", "deleted with others", "disabled"],
 )
 @pytest.mark.parametrize("status", [200, 503])
-def test_a_hook_that_ends_while_it_is_told_is_told_nothing_more(
+def test_a_hook_that_ends_while_it_is_notified_gets_nothing_more(
     do: Callable[[], object], reason: str, status: int
 ) -> None:
     with Receiver(answers=while_told(do, Answer(status))) as receiver:
@@ -73,7 +73,7 @@ def test_a_hook_that_ends_while_it_is_told_is_told_nothing_more(
     assert status == 200 or callback.status_details == reason
 
 
-def test_a_hook_that_is_edited_between_two_tries_is_told_at_its_new_address(receiver: Receiver) -> None:
+def test_a_hook_that_is_edited_between_two_attempts_uses_its_new_address(receiver: Receiver) -> None:
     with Receiver(answers=[503]) as old:
         hook = hook_to(old)
         Vehicle.objects.create(name="55")
@@ -86,7 +86,7 @@ def test_a_hook_that_is_edited_between_two_tries_is_told_at_its_new_address(rece
     assert (second.id, second.body) == (first.id, first.body), "the promise is the same"
 
 
-def test_a_secret_that_is_changed_between_two_tries_signs_the_second(receiver: Receiver) -> None:
+def test_a_secret_that_is_changed_between_two_attempts_signs_the_second(receiver: Receiver) -> None:
     old, new = new_secret(), new_secret()
     receiver.answers = [Answer(503)]
     hook = hook_to(receiver)
@@ -115,7 +115,7 @@ def test_a_hook_that_is_deleted_in_this_process_is_not_told_of_what_happens_next
 @pytest.mark.parametrize("status", [200, 503])
 @pytest.mark.parametrize("using", ["default", "postgresql"])
 @pytest.mark.django_db(transaction=True, databases=["default", *({"postgresql"} & connections.databases.keys())])
-def test_a_callback_that_is_deleted_while_it_is_told_harms_no_other(using: str, status: int, settings: Any) -> None:
+def test_a_callback_that_is_deleted_while_it_is_sent_harms_no_other(using: str, status: int, settings: Any) -> None:
     settings.HELIOSTAT_CONCURRENCY_PER_SUBSCRIBER = 1
     if using not in connections.databases:
         pytest.skip("no PostgreSQL at 127.0.0.1:5432")
@@ -134,7 +134,7 @@ def test_a_callback_that_is_deleted_while_it_is_told_harms_no_other(using: str, 
     assert Callback.objects.using(using).get().status == "sent"
 
 
-def test_a_lease_that_runs_out_under_a_living_worker_leaves_the_row_to_whoever_took_it() -> None:
+def test_a_lease_that_expires_under_a_living_worker_leaves_the_row_to_its_new_worker() -> None:
     """The first to claim is slow, and its answer comes when another has told it already."""
 
     def serve(connection: socket.socket) -> None:

@@ -21,7 +21,7 @@ from tests.example.models import Vehicle
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_mountain_for_one_slow_receiver_delays_nobody_else() -> None:
+def test_a_backlog_of_one_slow_receiver_delays_no_other() -> None:
     """`make chaos` does the same with 100,000."""
     with Receiver(answers=lambda _: Answer(delay=1.0)) as slow, ExitStack() as stack:
         mountain = hook_to(slow)
@@ -59,7 +59,7 @@ class Crowd:
                 self.now[key] -= 1
 
 
-def test_receivers_that_recover_all_at_once_are_not_run_over(settings: Any) -> None:
+def test_receivers_that_recover_all_at_once_are_not_flooded(settings: Any) -> None:
     settings.HELIOSTAT_CONCURRENCY = 20
     settings.HELIOSTAT_CONCURRENCY_PER_SUBSCRIBER = 5
     settings.HELIOSTAT_RETRY_FIRST = 1000.0

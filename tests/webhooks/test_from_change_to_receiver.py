@@ -43,7 +43,7 @@ def test_a_saved_object_arrives_signed_with_what_changed(using: str, receiver: R
     assert updated.headers["content-type"] == "application/json"
 
 
-def test_what_is_rolled_back_is_told_to_nobody(using: str, receiver: Receiver) -> None:
+def test_what_is_rolled_back_is_sent_to_nobody(using: str, receiver: Receiver) -> None:
     hook_on_vehicles(receiver)
     with pytest.raises(ZeroDivisionError), transaction.atomic(using=using):
         Vehicle.objects.using(using).create(name="ghost")
