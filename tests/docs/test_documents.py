@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from configparser import ConfigParser
 from pathlib import Path
@@ -27,6 +28,7 @@ from heliostat.webhooks.deliverers.base import HookDeliverer, HooksDeliverer
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Changelog"].partition("blob/")[0]
 
 
 def blocks(language: str) -> Iterator[Any]:
@@ -54,8 +56,8 @@ CALLED: dict[str, tuple[Any, ...]] = {
     "import_target": ("M51", ["NGC 5194"]),
     "open_dome": ("north",),
     "rename_all": (),
-    "ask_for_users": (),
-    "test_a_new_target_is_told": (),
+    "create_user_hooks": (),
+    "test_a_new_target_has_an_event": (),
 }
 
 
@@ -75,18 +77,18 @@ def test_code_in_the_documents_runs(code: str, settings: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_the_hooks_of_the_web_hook_document_are_made(django_user_model: Any) -> None:
+def test_the_webhooks_document_creates_hooks(django_user_model: Any) -> None:
     from heliostat.webhooks.models import Hook
 
     names: dict[str, Any] = {}
-    (code,) = [block.values[0] for block in blocks("python") if "def ask(" in block.values[0]]
+    (code,) = [block.values[0] for block in blocks("python") if "def create_hooks(" in block.values[0]]
     exec(code, names)
-    names["ask"](django_user_model.objects.create_user("ada"), Target.objects.create(name="M51"))
+    names["create_hooks"](django_user_model.objects.create_user("ada"), Target.objects.create(name="M51"))
     assert Hook.objects.count() == 2
 
 
 @pytest.mark.django_db
-def test_hooks_are_looked_after_as_the_operating_document_shows() -> None:
+def test_the_operations_of_the_operating_document_work() -> None:
     from heliostat.outbox.models import Callback
     from heliostat.webhooks.models import Hook
 
@@ -125,7 +127,8 @@ def test_celery_finds_the_app_of_the_deliverers_document(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
 def test_links_and_pictures_lead_somewhere(document: Path) -> None:
-    for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+    text = re.sub(re.escape(REPOSITORY) + "(?:blob|raw)/main/", "", document.read_text())
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
         if "://" not in link:
             path, _, anchor = link.partition("#")
             target = (document.parent / path) if path else document
@@ -133,6 +136,18 @@ def test_links_and_pictures_lead_somewhere(document: Path) -> None:
             if anchor:
                 headings = re.findall(r"^#+ (.+)$", target.read_text(), flags=re.MULTILINE)
                 assert anchor in {re.sub(r"[^\w -]", "", one).lower().replace(" ", "-") for one in headings}, link
+
+
+def test_links_of_the_readme_work_on_a_package_index() -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", (ROOT / "README.md").read_text())
+    assert len(links) > 10
+    assert [link for link in links if not link.startswith("https://")] == []
+
+
+def test_the_modules_that_the_documents_name_exist() -> None:
+    named = {path for document in DOCUMENTS for path in re.findall(r"\bheliostat/[\w/]+\.py\b", document.read_text())}
+    assert len(named) > 5
+    assert [path for path in sorted(named) if not (ROOT / "src" / path).is_file()] == []
 
 
 def test_the_reference_lists_every_setting_with_its_default_and_meaning() -> None:
@@ -198,7 +213,7 @@ def test_a_worker_under_systemd_has_the_time_that_a_request_may_take() -> None:
 def test_the_waits_that_the_document_lists_are_those_of_the_defaults() -> None:
     units = {"s": 1, "min": 60, "h": 3600}
     text = " ".join((ROOT / "docs" / "operating.md").read_text().split())
-    listed, hours = re.search(r"is tried again after (.*?), each give.*?attempts in about (\d+) hours", text).groups()
+    listed, hours = re.search(r"a worker retries after (.*?), each with.*?attempts in about (\d+) hours", text).groups()
     documented = [int(number) * units[unit] for number, unit in re.findall(r"(\d+) (s|min|h)\b", listed)]
     waits = [wait_before_next(attempts, retry_after=0) for attempts in range(1, Conf.max_attempts.default)]
     assert documented == pytest.approx(waits, rel=0.1)

@@ -36,10 +36,10 @@ def trigger(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     execute(sql.replace("fleet_vehicle", "example_vehicle").replace("fleet.vehicle", "example.vehicle"))
     monkeypatch.setattr(Vehicle, "heliostat_silent", True, raising=False)
     yield
-    execute("DROP FUNCTION tell_changes CASCADE")
+    execute("DROP FUNCTION publish_changes CASCADE")
 
 
-def test_bulk_statements_and_raw_sql_are_told_by_a_trigger(trigger: None, receiver: Receiver, settings) -> None:
+def test_a_trigger_publishes_bulk_statements_and_raw_sql(trigger: None, receiver: Receiver, settings) -> None:
     settings.HELIOSTAT_POLL = 60.0  # only the trigger's NOTIFY can be this quick
     Hook.objects.create(model=ContentType.objects.get_for_model(Vehicle), target=receiver.url)
     worker = Worker(USING)
@@ -51,14 +51,14 @@ def test_bulk_statements_and_raw_sql_are_told_by_a_trigger(trigger: None, receiv
         Vehicle.objects.using(USING).filter(name="a").update(speed=3)
         execute("UPDATE example_vehicle SET speed = 3")  # of `a` it changes nothing
         execute("DELETE FROM example_vehicle WHERE name = 'b'")
-        told = [delivery.json for delivery in receiver.wait_for(5)]
+        bodies = [delivery.json for delivery in receiver.wait_for(5)]
         buses[0].speed = 4
         buses[0].save()
-        told.append(receiver.wait_for(6)[-1].json)
+        bodies.append(receiver.wait_for(6)[-1].json)
     finally:
         worker.stop()
         thread.join(20)
-    facts = [(one["event_type"], one["object_serialization"]["name"], one["changes"]) for one in told]
+    facts = [(one["event_type"], one["object_serialization"]["name"], one["changes"]) for one in bodies]
     assert sorted(facts[:2]) == [("created", "a", {}), ("created", "b", {})]
     assert sorted(facts[2:], key=str) == [
         ("deleted", "b", {}),
@@ -66,5 +66,5 @@ def test_bulk_statements_and_raw_sql_are_told_by_a_trigger(trigger: None, receiv
         ("updated", "a", {"speed": [3.0, 4.0]}),
         ("updated", "b", {"speed": [0.0, 3.0]}),
     ]
-    assert "s3cret" not in str(told)
-    assert len(receiver.deliveries) == 6, "what Django saves is told by the trigger alone"
+    assert "s3cret" not in str(bodies)
+    assert len(receiver.deliveries) == 6, "only the trigger publishes what Django saves"
