@@ -27,7 +27,6 @@ from django.utils import timezone
 from heliostat.conf import conf
 from heliostat.outbox import dispatch
 from heliostat.outbox.dialect import Claimed, Dialect, dialect_for
-from heliostat.outbox.dialect.ordering import make_heads_due
 from heliostat.outbox.models import Callback, Status
 from heliostat.outbox.waking import wake_after_commit
 
@@ -113,7 +112,7 @@ def _record(results: Sequence[Result], using: str, *, in_full: bool = True) -> N
             dialect.log(cursor, [_attempt(result, dialect) for result in results])
         ended = [one.claimed for one in results if one.claimed.ordering_key is not None and comes_to(one) != RETRY]
         if ended:
-            make_heads_due(dialect, cursor, [one.id for one in ended])
+            dialect.make_heads_due(cursor, [one.id for one in ended])
 
 
 def comes_to(result: Result) -> str:
@@ -177,7 +176,7 @@ def rescue(using: str) -> int:
         lost = dialect.expired(cursor, limit=1000)
         if last := [id_ for id_, attempts in lost if attempts >= conf.max_attempts]:
             dialect.finish(cursor, last, None, Status.ERROR, "given up: its worker died at every attempt")
-            make_heads_due(dialect, cursor, last)
+            dialect.make_heads_due(cursor, last)
         if again := [id_ for id_, attempts in lost if attempts < conf.max_attempts]:
             dialect.finish(cursor, again, None, Status.WAITING, "its worker died; waiting for another")
     return len(lost)

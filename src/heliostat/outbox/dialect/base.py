@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from django.db import connections, transaction
 from django.utils import timezone
 
-from heliostat.outbox.dialect import ordering
 from heliostat.outbox.dialect.inserts import Row, chunks, insert_callbacks, insert_events, insert_failed
 from heliostat.outbox.models import Attempt, Callback, CircuitBreaker, Event
 
@@ -20,6 +19,8 @@ CALLBACK = Callback._meta.db_table
 EVENT = Event._meta.db_table
 ATTEMPT = Attempt._meta.db_table
 BREAKER = CircuitBreaker._meta.db_table
+LOOKED_AT = 1000  # callbacks with ordering keys at once
+PUT_OFF = 3600.0  # seconds, at most: a callback behind the head of its line becomes the head sooner
 ATTEMPT_COLUMNS = (
     "callback_id", "number", "started_at", "duration_ms", "outcome", "status_code", "error", "response",
     "response_headers",
@@ -45,6 +46,9 @@ class Claimed(NamedTuple):
 class Dialect:
     """What all databases understand.
 
+    Callbacks of a subscriber with one ordering key are sent one after the other. The head of their line is the one that
+    is being sent, or else the oldest that waits; only the head may be claimed.
+
     `lock` ends a SELECT whose rows no other worker is to take; `by_id` and `by_what_waits` name its index to a planner
     that would take another. `insert` begins a statement that writes callbacks down. `has_notify` says that the database
     itself wakes workers at a commit.
@@ -56,7 +60,6 @@ class Dialect:
     by_what_waits = ""
     by_id = ""
     has_notify = False
-    callback = CALLBACK
     head_of_line = (  # with the ordering key of `l`; "sending" is before "waiting" in the alphabet, and in the index
         f"SELECT o.id FROM {CALLBACK} o WHERE o.subscriber = l.subscriber AND o.ordering_key = l.ordering_key "
         "AND o.ordering_key IS NOT NULL AND o.status IN ('waiting', 'sending') ORDER BY o.status, o.id LIMIT 1"
@@ -166,9 +169,56 @@ class Dialect:
     def claim_in_order(
         self, slots: Mapping[str, int], token: int, lease: float, ids: Sequence[int] = ()
     ) -> list[Claimed]:
-        """Claim the heads of lines, up to so many of each subscriber."""
-        found = (ordering.claim_heads(self, name, free, token, lease, ids) for name, free in slots.items() if free)
-        return list(chain.from_iterable(found))
+        """Claim callbacks that are due and the head of their line, up to so many of each subscriber.
+
+        One worker at a time does this for a subscriber.
+        """
+        claimed: list[Claimed] = []
+        for subscriber, free in slots.items():
+            if free:
+                with self.alone_with(subscriber) as alone, connections[self.using].cursor() as cursor:
+                    claimed += self._claim_heads(cursor, subscriber, free, token, lease, ids) if alone else []
+        return claimed
+
+    def _claim_heads(
+        self, cursor: Any, subscriber: str, free: int, token: int, lease: float, ids: Sequence[int]
+    ) -> list[Claimed]:
+        """Claim heads of lines, and put off what is behind them, so that no claim looks at it in vain.
+
+        The rows are locked before the heads are looked up: a worker that records the result of a head meanwhile waits,
+        and then makes the next head due.
+        """
+        due = [id_ for id_, ordering_key in self.due(cursor, subscriber, LOOKED_AT, ids) if ordering_key is not None]
+        heads = self.heads_of_line(cursor, due)
+        if behind := [id_ for id_ in due if id_ not in heads]:
+            later, later_value = self.after(PUT_OFF)
+            cursor.execute(
+                f"UPDATE {CALLBACK} SET due_at = {later} WHERE {self.among('id', behind)}",
+                [later_value, *self.keys(behind)],
+            )
+        taken = [id_ for id_ in due if id_ in heads][:free]
+        return self.take(cursor, taken, token, lease) if taken else []
+
+    def heads_of_line(self, cursor: Any, ids: Sequence[int]) -> set[int]:
+        """Return the heads of the lines that these callbacks are in."""
+        if not ids:
+            return set()
+        cursor.execute(
+            f"SELECT ({self.head_of_line}) FROM (SELECT DISTINCT subscriber, ordering_key FROM {CALLBACK} "
+            f"WHERE {self.among('id', ids)} AND ordering_key IS NOT NULL) l",
+            self.keys(ids),
+        )
+        return {id_ for (id_,) in cursor.fetchall() if id_ is not None}
+
+    def make_heads_due(self, cursor: Any, ids: Sequence[int]) -> None:
+        """Make the new heads of lines due: these callbacks, the former ones, have ended."""
+        if heads := list(self.heads_of_line(cursor, ids)):
+            now, now_value = self.after(0)
+            cursor.execute(  # also where it is due already: if a worker is about to put it off, this waits for that
+                f"UPDATE {CALLBACK} SET due_at = CASE WHEN due_at > {now} THEN {now} ELSE due_at END "
+                f"WHERE {self.among('id', heads)} AND status = 'waiting'",
+                [now_value, now_value, *self.keys(heads)],
+            )
 
     @contextmanager
     def alone_with(self, subscriber: str) -> Iterator[bool]:  # noqa: ARG002
