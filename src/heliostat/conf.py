@@ -320,7 +320,7 @@ class Conf:
             self.__dict__.update(before)
 
     def forget(self, **_: object) -> None:
-        """Read everything anew (a test changed a setting)."""
+        """Read all settings again (a test changed one)."""
         self.__dict__.clear()
 
 

@@ -52,7 +52,7 @@ def test_secrets_stay_with_their_site(url: str, moved: bool) -> None:
     if not moved:
         check_move("https://a.example.com/", url, STORED, STORED)
         return
-    with pytest.raises(InvalidHeadersError, match="write the value of “Authorization” anew"):
+    with pytest.raises(InvalidHeadersError, match="write the value of “Authorization” again"):
         check_move("https://a.example.com/", url, STORED, STORED)
     check_move("https://a.example.com/", url, STORED, "X-Site: north")
     check_move("https://a.example.com/", url, STORED, "Authorization: Bearer 43")

@@ -60,7 +60,7 @@ class GenericAlert:
 
 
 class GenericBroker(ABC):
-    """A remote broker. The methods may be class methods; a broker is made anew for each query."""
+    """A remote broker. The methods may be class methods; each query creates a broker object."""
 
     name: ClassVar[str]
     form: ClassVar[type[GenericQueryForm]] = GenericQueryForm

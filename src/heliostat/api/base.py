@@ -58,7 +58,7 @@ class Conflict(APIException):
 
 
 class HeliostatView(APIView):
-    """Whoever asks has logged in, and is answered in JSON that nobody on the way keeps."""
+    """A view for authenticated users. Requests and answers are JSON, and caches must not store them."""
 
     permission_classes = (IsAuthenticated,)
     parser_classes = (JSONParser,)

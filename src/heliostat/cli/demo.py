@@ -39,7 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--once", action="store_true", help="run the path by itself, then exit: 0 if all went well")
     parser.add_argument("--port", type=port_number, default=8000, help="of the web server (default: 8000)")
     parser.add_argument("--directory", type=Path, default=Path("demo"), help="where it lives (default: demo)")
-    parser.add_argument("--reset", action="store_true", help="start anew")
+    parser.add_argument("--reset", action="store_true", help="delete the demo's data and start again")
 
 
 def run(options: argparse.Namespace) -> int:

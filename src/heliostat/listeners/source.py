@@ -21,7 +21,7 @@ _built: dict[str, Configured] = {}
 
 
 def subscriptions() -> Iterator[Subscription]:
-    """Builds the listeners anew: once at the start, and when settings change."""
+    """Build the listeners: once at the start, and again when settings change."""
     _built.clear()
     for listener in configured():
         if isinstance(listener, ConfigurationError):

@@ -1,4 +1,4 @@
-"""Indexes on some rows alone, also where the database has none such."""
+"""Partial indexes, also for databases that do not support them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.db import models
 
 
 class PartialIndex(models.Index):
-    """An index on the rows for which `where` holds. MariaDB knows none such: there it is on all rows, over `otherwise`.
+    """An index on the rows for which `where` holds. On MariaDB, which has none, it is on all rows, over `otherwise`.
 
     `where` is not Django's `condition`, which would make Django warn that MariaDB ignores it.
     """

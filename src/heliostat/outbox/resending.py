@@ -40,7 +40,7 @@ def resend(
     What could not be rendered is rendered again, of the event as it was; what still cannot be stays an error.
 
     Callbacks that wait or are being sent stay as they are. `done` is called after each batch, with the number so far.
-    A deliverer sends a few at once, like what just happened; many are left to the worker, so that nobody waits long.
+    A deliverer sends a few at once, as after a change; a worker sends larger numbers, so that the user does not wait.
     """
     using = using or home()
     keys, states = sorted(set(ids)), tuple(only)

@@ -52,7 +52,7 @@ class HookKind(HttpKind):
         return {f"hook:{pk}": Limits(concurrent, rate, paused) for pk, concurrent, rate, paused in found}
 
     def failing(self, subscriber: str) -> None:
-        """The first failure is written down; whoever has only failed for too long since then is disabled."""
+        """Record the time of the first failure; disable a hook that has only failed for too long since then."""
         row, now = _row(subscriber), timezone.now()
         if not row.filter(failing_since__isnull=True).update(failing_since=now) and conf.disable_after:
             long_ago = now - timedelta(seconds=conf.disable_after)
@@ -67,7 +67,7 @@ class HookKind(HttpKind):
 
 
 def hook_deleted(instance: Hook, using: str, **_: Any) -> None:
-    """Nothing is held against whom there is no more."""
+    """Delete the circuit breaker of a deleted hook."""
     circuit_breaker.reset([instance.subscriber], using)
 
 

@@ -35,16 +35,16 @@ def unmasked(headers: Mapping[str, str], stored: str) -> dict[str, str]:
 
 
 def check_move(old_url: str, new_url: str, old_headers: str, new_headers: str) -> None:
-    """Raises `InvalidHeadersError` where a secret that nobody wrote anew would go to another site.
+    """Raise `InvalidHeadersError` if a stored secret that was not written again would go to another site.
 
-    Whoever may change a hook, but was never shown its secrets, must not be able to have them sent to himself.
+    Users who may change a hook, but never saw its secrets, must not be able to send these to themselves.
     """
     if _site(old_url) == _site(new_url):
         return
     before = {name.lower(): value for name, value in _by_name(old_headers).items()}
     for name, value in _by_name(new_headers).items():
         if is_secret_name(name) and before.get(name.lower()) == value:
-            raise InvalidHeadersError(f"This is another site's address: write the value of “{name}” anew.")
+            raise InvalidHeadersError(f"This is another site's address: write the value of “{name}” again.")
 
 
 def _by_name(text: str) -> dict[str, str]:

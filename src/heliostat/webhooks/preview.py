@@ -86,7 +86,7 @@ def _headers(hook: Hook, destination: Destination, event: Event, body: bytes) ->
     id_ = message_id(str(event.id), hook.subscriber if hook.pk else "hook:0")
     lines = request.headers_of(destination, id_, int(timezone.now().timestamp()), body)
     pairs = [line.split(": ", 1) for line in lines if ": " in line]
-    return [(name, "made anew at each attempt" if name == SIGNATURE else value) for name, value in pairs]
+    return [(name, "created at each attempt" if name == SIGNATURE else value) for name, value in pairs]
 
 
 def _obstacles(hook: Hook, event: Event) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Secrets at rest are encrypted: whoever reads the database alone cannot sign in our name."""
+"""Encrypt secrets at rest: the database is not enough to sign deliveries."""
 
 from __future__ import annotations
 

@@ -73,5 +73,5 @@ class Signed(models.Model):
     def _scheme_of_secret(self) -> str:
         try:
             return signing_key_of(self.reveal_secret()).scheme
-        except ConfigurationError:  # it cannot be decrypted: whoever sends will say so
+        except ConfigurationError:  # it cannot be decrypted: the sender logs this
             return self.signature

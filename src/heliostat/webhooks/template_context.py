@@ -1,8 +1,8 @@
 """What a name in a payload template stands for: `instance.depot.name`, `event_type`, a signal's own arguments.
 
-Templates are written by whoever may make hooks, so nothing is called here: fields, relations to one object, and plain
-attributes are looked up; methods, properties, managers, private names and fields that hold secrets are not. Each object
-on the way is asked of its viewer, the owner of the hook: what they may not view is nothing.
+Users write templates, so nothing is called here: only fields, relations to one object, and plain attributes are looked
+up, no methods, properties, managers, private names and fields that hold secrets. Each object on a path needs the
+permission of the viewer, the owner of the hook: an object that they may not view is nothing.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class CallbackAdmin(LogAdmin):
 
     @method_decorator(require_POST)
     def send_one_again(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Begin anew with one that came to an end; try one now that waits for its next attempt."""
+        """Resend a finished callback; retry one now that waits for its next attempt."""
         callback = find_object(self.get_queryset(request), pk)
         if not self.has_resend_permission(request, callback):
             raise PermissionDenied

@@ -1,4 +1,4 @@
-"""SQLite: whoever writes is alone, so there is nothing to lock."""
+"""SQLite: there is only one writer at a time, so no row needs a lock."""
 
 from __future__ import annotations
 

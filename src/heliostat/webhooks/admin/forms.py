@@ -67,7 +67,7 @@ FILTERS_HELP = format_html(
 
 
 CHANGED_MEANWHILE = (
-    "This hook was changed since you opened the page, and to save this would undo it: open the page anew, in another "
+    "This hook was changed since you opened the page, and to save this would undo it: open the page again, in another "
     "tab."
 )
 

@@ -15,7 +15,7 @@ from heliostat.webhooks.deliverers.base import HookDeliverer, HooksDeliverer
 
 logger = logging.getLogger("heliostat.webhooks")
 
-AWAY = 10.0  # seconds for which a broker that was away is not asked again: whoever makes a change waits for the answer
+AWAY = 10.0  # seconds without a new attempt after a broker was down: a change waits for each attempt
 ONCE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 
