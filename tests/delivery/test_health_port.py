@@ -38,9 +38,9 @@ urlpatterns = [path("metrics", metrics)]
 
 @pytest.fixture(autouse=True)
 def look_anew() -> Iterator[None]:
-    backlog._last_look.cache_clear()
+    backlog._looks.clear()
     yield
-    backlog._last_look.cache_clear()
+    backlog._looks.clear()
 
 
 def get(url: str) -> tuple[int, str]:

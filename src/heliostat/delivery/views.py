@@ -1,4 +1,4 @@
-"""The outbox's figures as a page: `path("metrics", heliostat.delivery.views.metrics)`."""
+"""The outbox's metrics as a page: `path("metrics", heliostat.delivery.views.metrics)`."""
 
 from __future__ import annotations
 
@@ -21,18 +21,16 @@ REFUSED = (
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Return the figures, for Prometheus with a token and for users with the permission to view callbacks.
+    """Return the metrics, for Prometheus with a token and for users with the permission to view callbacks.
 
     What workers did is at their own ports (`worker --health-port`).
     """
-    if not (_has_token(request) or has_permission(getattr(request, "user", None), "view", Callback)):
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    is_bearer = bool(conf.metrics_token) and scheme.lower() == "bearer"
+    has_token = is_bearer and constant_time_compare(token, conf.metrics_token)
+    if not (has_token or has_permission(getattr(request, "user", None), "view", Callback)):
         return HttpResponse(REFUSED, status=403, content_type="text/plain; charset=utf-8")
     try:
         return HttpResponse(exposition(home()), content_type=CONTENT_TYPE)
     except ConfigurationError as error:
         return HttpResponse(f"{error}\n", status=501, content_type="text/plain; charset=utf-8")
-
-
-def _has_token(request: HttpRequest) -> bool:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return bool(conf.metrics_token) and scheme.lower() == "bearer" and constant_time_compare(token, conf.metrics_token)

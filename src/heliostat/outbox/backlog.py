@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from math import inf
 
 from django.db.models import Count, Min
@@ -46,20 +46,18 @@ class _Look:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
+_looks: defaultdict[str, _Look] = defaultdict(lambda: _Look(Backlog({}, {}, [])))
+
+
 def backlog(using: str) -> Backlog:
     """Return the backlog, some five seconds old at most; older where a look takes long: a twentieth of the time goes
     into looks. One look serves all who ask meanwhile."""
-    last = _last_look(using)
+    last = _looks[using]
     with last.lock:
         if (began := time.monotonic()) >= last.until:
             last.found = look(using)
             last.until = began + max(REMEMBERED, SHARE * (time.monotonic() - began))
         return last.found
-
-
-@cache
-def _last_look(using: str) -> _Look:  # noqa: ARG001  one for each
-    return _Look(Backlog({}, {}, []))
 
 
 def look(using: str) -> Backlog:
