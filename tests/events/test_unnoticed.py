@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.checks import run_checks
 from django.db import connections, transaction
 from django.urls import get_resolver
@@ -132,6 +133,22 @@ def test_a_row_that_its_own_field_cannot_read_is_written_as_without_subscribers(
         gone.delete()
         rows.create(colour=Colour("blue"))
     assert list(rows.order_by("pk").values_list("count", flat=True)) == [2, 0, 0]
+
+
+@pytest.mark.skipif("postgresql" not in settings.DATABASES, reason="no PostgreSQL at 127.0.0.1:5432")
+def test_a_row_that_the_driver_cannot_read_is_written_as_without_subscribers() -> None:
+    """Another program stores a time that Python does not have, in a column that these changes do not concern."""
+    rows = Vehicle.objects.using("postgresql")
+    bus, gone = rows.create(name="55"), rows.create(name="56")
+    with connections["postgresql"].cursor() as cursor:
+        cursor.execute("UPDATE example_vehicle SET bought = 'infinity'")
+    with captured_events() as events:
+        bus.save(update_fields=["name"])
+        assert rows.update(seats=2) == 2
+        gone.delete()
+        Depot.objects.using("postgresql").create(name="North")
+    assert list(rows.values_list("name", "seats")) == [("55", 2)]
+    assert [event.type for event in events][-1] == "example.depot.created"
 
 
 def test_checks_and_saves_work_where_a_test_leaves_our_apps_out(using: str, settings: Any) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, transaction
+from django.db import DatabaseError, DataError, InterfaceError, transaction
 
 from heliostat.exceptions import Refused
 
@@ -44,13 +44,15 @@ def change_transaction(using: str, savepoint: bool = False, is_djangos: bool = F
 def ours(using: str, is_reading: bool = False) -> Iterator[None]:
     """An error in here ends the open transaction; if another one has done that already, Django goes on naming that.
 
-    `is_reading`: rows are only read in here, so that an error of a field's own code (a value that it cannot read) does
-    no harm.
+    `is_reading`: rows are only read in here, so that a value that a field's own code or the driver cannot read does no
+    harm. Raises a `ValueError` in place of the driver's error.
     """
     connection: Any = transaction.get_connection(using)
     try:
         yield
     except BaseException as error:
+        if is_reading and isinstance(error, DataError) and not is_lost(using):
+            raise ValueError(f"The driver of the database {using!r} cannot read a value.") from error
         is_of_field = isinstance(error, Exception) and not isinstance(error, (DatabaseError, InterfaceError))
         if connection.in_atomic_block and not connection.needs_rollback and not (is_reading and is_of_field):
             connection.needs_rollback = True
