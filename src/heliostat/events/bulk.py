@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from functools import partial, wraps
 from typing import Any
 
+import django
 from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db import models
 from django.db.models import F, QuerySet, Value
@@ -195,7 +196,7 @@ def _capturing_bulk_create(bulk_create: Callable[..., list[Any]]) -> Callable[..
         objs = list(objs)
         self._for_write = True
         using = self.db
-        with change_transaction(using, can_be_refused(levels), is_djangos=True):
+        with change_transaction(using, can_be_refused(levels), is_djangos=_begins_itself(objs)):
             inserted = _about_to_insert(self, objs, using, *args, **kwargs)
             created = bulk_create(self, objs, *args, **kwargs)
             if inserted is not None:
@@ -204,6 +205,11 @@ def _capturing_bulk_create(bulk_create: Callable[..., list[Any]]) -> Callable[..
 
     setattr(capturing_bulk_create, MARK, True)
     return capturing_bulk_create
+
+
+def _begins_itself(objs: Sequence[models.Model]) -> bool:
+    """Whether `bulk_create()` begins a transaction; since Django 6.0 only for objects some of which have a key."""
+    return django.VERSION < (6, 0) or len({one.pk is None for one in objs}) > 1
 
 
 def _about_to_insert(
