@@ -189,24 +189,30 @@ class Conf:
 
     max_attempts = Setting(12, "Attempts at a callback before it is given up.", _number(1, int))
     retry_first = Setting(5.0, "Wait after the first failed attempt.", _number(0))
-    retry_factor = Setting(3.0, "Each further wait is this many times longer.", _number(1))
-    retry_longest = Setting(12 * 3600.0, "No wait is longer than this.", _number(0))
+    retry_factor = Setting(3.0, "Factor by which each further wait is longer than the one before.", _number(1))
+    retry_longest = Setting(12 * 3600.0, "Maximum wait between two attempts.", _number(0))
     lease = Setting(
         60.0,
-        "A worker that is silent for so long is taken for dead; its callbacks go to another.",
+        "Time after which another worker takes the callbacks of a worker that died.",
         _number(1),
     )
-    poll = Setting(1.0, "How often a worker looks for due callbacks when nobody wakes it.", _number(0.01))
+    poll = Setting(
+        1.0, "Time between two looks of a worker for due callbacks, where no commit wakes it.", _number(0.01)
+    )
     batch_size = Setting(200, "Callbacks that a worker claims at once.", _number(1, int))
     concurrency = Setting(200, "Requests that a worker has in flight at once.", _number(1, int))
-    concurrency_per_subscriber = Setting(50, "The same, to one subscriber.", _number(1, int))
+    concurrency_per_subscriber = Setting(
+        50, "Callbacks that a worker has in flight at once to one subscriber.", _number(1, int)
+    )
     breaker_failures = Setting(
         10,
-        "Failures in a row (no answer, 5xx, 429) after which a receiver is left alone for a while.",
+        "Failures in a row (no answer, 5xx, 429) after which the circuit breaker of a receiver opens.",
         _number(1, int),
     )
-    breaker_first = Setting(10.0, "For so long at first, twice as long each further time.", _number(0))
-    breaker_longest = Setting(300.0, "But never longer than this.", _number(0))
+    breaker_first = Setting(
+        10.0, "Open time of a circuit breaker at first; twice as long each further time.", _number(0)
+    )
+    breaker_longest = Setting(300.0, "Maximum open time of a circuit breaker.", _number(0))
     code_threads = Setting(4, "Threads of a worker that run durable Python subscribers.", _number(1, int))
 
     body_limit = Setting(
