@@ -54,7 +54,7 @@ def test_what_a_package_exports_is_in_the_reference(module: str) -> None:
     assert exported == {name for one, name in LISTED if one == module}
 
 
-@pytest.mark.parametrize("code", blocks("python"))
+@pytest.mark.parametrize("code", list(blocks("python")))
 def test_the_documents_use_public_names_only(code: str) -> None:
     assert [one for one in imported(code) if not is_public(*one)] == []
 

@@ -14,21 +14,20 @@ Nothing of it is code: it is read once for each hook into functions whose time a
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import models
 
-from heliostat.conf import conf, did_you_mean
+from heliostat.conf import did_you_mean
 from heliostat.events.event import Event
 from heliostat.events.resources import model_of
 from heliostat.events.savepoint import own_savepoint
 from heliostat.events.secrets import points_to_secret, without_secrets_of_event
 from heliostat.events.snapshot import visible_fields
 from heliostat.events.subscriptions import Key
-from heliostat.webhooks.event_patterns import of_relations_alone, problem_of_action
+from heliostat.webhooks.event_patterns import problem_of_action
 from heliostat.webhooks.exceptions import InvalidFiltersError
 from heliostat.webhooks.operators import (
     ANYTHING,
@@ -42,11 +41,6 @@ from heliostat.webhooks.operators import (
     values_of,
 )
 from heliostat.webhooks.template_context import value_at
-
-if TYPE_CHECKING:
-    from heliostat.webhooks.models import Hook
-
-logger = logging.getLogger("heliostat.webhooks")
 
 Condition = Callable[[Event], bool]
 
@@ -100,7 +94,7 @@ class _Reader:
     def __init__(self, patterns: Sequence[str], is_saved: bool) -> None:
         self.patterns = patterns
         self.is_saved = is_saved
-        self.fields = _Fields(_model_of(patterns))
+        self.fields = _Fields(model_of_patterns(patterns))
         self.conditions = 0
         self.parts: dict[str, Callable[[Any, str, int], _Part]] = {
             "actions": self._actions,
@@ -240,7 +234,7 @@ class _Fields:
         return name, self.kinds.get(name, ANYTHING)
 
 
-def _model_of(patterns: Sequence[str]) -> type[models.Model] | None:
+def model_of_patterns(patterns: Sequence[str]) -> type[models.Model] | None:
     """The model that all these event types are of, or None where there are several or none."""
     resources = {pattern.rpartition(".")[0] for pattern in patterns}
     return model_of(resources.pop()) if len(resources) == 1 else None
@@ -351,49 +345,3 @@ def _any(parts: list[_Part]) -> _Part:
 
 def _not(part: _Part) -> _Part:
     return _Part(lambda event: not part.holds(event))
-
-
-def condition_for(hook: Hook) -> Condition | None:
-    """What must hold for a hook to be notified of an event of its types; None where it is notified of all.
-
-    Filters that cannot be read any more (a field was removed), or that fail, keep nothing from the hook: a receiver can
-    recognise what it did not ask for, but not what it never got. That is logged.
-    """
-    conditions: list[Condition] = []
-    if of_relations_alone(hook.signals) and (model := _model_of(hook.patterns)) is not None:
-        many = frozenset(field.name for field in model._meta.many_to_many)
-        conditions.append(lambda event: not many.isdisjoint(event.changes))
-    if (end := hook.expires_at) is not None:
-        conditions.append(lambda event: event.time < end)
-    if (filters := _still_readable(hook)) is not None:
-        conditions.append(_never_failing(filters, hook))
-    return _all([_Part(condition) for condition in conditions]).holds if conditions else None
-
-
-def _still_readable(hook: Hook) -> Condition | None:
-    try:
-        return compiled(hook.filters, hook.patterns, is_saved=True)
-    except InvalidFiltersError as error:
-        logger.error(
-            "hook %s: its filters cannot be read, and it is notified of everything: %s", hook.pk, error.messages[0]
-        )
-        return None
-
-
-def _never_failing(condition: Condition, hook: Hook) -> Condition:
-    def holds(event: Event) -> bool:
-        try:
-            return condition(event)
-        except Exception:
-            if conf.hooks_raise_exceptions:
-                raise
-            logger.exception(
-                "hook %s: its filters failed for %s %s (event %s), and it is notified of it",
-                hook.pk,
-                event.type,
-                event.object_id,
-                event.id,
-            )
-            return True
-
-    return holds

@@ -17,7 +17,6 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, router, transaction
 from django.utils import timezone
 
-from heliostat.events.event import Event
 from heliostat.outbox.querysets import OwnQuerySet
 from heliostat.text import validate_name
 from heliostat.webhooks import changes
@@ -38,9 +37,9 @@ from heliostat.webhooks.exceptions import (
     InvalidSignalError,
     kind_of_error,
 )
-from heliostat.webhooks.filters import Condition, compiled, condition_for
+from heliostat.webhooks.filters import compiled
 from heliostat.webhooks.headers import check_headers
-from heliostat.webhooks.payloads import body_for, check_serializer
+from heliostat.webhooks.serializers import check_serializer
 from heliostat.webhooks.signed import Signed
 from heliostat.webhooks.targets import METHODS, check_finite, check_target, host_of
 from heliostat.webhooks.templates import check_template
@@ -350,14 +349,6 @@ class Hook(Signed):
     def patterns(self) -> tuple[str, ...]:
         """The event types that it is notified of."""
         return patterns_of(self.signals, self.model)
-
-    def condition(self) -> Condition | None:
-        """What must hold for it to be notified of an event of its types, read once; None: it is notified of all."""
-        return condition_for(self)
-
-    def body(self, event: Event) -> str | None:
-        """What this hook is sent of an event, or None where it is the event's own body."""
-        return body_for(self, event)
 
 
 def hook_of(subscriber: str) -> int:

@@ -13,8 +13,7 @@ import copy
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -23,20 +22,17 @@ from heliostat.events.context import notifying
 from heliostat.events.event import Event
 from heliostat.events.savepoint import own_savepoint
 from heliostat.events.secrets import without_secrets_of_event
-from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.bodies import body_of
 from heliostat.outbox.problems import CannotRender
 from heliostat.outbox.rendering import default_body, is_rendering, memory_of, rendering
 from heliostat.webhooks.content_types import Kind, kind_of
 from heliostat.webhooks.deliverers.base import dumped, dumping_class
-from heliostat.webhooks.exceptions import InvalidPayloadError, InvalidSerializerError
-from heliostat.webhooks.import_guard import object_at
+from heliostat.webhooks.exceptions import InvalidPayloadError
+from heliostat.webhooks.models import Hook
 from heliostat.webhooks.redacting import without_secrets
+from heliostat.webhooks.serializers import serializer_at
 from heliostat.webhooks.templates import LONGEST_BODY, compiled, without_nul
 from heliostat.webhooks.viewer import Viewer
-
-if TYPE_CHECKING:
-    from heliostat.webhooks.models import Hook
 
 logger = logging.getLogger("heliostat.webhooks")
 
@@ -82,12 +78,17 @@ def made_body(hook: Hook, event: Event) -> str | None:
         return maker(hook, event)
 
 
+def _viewer(hook: Hook, event: Event) -> Viewer:
+    """The viewer of what a hook is sent. A hook that code made is the site's, unless it says otherwise."""
+    return Viewer(event, hook.user_id, is_asked=hook.user_id is not None and hook.enforce_permissions)
+
+
 def _maker(hook: Hook, event: Event) -> Callable[[Hook, Event], str | None] | None:
     if hook.payload_template:
         return _from_template
     if event.instance is not None and (maker := _maker_of_instance(hook, event)) is not None:
         return maker
-    if dumping_class() is not None or (event.arguments and Viewer.of(hook, event).hides(event.arguments)):
+    if dumping_class() is not None or (event.arguments and _viewer(hook, event).hides(event.arguments)):
         return _default
     return None
 
@@ -100,7 +101,7 @@ def _maker_of_instance(hook: Hook, event: Event) -> Callable[[Hook, Event], str]
 
 
 def _default(hook: Hook, event: Event) -> str:
-    viewer = Viewer.of(hook, event)
+    viewer = _viewer(hook, event)
     if viewer.hides(event.arguments):
         body = body_of(replace(event, arguments=viewer.shown(event.arguments)))
     else:
@@ -112,13 +113,13 @@ def _default(hook: Hook, event: Event) -> str:
 
 
 def _from_caller(hook: Hook, event: Event) -> str:
-    payload = Viewer.of(hook, event).shown(event.payload)
+    payload = _viewer(hook, event).shown(event.payload)
     return _written(without_secrets_of_event(event.resource, "payload", payload), hook, event)
 
 
 def _from_template(hook: Hook, event: Event) -> str:
     template = compiled(hook.payload_template, hook.content_type)
-    viewer, left = Viewer.of(hook, event), _bytes_left(hook, event)
+    viewer, left = _viewer(hook, event), _bytes_left(hook, event)
     if left >= LONGEST_BODY:
         return template.render(event, viewer)
     return template.render(event, viewer, left, TOO_MUCH.format(conf.render_limit))
@@ -185,23 +186,3 @@ def _spend(hook: Hook, event: Event, size: int) -> None:
         raise InvalidPayloadError(TOO_MUCH.format(conf.render_limit))
     spent = memory_of(event).setdefault(SPENT, {})
     spent[hook.user_id] = spent.get(hook.user_id, 0) + size
-
-
-@cache
-def serializer_at(path: str) -> Any:
-    """A serializer of this class, kept: making one costs ten times its use."""
-    return object_at(path, "serializers")()
-
-
-def check_serializer(path: str) -> None:
-    """Raises `InvalidSerializerError` where a path leads to no class with the method `to_representation`."""
-    try:
-        found = object_at(path, "serializers")
-    except ConfigurationError as error:
-        raise InvalidSerializerError(f"The serializer {error}") from error
-    if not isinstance(found, type) or not callable(getattr(found, "to_representation", None)):
-        raise InvalidSerializerError(f"“{path}” is no serializer, that is a class with to_representation(instance).")
-    try:
-        serializer_at(path)
-    except Exception as error:
-        raise InvalidSerializerError(f"The serializer “{path}” cannot be made without arguments: {error}") from error

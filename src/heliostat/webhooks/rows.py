@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.contrib.contenttypes.models import ContentType
@@ -24,12 +25,14 @@ from heliostat.events.signals import listen_to
 from heliostat.events.subscriptions import Interest, Key, Subscription
 from heliostat.exceptions import ConfigurationError
 from heliostat.webhooks import changes
+from heliostat.webhooks.conditions import condition_for
 from heliostat.webhooks.event_patterns import check_allowed, custom_signals, patterns_of, problems_of
 from heliostat.webhooks.exceptions import InvalidSignalError
-from heliostat.webhooks.filters import condition_for, key_of
+from heliostat.webhooks.filters import key_of
 from heliostat.webhooks.import_guard import signal_in_row
 from heliostat.webhooks.models import Hook
 from heliostat.webhooks.owners import viewer_at_end
+from heliostat.webhooks.payloads import body_for
 
 logger = logging.getLogger("heliostat.webhooks")
 
@@ -145,7 +148,7 @@ class HookInterest(Interest):
                 name=hook.subscriber,
                 pattern=pattern,
                 phase=Phase.DURABLE,
-                body=hook.body,
+                body=partial(body_for, hook),
                 object_id=self.object_id,
                 condition=condition,
                 ordered=hook.ordered,

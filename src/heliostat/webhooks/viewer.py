@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import models
 
@@ -15,9 +15,6 @@ from heliostat.redaction import redacted
 from heliostat.webhooks.exceptions import InvalidPayloadError
 from heliostat.webhooks.permissions import may_be_sent
 
-if TYPE_CHECKING:
-    from heliostat.webhooks.models import Hook
-
 FETCHED, TWIN = "objects fetched for owners", "twin"
 
 
@@ -28,11 +25,6 @@ class Viewer:
         self._event = event
         self._owner_id = owner_id
         self._is_asked = is_asked
-
-    @classmethod
-    def of(cls, hook: Hook, event: Event) -> Viewer:
-        """Return the viewer of what a hook is sent. A hook that code made is the site's, unless it says otherwise."""
-        return cls(event, hook.user_id, is_asked=hook.user_id is not None and hook.enforce_permissions)
 
     def may(self, model: type[models.Model], obj: models.Model | None = None) -> bool:
         """Return whether data of a model, or of this one object, may be sent to them."""

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -193,9 +194,8 @@ def _imported(path: str, where: str) -> Any:
         if extra := EXTRAS.get(error.name or ""):
             text = f"{where} needs what is not installed; run: pip install 'heliostat[{extra}]'"
             raise ConfigurationError(text) from error
-        from heliostat.webhooks import deliverers
-
-        hint = did_you_mean(path, [f"{PACKAGE}.{one}" for one in deliverers.__all__])
+        names = import_module(PACKAGE).__all__
+        hint = did_you_mean(path, [f"{PACKAGE}.{one}" for one in names])
         raise ConfigurationError(f"{where} cannot be imported: {error}.{hint}") from error
     except Exception as error:  # whatever a module of the project's raises
         raise ConfigurationError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error

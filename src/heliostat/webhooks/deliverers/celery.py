@@ -7,16 +7,42 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from celery import current_app
+from celery import current_app, shared_task
 from kombu.exceptions import OperationalError
 
-from heliostat.webhooks import tasks
+from heliostat.delivery.send_now import send_now
+from heliostat.delivery.worker import Worker
+from heliostat.events.databases import home
 from heliostat.webhooks.deliverers.base import HookDeliverer, HooksDeliverer
 
 logger = logging.getLogger("heliostat.webhooks")
 
 AWAY = 10.0  # seconds without a new attempt after a broker was down: a change waits for each attempt
 ONCE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+
+
+@shared_task(name="heliostat.webhooks.deliver_hooks", ignore_result=True)
+def deliver_hooks(callbacks: list[int], using: str | None = None) -> None:
+    """Send these callbacks, each by the element deliverer."""
+    HooksDeliverer.deliver(callbacks, using)
+
+
+@shared_task(name="heliostat.webhooks.deliver_hook", ignore_result=True)
+def deliver_hook(callback: int, using: str | None = None) -> None:
+    """Send one callback."""
+    HookDeliverer.deliver(callback, using)
+
+
+@shared_task(name="heliostat.webhooks.send_hooks", ignore_result=True)
+def send_hooks(callbacks: list[int], using: str | None = None) -> None:
+    """Send these callbacks, all at once."""
+    send_now(callbacks, using or home())
+
+
+@shared_task(name="heliostat.webhooks.send_due", ignore_result=True)
+def send_due(using: str | None = None) -> None:
+    """Send all that is due, as `manage.py worker --batch` does."""
+    Worker(using).drain()
 
 
 class _ByCelery:
@@ -42,21 +68,21 @@ class TaskHooksDeliverer(_ByCelery, HooksDeliverer):
     """One task for the hooks of a commit, which asks the element's deliverer for each."""
 
     def deliver_hooks(self, callbacks: Sequence[int], using: str) -> None:
-        enqueue(tasks.deliver_hooks, list(callbacks), using)
+        enqueue(deliver_hooks, list(callbacks), using)
 
 
 class TogetherHooksDeliverer(_ByCelery, HooksDeliverer):
     """One task that sends all at once; the element's deliverer is not asked."""
 
     def deliver_hooks(self, callbacks: Sequence[int], using: str) -> None:
-        enqueue(tasks.send_hooks, list(callbacks), using)
+        enqueue(send_hooks, list(callbacks), using)
 
 
 class TaskHookDeliverer(_ByCelery, HookDeliverer):
     """One task for each hook."""
 
     def deliver_hook(self, callback: int, using: str) -> None:
-        enqueue(tasks.deliver_hook, callback, using)
+        enqueue(deliver_hook, callback, using)
 
 
 _away_until = 0.0
