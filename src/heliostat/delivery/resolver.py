@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import inf
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -64,7 +65,6 @@ class Resolver(Generic[T]):
         self._wake = wake
         self._known: dict[HostPort, Resolution] = {}
         self._pending: dict[HostPort, _Pending[T]] = {}  # in the order of their deadlines
-        self._asked: set[HostPort] = set()
         self._lock = threading.Lock()  # for what the threads use, below
         self._queue: deque[HostPort] = deque()
         self._answers: deque[tuple[HostPort, Resolution]] = deque()
@@ -78,11 +78,15 @@ class Resolver(Generic[T]):
     def resolve(self, address: HostPort, who: T) -> Resolution | None:
         """Return what is known of a name. None: `who` is among the `ready()` later."""
         found = self._known.get(address)
-        if found and (found.until > time.monotonic() or (found.problem and address in self._asked)):
+        if found and found.until > time.monotonic():
             return found
         if address not in self._pending:
             self._pending[address] = _Pending(time.monotonic() + conf.connect_timeout)
-            self._ask(address)
+            with self._lock:
+                self._queue.append(address)
+                if self._threads < AT_ONCE:
+                    self._threads += 1
+                    threading.Thread(target=self._look_up_all, name="heliostat-dns", daemon=True).start()
         self._pending[address].waiting.append(who)
         return None
 
@@ -91,12 +95,11 @@ class Resolver(Generic[T]):
         ready: list[tuple[T, Resolution]] = []
         while self._answers:
             address, found = self._answers.popleft()
-            self._asked.discard(address)
             ready += self._learn(address, found)
         now = time.monotonic()
         for address in [address for address, pending in self._pending.items() if pending.until <= now]:
             problem = f"no answer from DNS within {conf.connect_timeout:g} s"
-            ready += self._learn(address, Resolution(problem=problem, until=now + FAILED))
+            ready += self._learn(address, Resolution(problem=problem, until=inf))  # until the look-up ends
         return ready
 
     def next_deadline(self) -> float | None:
@@ -115,16 +118,6 @@ class Resolver(Generic[T]):
         self._known[address] = found
         pending = self._pending.pop(address, None)
         return [(who, found) for who in pending.waiting] if pending else []
-
-    def _ask(self, address: HostPort) -> None:
-        if address in self._asked:  # and hangs
-            return
-        self._asked.add(address)
-        with self._lock:
-            self._queue.append(address)
-            if self._threads < AT_ONCE:
-                self._threads += 1
-                threading.Thread(target=self._look_up_all, name="heliostat-dns", daemon=True).start()
 
     def _look_up_all(self) -> None:
         while True:
