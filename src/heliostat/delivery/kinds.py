@@ -103,5 +103,5 @@ def registered() -> list[SubscriberKind]:
 
 def kind_of(subscriber: str) -> SubscriberKind | None:
     """Return the kind of a subscriber, where it is registered."""
-    kind = kinds.kind_named(kinds.name_of_kind(subscriber))
+    kind = kinds.kind_of(subscriber)
     return kind if isinstance(kind, SubscriberKind) else None

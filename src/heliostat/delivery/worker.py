@@ -25,7 +25,6 @@ from heliostat.outbox.circuit_breaker import Outcomes
 from heliostat.outbox.dialect import Claimed, dialect_for
 from heliostat.outbox.dispatch import left_to_worker
 from heliostat.outbox.ingest import match_events
-from heliostat.outbox.kinds import name_of_kind
 from heliostat.outbox.models import message_id
 from heliostat.outbox.transitions import Result
 from heliostat.outbox.waking import Waker
@@ -202,19 +201,18 @@ class Worker:
     def _free_slots(self) -> dict[str, int]:
         """Return how many callbacks of each subscriber may be claimed now; they take turns where they are many."""
         due = self._scheduler.due()
-        free: Counter[str] = Counter()
-        for name, kind in {name_of_kind(one): kind_of(one) for one in due}.items():
-            free[name] = self._transport(kind).slots if kind else 0
+        kinds = {subscriber: kind_of(subscriber) for subscriber in (*due, *self._load)}
+        free = {kind: self._transport(kind).slots if kind else 0 for kind in kinds.values()}
         for subscriber, in_flight in self._load.items():
-            free[name_of_kind(subscriber)] -= in_flight
+            free[kinds[subscriber]] -= in_flight
         slots: dict[str, int] = {}
         for position, subscriber in enumerate(due):
-            name = name_of_kind(subscriber)
-            share = -(-free[name] // (len(due) - position))  # rounded up
+            kind = kinds[subscriber]
+            share = -(-free[kind] // (len(due) - position))  # rounded up
             wanted = min(share, self._scheduler.concurrency(subscriber) - self._load[subscriber], conf.batch_size)
             if wanted > 0:
                 slots[subscriber] = wanted
-                free[name] -= wanted
+                free[kind] -= wanted
         return slots
 
     def _transport(self, kind: SubscriberKind) -> Transport:

@@ -42,11 +42,6 @@ def registered() -> Collection[Kind]:
     return _kinds.values()
 
 
-def kind_named(name: str) -> Kind | None:
-    """Return the kind with this name, where there is one."""
-    return _kinds.get(name)
-
-
-def name_of_kind(subscriber: str) -> str:
-    """Return the name of the kind that a subscriber is of."""
-    return subscriber.partition(":")[0]
+def kind_of(subscriber: str) -> Kind | None:
+    """Return the kind of a subscriber, where it is registered."""
+    return _kinds.get(subscriber.partition(":")[0])

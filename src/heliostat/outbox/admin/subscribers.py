@@ -6,12 +6,12 @@ from django.urls import NoReverseMatch
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from heliostat.outbox.kinds import kind_named, name_of_kind
+from heliostat.outbox.kinds import kind_of
 
 
 def subscriber_link(subscriber: str) -> SafeString | str:
     """Return the subscriber, as a link where it has a page."""
-    kind = kind_named(name_of_kind(subscriber))
+    kind = kind_of(subscriber)
     try:
         address = "" if kind is None else kind.admin_url(subscriber)
     except NoReverseMatch:  # a project without the admin
