@@ -1,7 +1,7 @@
 """Running a query: so many alerts at most, within a deadline, whatever the broker does.
 
 The broker's code runs in a thread, because it may hang where nobody can interrupt it. What came until the deadline
-is shown. A thread that hangs is left behind; when too many do, no more are started until some have ended.
+is shown. A thread that hangs is left behind; when too many do, none is started until some have ended.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class AlertRow:
 
 @dataclass(slots=True)
 class Fetched:
-    """What a query gave. `problem` says why there is nothing, or no more."""
+    """What a query gave. `problem` says why there is nothing, or only a part."""
 
     rows: list[AlertRow] = field(default_factory=list)
     problem: str = ""

@@ -12,7 +12,7 @@ LONGEST = 300
 
 
 def sentence_of(error: BaseException) -> str:
-    """Why a broker gave no alerts, or no more."""
+    """Why a broker gave no alerts, or only some."""
     if isinstance(error, BrokerError):
         return str(error)
     if isinstance(error, requests.JSONDecodeError):

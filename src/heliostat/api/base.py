@@ -83,7 +83,7 @@ class HeliostatView(APIView):
 
 
 class NewestFirst(CursorPagination):
-    """Pages by key: the last one costs no more than the first."""
+    """Pages by key: the last one costs as much as the first."""
 
     ordering = "-id"
     page_size = 50

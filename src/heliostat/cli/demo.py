@@ -108,7 +108,7 @@ def _set_up(
     prepare(migrate=True)
     user, password = demo_project.user(demo)
     receiver = _receiver(receiver_ports, on_delivery)
-    hook = demo_project.web_hook(receiver.url, user)
+    hook = demo_project.make_webhook(receiver.url, user)
     receiver.secrets.append(hook.reveal_secret())
     step(f"user {user}, a code hook, an e-mail listener and a webhook are there")
     return Site(listener), receiver, user, password

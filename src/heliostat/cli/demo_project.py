@@ -136,7 +136,7 @@ def user(demo: Demo) -> tuple[Any, str]:
     return found, password
 
 
-def web_hook(url: str, owner: Any) -> Any:
+def make_webhook(url: str, owner: Any) -> Any:
     """A webhook of the user that notifies the bundled receiver of the same events."""
     from heliostat.webhooks.models import Hook
 

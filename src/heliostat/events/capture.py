@@ -242,7 +242,7 @@ def _save_one(instance: models.Model, saved: ObjectSave, asked: dict[str, Any], 
 def _before(instance: models.Model, asked: dict[str, Any]) -> Row | None:
     """The row before the save; None where there is none."""
     table = table_of(asked["cls"])
-    if _is_surely_new(instance, table, asked):
+    if _is_inserted(instance, table, asked):
         return None
     return table.read(instance_key(instance, table.model), asked["using"], lock=True)
 
@@ -253,7 +253,7 @@ def instance_key(instance: models.Model, model: type[models.Model]) -> Any:
     return getattr(instance, model._meta.pk.attname)
 
 
-def _is_surely_new(instance: models.Model, table: Table, asked: dict[str, Any]) -> bool:
+def _is_inserted(instance: models.Model, table: Table, asked: dict[str, Any]) -> bool:
     """Whether Django inserts without looking: then there is no row to read, and nobody pays for the look."""
     pks = table.model._meta.pk_fields
     if asked.get("force_insert") or any(_is_unset(instance.__dict__.get(pk.attname)) for pk in pks):

@@ -1,4 +1,4 @@
-"""`@on`: a function that asks to know."""
+"""`@on`: a function that subscribes to events."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def _of_any_model(path: str, action: str) -> list[str]:
 def _resource(model: ContentType | None) -> str:
     if model is None:
         return "*"
-    found = model.model_class()  # None where its app is installed no more
+    found = model.model_class()  # None where its app is not installed any more
     return resource_of(found) if found else f"{model.app_label}.{model.model}"
 
 

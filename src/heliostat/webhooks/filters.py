@@ -230,7 +230,7 @@ class _Fields:
     def compared(self, name: str, place: str) -> tuple[str, Kind]:
         """The same, of a field with one value, and how that is compared."""
         if (name := self.named(name, place)) in self.many:
-            raise _wrong(place, f"“{name}” is many objects: it can be asked whether it changed, and no more")
+            raise _wrong(place, f"“{name}” is many objects: a filter may only ask whether it changed")
         return name, self.kinds.get(name, ANYTHING)
 
 

@@ -103,7 +103,7 @@ class HookQuerySet(OwnQuerySet["Hook"]):
 
 
 class Hook(Signed):
-    """A webhook: who asked to know of what, and where to send it."""
+    """A webhook: what its receiver is notified of, and where that is sent."""
 
     METHODS: ClassVar = [(method, method) for method in METHODS]
 
