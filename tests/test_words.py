@@ -27,7 +27,7 @@ RETIRED = {
     "package, layer": "room|rooms|floor|floors",
     "the user, the subscriber": "whoever|whom|whomever",
     "plain English": "surely|amiss|anew",
-    "webhook": "web hook|web hooks",
+    "webhook": "webhook|webhooks",
     "no such": "none such|of no matter|no more|asked to know|asks to know|should it",
 }
 MEANT = re.compile(
@@ -46,7 +46,7 @@ def files() -> list[Path]:
 
 
 def words_of(text: str) -> str:
-    """The text with names split into words: `everybody_told` and `EverybodyTold` hold "told"."""
+    """The text with names split into words: `all_notified` and `EverybodyTold` hold "told"."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).replace("_", " ")
 
 
