@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from heliostat.outbox import circuit_breaker
-from heliostat.outbox.dialect import moment
+from heliostat.delivery.scheduler import Scheduler
+from heliostat.outbox import circuit_breaker, transitions
+from heliostat.outbox.dialect import Claimed, moment
 from heliostat.outbox.models import Callback, CircuitBreaker
 from heliostat.testing import Answer, Receiver, drain_outbox
 from heliostat.testing.receiver import Delivery
@@ -228,9 +229,6 @@ def test_when_nobody_is_there_any_more_what_waits_is_cancelled_at_once(using: st
 def test_who_is_well_costs_no_statement(using: str, receiver: Receiver, django_assert_num_queries: Any) -> None:
     from django.db import connections
 
-    from heliostat.delivery.scheduler import Scheduler
-    from heliostat.outbox import transitions
-
     vehicles_hook = hook_to(receiver)
     vehicles(3, using)
     results = [
@@ -251,3 +249,20 @@ def test_what_was_in_flight_does_not_end_a_pause_that_was_asked_for(using: str, 
     let_time_pass(using)
     drain_outbox(using)
     assert len(receiver.deliveries) > 18, "once the pause is over, a success ends it"
+
+
+def test_circuit_breakers_are_locked_in_one_order_so_that_two_workers_do_not_deadlock(monkeypatch: Any) -> None:
+    locked: list[str] = []
+    monkeypatch.setattr(circuit_breaker, "record", lambda name, *_: locked.append(name))
+    results = [
+        transitions.Result(
+            claimed=Claimed(number, f"hook:{number}", 1, "0a", None, None, 1),
+            outcome="retry",
+            details="",
+            started_at=timezone.now(),
+            duration=0,
+        )
+        for number in (3, 1, 2)
+    ]
+    Scheduler("default").learn(results)
+    assert locked == ["hook:1", "hook:2", "hook:3"]

@@ -111,7 +111,8 @@ class Scheduler:
             if (name := result.claimed.subscriber) in concerned:
                 found.setdefault(name, Outcomes()).add(result)
         recorded = {name: of for name, of in found.items() if of.is_failing or of.is_gone or name in self._failing}
-        for name, outcomes in found.items():
+        for name in sorted(found):  # so that two workers lock rows in one order
+            outcomes = found[name]
             was_half_open = name in recorded and circuit_breaker.record(name, outcomes, self._using)
             before = self._slow_start.pop(name, conf.concurrency_per_subscriber)
             now = 2 if was_half_open else 2 * before  # many may wait, and it has just recovered: not all at once

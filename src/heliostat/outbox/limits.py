@@ -75,7 +75,7 @@ def _lock(names: list[str], using: str) -> dict[str, float]:
             [now_value, *dialect.keys(names)],
         )
         found = cursor.fetchall()
-    missing = set(names) - {name for name, _, _ in found}
+    missing = sorted(set(names) - {name for name, _, _ in found})
     rows.bulk_create([CircuitBreaker(subscriber=name) for name in missing], ignore_conflicts=True)
     return {name: used_until for name, used_until, is_open in found if not is_open}
 
