@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-KINDS = {".py", ".md", ".html", ".js", ".css", ".toml", ".txt", ".yml"}
+KINDS = {".py", ".py-tpl", ".md", ".html", ".js", ".css", ".toml", ".txt", ".yml"}
 
 # By what is written in their place. A field's own term in its own meaning is let through below.
 RETIRED = {
@@ -27,19 +27,19 @@ RETIRED = {
     "package, layer": "room|rooms|floor|floors",
     "the user, the subscriber": "whoever|whom|whomever",
     "plain English": "surely|amiss|anew",
-    "webhook": "webhook|webhooks",
+    "webhook": "web[ -]hooks?",
     "no such": "none such|of no matter|no more|asked to know|asks to know|should it",
 }
 MEANT = re.compile(
     r"import Promise|Promise, models|, Promise\)"  # Django's texts that are translated when they are read
     r"|new Promise|Promise\."  # JavaScript's
-    r"|DEFAULT_THROTTLE_CLASSES"  # Django REST framework's
+    r"|DEFAULT_THROTTLE_(CLASSES|RATES)|rest_framework\.throttling\.UserRateThrottle"  # Django REST framework's
 )
 
 
 def files() -> list[Path]:
     listed = subprocess.run(
-        ["git", "ls-files", "src", "docs", "README.md", "CONTRIBUTING.md", "SECURITY.md", "Makefile"],
+        ["git", "ls-files", "src", "docs", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "Makefile"],
         cwd=ROOT, check=True, capture_output=True, text=True,
     ).stdout.split()  # fmt: skip
     return [ROOT / name for name in listed if Path(name).suffix in KINDS or Path(name).name == "Makefile"]
