@@ -117,7 +117,7 @@ def test_all_that_failed_is_counted_and_then_sent_again(window: Window, receiver
     other.save()
     window.open("/admin/heliostat_outbox/callback/")
     looks_right_as_a_list(window, "callbacks-of-all")
-    page.get_by_role("link", name="Send failed ones again").click()
+    page.get_by_role("link", name="Resend failed callbacks").click()
     page.get_by_role("button", name="Count them").click()
     page.get_by_text("would be sent again").wait_for()
     window.looks_right("send-failed")

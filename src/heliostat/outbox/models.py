@@ -26,7 +26,7 @@ class Event(models.Model):
     matched = models.BooleanField(
         default=True,
         db_default=False,
-        help_text="Whether who asked was looked up; a row that another program wrote is looked up by a worker.",
+        help_text="Whether its subscribers were looked up. A worker does this for events that other programs write.",
     )
 
     objects = OwnQuerySet.as_manager()
@@ -218,7 +218,8 @@ class WorkerSeen(models.Model):
 
     class Meta:
         base_manager_name = "objects"
-        verbose_name_plural = "workers seen"
+        verbose_name = "worker"
+        verbose_name_plural = "workers"
 
     def __str__(self) -> str:
         return self.name

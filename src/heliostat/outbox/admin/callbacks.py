@@ -63,7 +63,9 @@ class CallbackAdmin(LogAdmin):
     @admin.action(description="Send again, with the same id and body", permissions=["resend"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Callback]) -> None:
         if request.POST.get("select_across") == "1":
-            messages.error(request, "So many are not sent again by a tick. “Send failed ones again” counts them first.")
+            messages.error(
+                request, "So many are not sent again by a tick. “Resend failed callbacks” counts them first."
+            )
             return
         count = resending.resend(queryset.values_list("pk", flat=True), queryset.db)
         _say_sent_again(request, count)

@@ -1,4 +1,4 @@
-"""What happened."""
+"""The admin's pages of events."""
 
 from __future__ import annotations
 

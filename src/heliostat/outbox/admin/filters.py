@@ -34,7 +34,7 @@ class StatusFilter(admin.SimpleListFilter):
 
 
 class TimeFilter(admin.SimpleListFilter):
-    title = "when it was made"
+    title = "creation time"
     parameter_name = "since"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:

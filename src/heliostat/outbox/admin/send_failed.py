@@ -27,12 +27,12 @@ def _yesterday() -> datetime:
 class SendFailedForm(forms.Form):
     """Which of them."""
 
-    since = forms.SplitDateTimeField(widget=AdminSplitDateTime, initial=_yesterday, label="Ended since")
+    since = forms.SplitDateTimeField(widget=AdminSplitDateTime, initial=_yesterday, label="Failed or cancelled since")
     subscriber = forms.CharField(
         required=False, max_length=255, label="Subscriber", help_text="For example hook:7. Empty: everyone."
     )
     status = forms.ChoiceField(
-        choices=[(Status.ERROR.value, "given up"), (Status.CANCELLED.value, "cancelled")], label="How they ended"
+        choices=[(Status.ERROR.value, "given up"), (Status.CANCELLED.value, "cancelled")], label="Status"
     )
 
 
@@ -68,7 +68,7 @@ class SendFailedView(View):
     def _answer(self, request: HttpRequest, form: SendFailedForm, count: int | None) -> HttpResponse:
         context = {
             **self.page.admin_site.each_context(request),
-            "title": "Send failed ones again",
+            "title": "Resend failed callbacks",
             "opts": self.page.opts,
             "form": form,
             "count": count,

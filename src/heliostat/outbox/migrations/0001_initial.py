@@ -87,7 +87,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 "base_manager_name": "objects",
-                "verbose_name_plural": "workers seen",
+                "verbose_name": "worker",
+                "verbose_name_plural": "workers",
             },
         ),
         migrations.CreateModel(
@@ -132,7 +133,7 @@ class Migration(migrations.Migration):
                     models.BooleanField(
                         db_default=False,
                         default=True,
-                        help_text="Whether who asked was looked up; a row that another program wrote is looked up by a worker.",
+                        help_text="Whether its subscribers were looked up. A worker does this for events that other programs write.",
                     ),
                 ),
             ],
