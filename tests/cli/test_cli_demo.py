@@ -41,9 +41,10 @@ def test_once_fails_when_somebody_was_not_told(tmp_path: Path) -> None:
     """The demo must not say yes by itself: here the receiver checks with a secret that nobody signs with."""
     code = """
 import sys
-from heliostat.cli import demo_project, demo_walk, main
+from heliostat.cli import main
+from heliostat.cli.demo import project, walk
 
-make_hook = demo_project.web_hook
+make_hook = project.make_webhook
 
 def another_secret_afterwards(url, owner):
     hook = make_hook(url, owner)
@@ -51,8 +52,8 @@ def another_secret_afterwards(url, owner):
     hook.reveal_secret = new_secret
     return hook
 
-demo_project.web_hook = another_secret_afterwards
-demo_walk.PATIENCE = 3.0
+project.make_webhook = another_secret_afterwards
+walk.PATIENCE = 3.0
 sys.exit(main(["demo", "--once"]))
 """
     result = run(sys.executable, "-c", code, cwd=tmp_path)

@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
-from heliostat.cli import demo_project, demo_walk
-from heliostat.cli.demo_project import Demo
+from heliostat.cli.demo import project, walk
+from heliostat.cli.demo.project import Demo
 from heliostat.cli.say import BOLD, GREEN, CommandFailed, say, step
 from heliostat.cli.serve import Site, address, bind, prepare
 from heliostat.commands import port_number
@@ -63,9 +63,9 @@ def _once(demo: Demo) -> int:
             step(f"REST API at {site.address}/api/ lists {_hooks_over_the_api(site.address, user)} hook")
             with captured_events() as events:
                 _walk(user, exposure=1.0, wait=True)
-            expected = demo_walk.expected(events)
-            all_notified = demo_walk.Witness(demo, receiver).report(expected)
-            complete = len(expected) == demo_walk.ALERTS + 2  # the targets, the query, the observation
+            expected = walk.expected(events)
+            all_notified = walk.Witness(demo, receiver).report(expected)
+            complete = len(expected) == walk.ALERTS + 2  # the targets, the query, the observation
         finally:
             site.stop()
             serving.join()
@@ -76,7 +76,7 @@ def _once(demo: Demo) -> int:
 
 
 def _hooks_over_the_api(site: str, user: Any) -> int:
-    headers = {"Authorization": f"Token {demo_project.token(user)}"}
+    headers = {"Authorization": f"Token {project.token(user)}"}
     with urlopen(Request(f"{site}/api/hooks/", headers=headers), timeout=10) as answer:  # noqa: S310 - our own
         return len(json.load(answer)["results"])
 
@@ -106,9 +106,9 @@ def _set_up(
     step(f"{'made' if made else 'found'} the project in {demo.project}")
     demo.load(address(listener))
     prepare(migrate=True)
-    user, password = demo_project.user(demo)
+    user, password = project.user(demo)
     receiver = _receiver(receiver_ports, on_delivery)
-    hook = demo_project.make_webhook(receiver.url, user)
+    hook = project.make_webhook(receiver.url, user)
     receiver.secrets.append(hook.reveal_secret())
     step(f"user {user}, a code hook, an e-mail listener and a webhook are there")
     return Site(listener), receiver, user, password
@@ -129,13 +129,13 @@ def _walk(user: Any, *, exposure: float, wait: bool) -> None:
     from heliostat import acting_as
 
     with acting_as(user):
-        query = demo_walk.query(user)
-        target = demo_walk.targets(query, user)[0]
+        query = walk.query(user)
+        target = walk.targets(query, user)[0]
         if not wait and target.observations.exists():
             return
-        record = demo_walk.observation(target, user, exposure)
+        record = walk.observation(target, user, exposure)
         if wait:
-            demo_walk.complete(record)
+            walk.complete(record)
 
 
 def _keep_updating(done: threading.Event) -> None:
@@ -160,8 +160,8 @@ def _print_delivery(delivery: Delivery, _: Any) -> None:
 def _announce(demo: Demo, site: Site, receiver: Receiver, user: Any, password: str) -> None:
     step("worker running")
     say(f"\n  {site.address}/         the TOM\n  {site.address}/admin/   the admin", BOLD)
-    say(f"  log in as {demo_project.USERNAME} with the password {password}\n", BOLD)
-    say(f"  the REST API: curl -H 'Authorization: Token {demo_project.token(user)}' {site.address}/api/hooks/")
+    say(f"  log in as {project.USERNAME} with the password {password}\n", BOLD)
+    say(f"  the REST API: curl -H 'Authorization: Token {project.token(user)}' {site.address}/api/hooks/")
     say(f"  webhooks go to {receiver.url} and are printed here")
     say(f"  e-mails are written into {demo.mail}")
     say(f"  the code hook writes into {demo.lines}")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from heliostat.cli.demo_project import OBSERVATION, QUERY, TARGET, Demo
+from heliostat.cli.demo.project import OBSERVATION, QUERY, TARGET, Demo
 from heliostat.cli.say import GREEN, RED, CommandFailed, say, step
 
 if TYPE_CHECKING:
