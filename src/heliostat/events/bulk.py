@@ -29,8 +29,7 @@ from heliostat.events.event import Event
 from heliostat.events.inserted import Inserted
 from heliostat.events.rows import Row, chunks, difference, rows_of
 from heliostat.events.snapshot import visible
-from heliostat.events.transactions import change_transaction
-from heliostat.events.unnoticed import attempt
+from heliostat.events.transactions import attempt, change_transaction
 from heliostat.events.values import restored, target_of
 
 logger = logging.getLogger("heliostat.events")

@@ -27,8 +27,7 @@ from heliostat.events.matching import registry
 from heliostat.events.resources import resource_of
 from heliostat.events.rows import Row, Table, difference, table_of
 from heliostat.events.snapshot import public_key, visible
-from heliostat.events.transactions import change_transaction, ours
-from heliostat.events.unnoticed import attempt
+from heliostat.events.transactions import attempt, change_transaction, ours
 from heliostat.exceptions import Refused
 
 MARK = "heliostat_capture"

@@ -25,8 +25,7 @@ from heliostat.events.event import Event
 from heliostat.events.keys import python_key
 from heliostat.events.rows import Row, rows_of
 from heliostat.events.snapshot import snapshot, visible
-from heliostat.events.transactions import change_transaction, is_lost
-from heliostat.events.unnoticed import attempt
+from heliostat.events.transactions import attempt, change_transaction, is_lost
 
 Delete = Callable[[Any], Any]
 

@@ -13,7 +13,7 @@ from django.db import models
 
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import Subscription
-from heliostat.events.savepoint import own_savepoint
+from heliostat.events.transactions import own_savepoint
 
 logger = logging.getLogger("heliostat.events")
 

@@ -22,10 +22,9 @@ from heliostat.events.deletions import deleted
 from heliostat.events.event import Event
 from heliostat.events.matching import Matcher
 from heliostat.events.rows import rows_of
-from heliostat.events.savepoint import own_savepoint
 from heliostat.events.secrets import points_to_secret
 from heliostat.events.snapshot import visible
-from heliostat.events.unnoticed import attempt
+from heliostat.events.transactions import attempt, own_savepoint
 from heliostat.events.values import conversion_of
 
 logger = logging.getLogger("heliostat.events")

@@ -1,14 +1,19 @@
-"""Transactions around a change and its event, which the host application must not notice."""
+"""What capture does inside somebody else's save: transactions, savepoints and errors that the host must not notice."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Any, TypeVar
 
-from django.db import DatabaseError, DataError, InterfaceError, transaction
+from django.db import DatabaseError, DataError, Error, InterfaceError, connections, models, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.transaction import TransactionManagementError
 
-from heliostat.exceptions import Refused
+from heliostat.exceptions import HeliostatError, Refused
+
+logger = logging.getLogger("heliostat.events")
 
 ABORTED = 3
 """`PQTRANS_INERROR` of libpq."""
@@ -128,3 +133,96 @@ def _joined(connection: Any, savepoint: bool, is_djangos: bool) -> Iterator[None
             connection.needs_rollback = False  # which counts within Django's blocks, and there was none but ours
     if is_by_sql:
         connection.run_and_clear_commit_hooks()
+
+
+@contextmanager
+def own_savepoint() -> Iterator[None]:
+    """Undo what the code inside did in any open transaction where it raises, and nothing else: the caller goes on.
+
+    Without it, a query that fails would abort the transaction of the caller (PostgreSQL), and an `atomic()` inside
+    would mark it as broken. Costs no statement where the code inside makes none. Raises what the code inside raises,
+    and what the database raises where it has lost the whole transaction.
+    """
+    guards = [_Guard(connection) for connection in connections.all(initialized_only=True) if connection.in_atomic_block]
+    with ExitStack() as stack:
+        for guard in guards:
+            stack.enter_context(guard.connection.execute_wrapper(guard))
+        try:
+            yield
+        except BaseException:
+            for guard in guards:
+                guard.undo()
+            raise
+        for guard in guards:
+            guard.keep()
+
+
+_beginning: set[int] = set()  # connections on which a guard takes its savepoint just now; each is of one thread
+
+
+class _Guard:
+    """Of one connection in a transaction: the savepoint before the first query, and what was as it was before."""
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self.connection = connection
+        self._savepoint: str | None = None
+        self._is_begun = False
+        self._needed_rollback = connection.needs_rollback
+        self._waiting_for_commit = len(connection.run_on_commit)
+
+    def __call__(self, execute: Any, *query: Any) -> Any:
+        connection = id(self.connection)
+        if not self._is_begun and connection not in _beginning:  # an inner guard ignores the savepoint of an outer one
+            self._is_begun = True
+            if not self._needed_rollback:
+                _beginning.add(connection)
+                try:
+                    self._savepoint = self.connection.savepoint()
+                finally:
+                    _beginning.discard(connection)
+        return execute(*query)
+
+    def keep(self) -> None:
+        """Release it; but undo what a query broke whose error the code inside kept to itself."""
+        if self.connection.needs_rollback and not self._needed_rollback:
+            self.undo()
+        elif self._savepoint is not None:
+            try:
+                self.connection.savepoint_commit(self._savepoint)
+            except Error:
+                self.undo()
+
+    def undo(self) -> None:
+        """Go back, and forget what was to happen at the commit."""
+        self.connection.needs_rollback = self._needed_rollback
+        if len(self.connection.run_on_commit) > self._waiting_for_commit:
+            self.connection.run_on_commit = self.connection.run_on_commit[: self._waiting_for_commit]
+        if self._savepoint is not None:
+            try:
+                self.connection.savepoint_rollback(self._savepoint)
+            except Error:
+                self.connection.needs_rollback = True  # the transaction is gone: nobody may go on as if it were there
+                raise
+
+
+T = TypeVar("T")
+OF_THE_HOST = (DatabaseError, InterfaceError, HeliostatError)
+"""Errors that end the change: the transaction is broken, or a subscriber refused."""
+
+
+def attempt(model: type[models.Model], work: Callable[[], T], otherwise: T, but: tuple[type[Exception], ...] = ()) -> T:
+    """Return what `work` returns, or `otherwise` where it raises: a field whose own code fails on a value of its own
+    (a key that it cannot look up, for example). The error is logged; the change stands, without its event.
+
+    Errors of the database and of subscribers, and those that `but` names, are raised. In a transaction that is broken
+    already nothing can be read, and nothing will be committed: there is no event, and what is raised is the host's.
+    """
+    try:
+        return work()
+    except TransactionManagementError:
+        return otherwise
+    except Exception as error:
+        if isinstance(error, (*OF_THE_HOST, *but)):
+            raise
+        logger.exception("A change of %s has no event: its row could not be read; see the error.", model._meta.label)
+        return otherwise

@@ -29,7 +29,7 @@ from heliostat.conf import conf
 from heliostat.delivery.request import Destination, NoDestination
 from heliostat.events.matching import is_observable
 from heliostat.events.resources import model_of, resource_of
-from heliostat.events.savepoint import own_savepoint
+from heliostat.events.transactions import own_savepoint
 from heliostat.events.types import WILD
 from heliostat.objects import find_object
 from heliostat.outbox.models import Event

@@ -20,8 +20,8 @@ import msgspec
 from heliostat.conf import conf
 from heliostat.events.context import notifying
 from heliostat.events.event import Event
-from heliostat.events.savepoint import own_savepoint
 from heliostat.events.secrets import without_secrets_of_event
+from heliostat.events.transactions import own_savepoint
 from heliostat.outbox.bodies import body_of
 from heliostat.outbox.problems import CannotRender
 from heliostat.outbox.rendering import default_body, is_rendering, memory_of, rendering
