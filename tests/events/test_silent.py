@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from heliostat import emit
-from heliostat.events.matching import is_observable, is_silenced
+from heliostat.events.types import is_observable, is_silenced
 from heliostat.testing import captured_events
 from tests.example.models import Depot, Vehicle
 

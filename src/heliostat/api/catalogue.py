@@ -20,7 +20,7 @@ import heliostat
 from heliostat.api.base import HeliostatView
 from heliostat.api.described import described
 from heliostat.api.policy import hookable_models, offered_signals, offered_types
-from heliostat.events.resources import ACTIONS, resource_of
+from heliostat.events.types import ACTIONS, resource_of
 
 
 class HookableModelSerializer(serializers.Serializer[Any]):

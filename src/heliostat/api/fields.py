@@ -12,7 +12,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from heliostat.api.policy import NO_SUCH_MODEL
-from heliostat.events.resources import resource_of
+from heliostat.events.types import resource_of
 from heliostat.json_values import check_json
 from heliostat.webhooks.api import named_model
 from heliostat.webhooks.exceptions import InvalidModelError

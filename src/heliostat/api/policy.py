@@ -18,9 +18,7 @@ from django.http import Http404
 from rest_framework.exceptions import PermissionDenied
 
 from heliostat.conf import conf
-from heliostat.events.matching import is_observable
-from heliostat.events.resources import resource_of
-from heliostat.events.types import declared_types
+from heliostat.events.types import declared_types, is_observable, resource_of
 from heliostat.outbox.models import Callback
 from heliostat.permissions import has_permission
 from heliostat.webhooks.event_patterns import DJANGO_SIGNALS, check_allowed, custom_signals, is_allowed

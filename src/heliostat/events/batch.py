@@ -14,7 +14,7 @@ from django.db import transaction
 from heliostat.events.databases import home
 from heliostat.events.dispatch import dispatch
 from heliostat.events.event import Event
-from heliostat.events.resources import ACTIONS
+from heliostat.events.types import ACTIONS
 
 Key = tuple[str, str] | UUID
 

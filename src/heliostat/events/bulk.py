@@ -27,10 +27,9 @@ from heliostat.conf import conf
 from heliostat.events.capture import MARK, build_event, can_be_refused, lineage, observed, publish
 from heliostat.events.event import Event
 from heliostat.events.inserted import Inserted
-from heliostat.events.rows import Row, chunks, difference, rows_of
-from heliostat.events.snapshot import visible
+from heliostat.events.snapshot import Row, chunks, difference, in_memory, rows_of, visible
 from heliostat.events.transactions import attempt, change_transaction
-from heliostat.events.values import restored, target_of
+from heliostat.events.values import target_of
 
 logger = logging.getLogger("heliostat.events")
 
@@ -178,12 +177,6 @@ def _events_of(model: type[models.Model], levels: Levels, before: Row, row: Row,
             )
             origin = origin or event.id
             yield event
-
-
-def in_memory(model: type[models.Model], row: Row, using: str) -> models.Model:
-    """An object of a row, for subscribers in this process."""
-    fields = [one for one in model._meta.concrete_fields if one.name in row]
-    return model.from_db(using, [one.attname for one in fields], [restored(one, row[one.name]) for one in fields])
 
 
 def _capturing_bulk_create(bulk_create: Callable[..., list[Any]]) -> Callable[..., list[Any]]:

@@ -24,10 +24,9 @@ from heliostat.events.batch import current_batch
 from heliostat.events.dispatch import Served, dispatch
 from heliostat.events.event import NOTHING, Event
 from heliostat.events.matching import registry
-from heliostat.events.resources import resource_of
-from heliostat.events.rows import Row, Table, difference, table_of
-from heliostat.events.snapshot import public_key, visible
+from heliostat.events.snapshot import Row, Table, difference, public_key, table_of, visible
 from heliostat.events.transactions import attempt, change_transaction, ours
+from heliostat.events.types import resource_of
 from heliostat.exceptions import Refused
 
 MARK = "heliostat_capture"

@@ -23,8 +23,7 @@ from heliostat.events.capture import MARK, build_event, lineage, observed, publi
 from heliostat.events.dispatch import Served
 from heliostat.events.event import Event
 from heliostat.events.keys import python_key
-from heliostat.events.rows import Row, rows_of
-from heliostat.events.snapshot import snapshot, visible
+from heliostat.events.snapshot import Row, rows_of, snapshot, visible
 from heliostat.events.transactions import attempt, change_transaction, is_lost
 
 Delete = Callable[[Any], Any]

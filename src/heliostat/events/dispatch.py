@@ -5,21 +5,27 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import models, transaction
 
 from heliostat.events.context import notifying
 from heliostat.events.event import Event, Phase
-from heliostat.events.facts import needs_facts, with_facts
 from heliostat.events.matching import Subscription, registry
+from heliostat.events.transactions import own_savepoint
 from heliostat.exceptions import Refused
 
 logger = logging.getLogger("heliostat.events")
 
 Matched = tuple[Event, Sequence[Subscription]]
 Writer = Callable[[Sequence[Matched], str], None]
+Served = dict[UUID, set[str]]
+"""By the id of a change's first event: the subscribers that got one."""
+
+PHASES = tuple(Phase)
 
 failures: Counter[str] = Counter()
 """How often each `after_commit` subscriber failed in this process."""
@@ -28,66 +34,57 @@ _write_durable: Writer | None = None
 
 
 def write_durable_with(writer: Writer) -> None:
-    """The outbox says how callbacks of durable subscribers are written."""
+    """Set what writes the callbacks of durable subscribers: the outbox."""
     global _write_durable  # noqa: PLW0603  one seam, filled once at start
     _write_durable = writer
-
-
-Served = dict[UUID, set[str]]
-"""By the id of a change's first event: the subscribers that got one."""
 
 
 def dispatch(events: Sequence[Event], using: str, served: Served | None = None) -> None:
     """Match events and dispatch them to their subscribers, inside the transaction of the change."""
     matched = _matched(events, {} if served is None else served)
-    for event, subscriptions in matched:
-        _in_transaction(event, subscriptions)
-    callbacks = [(event, durable) for event, found in matched if (durable := _of(found, Phase.DURABLE))]
-    if callbacks and _write_durable is not None:
+    for event, found in matched[Phase.IN_TRANSACTION]:
+        _notify(event, found)
+    if (callbacks := matched[Phase.DURABLE]) and _write_durable is not None:
         _write_durable(callbacks, using)
-    for event, found in matched:
-        if later := _of(found, Phase.AFTER_COMMIT):
-            transaction.on_commit(partial(_after_commit, event, later), using=using)
+    for event, found in matched[Phase.AFTER_COMMIT]:
+        transaction.on_commit(partial(_notify, event, found), using=using)
 
 
-def _matched(events: Sequence[Event], served: Served) -> list[Matched]:
-    """The events that have subscribers, with these. Of one change that is an event of a model and of its parents too,
-    each subscriber gets the first that it asked for, that of the object's own model."""
-    matched: list[Matched] = []
+def _matched(events: Sequence[Event], served: Served) -> dict[Phase, list[Matched]]:
+    """Return by phase the events that have subscribers, with these.
+
+    Of one change that is an event of a model and of its parents too, each subscriber gets the first that it subscribes
+    to, that of the object's own model.
+    """
+    matched: dict[Phase, list[Matched]] = {phase: [] for phase in PHASES}
     for event in events:
         found = registry.matcher.match(event)
         if event.origin is not None:
             names = served.get(event.origin, set())
             found = [one for one in found if one.name not in names]
         if found:
-            served.setdefault(event.origin or event.id, set()).update(one.name for one in found)
-            matched.append((with_facts(event) if any(map(needs_facts, found)) else event, found))
+            served.setdefault(event.origin or event.id, set()).update([one.name for one in found])
+            # Python code that runs later; before the commit, the object itself can be asked.
+            if any(one.handler is not None and one.phase is not Phase.IN_TRANSACTION for one in found):
+                event = with_facts(event)  # noqa: PLW2901
+            for phase in PHASES:
+                if of_phase := [one for one in found if one.phase is phase]:
+                    matched[phase].append((event, of_phase))
     return matched
 
 
-def _of(subscriptions: Sequence[Subscription], phase: Phase) -> list[Subscription]:
-    return [subscription for subscription in subscriptions if subscription.phase is phase]
-
-
-def _in_transaction(event: Event, subscriptions: Sequence[Subscription]) -> None:
-    for subscription in _of(subscriptions, Phase.IN_TRANSACTION):
-        assert subscription.handler is not None
-        try:
-            with notifying(event):
-                subscription.handler(event)
-        except Refused:
-            raise  # a subscriber further down refused; its own words are the clearest
-        except Exception as reason:
-            raise Refused(subscription.name, event.type, reason) from reason
-
-
-def _after_commit(event: Event, subscriptions: Sequence[Subscription]) -> None:
+def _notify(event: Event, subscriptions: Sequence[Subscription]) -> None:
+    """Call subscribers in this process: before the commit, the first that fails refuses the change."""
     for subscription in subscriptions:
         assert subscription.handler is not None
         try:
             with notifying(event):
                 subscription.handler(event)
-        except Exception:
+        except Exception as error:
+            if subscription.phase is Phase.IN_TRANSACTION:
+                if isinstance(error, Refused):
+                    raise  # a subscriber further down refused; its own words are the clearest
+                raise Refused(subscription.name, event.type, error) from error
             failures[subscription.name] += 1
             logger.exception(
                 "%s failed at %s %s (event %s); the change itself stands",
@@ -96,3 +93,34 @@ def _after_commit(event: Event, subscriptions: Sequence[Subscription]) -> None:
                 event.object_id,
                 event.id,
             )
+
+
+def with_facts(event: Event) -> Event:
+    """Return the event with the address and the text of its object, as they are now.
+
+    A subscriber that runs later would ask an object that may be deleted, or changed, by then.
+    """
+    instance = event.instance
+    if not isinstance(instance, models.Model) or event.uri is not None:
+        return event
+    uri = plain_uri(event)
+    if event.object_id is None:  # its key is a secret, which its text and its address may hold
+        return replace(event, uri=uri, text=str(instance._meta.verbose_name))
+    address = getattr(instance, "get_absolute_url", None)
+    own = _text_from(event, address) if callable(address) else None
+    return replace(event, uri=own or uri, text=_text_from(event, instance.__str__) or event.object_id)
+
+
+def plain_uri(event: Event) -> str:
+    """Return the address of an object that has none of its own: its resource and key as a path."""
+    return "/".join(["", *event.resource.split("."), event.object_id or ""])
+
+
+def _text_from(event: Event, function: Callable[[], Any]) -> str | None:
+    """Return what the host's code returns as text; None where it fails, which is not a reason to undo its change."""
+    try:
+        with own_savepoint():
+            return str(function())
+    except Exception as error:
+        logger.debug("%s %s: its address or text cannot be made: %r", event.type, event.object_id, error)
+        return None

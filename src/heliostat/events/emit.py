@@ -14,9 +14,9 @@ from heliostat.events.capture import build_event, publish
 from heliostat.events.databases import database_of, home
 from heliostat.events.event import NOTHING, Event
 from heliostat.events.matching import registry
-from heliostat.events.resources import resource_of
 from heliostat.events.snapshot import snapshot, stored
 from heliostat.events.transactions import one_transaction
+from heliostat.events.types import resource_of
 from heliostat.exceptions import ConfigurationError
 
 

@@ -7,14 +7,12 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from django.apps import apps
 from django.db.models import Model
 
-from heliostat.conf import conf
 from heliostat.events.event import Event
-from heliostat.events.resources import ACTIONS, resource_of
 from heliostat.events.shards import Groups, Shards
 from heliostat.events.subscriptions import NOT_COMPARABLE, Interest, Key, Subscription
+from heliostat.events.types import is_observable, is_silent, types_of
 
 REMEMBERED = 10_000
 WILD = frozenset("*?[")
@@ -50,7 +48,7 @@ class Patterns:
         """Whether the creation, change or deletion of objects of a model has subscribers."""
         asked = self._asked.get(model)
         if asked is None:
-            asked = self._asked[model] = is_observable(model) and any(map(self.found, _types_of(model)))
+            asked = self._asked[model] = is_observable(model) and any(map(self.found, types_of(model)))
         return asked
 
     def can_be_refused(self, model: type[Model]) -> bool:
@@ -58,7 +56,7 @@ class Patterns:
         refusable = self._refusable.get(model)
         if refusable is None:
             refusable = self._refusable[model] = any(
-                not self.refusing.isdisjoint(self.found(name)) for name in _types_of(model)[:2]
+                not self.refusing.isdisjoint(self.found(name)) for name in types_of(model)[:2]
             )
         return refusable
 
@@ -236,26 +234,3 @@ def _counted(
         if not made[pattern]:
             del made[pattern]
     return made
-
-
-def _types_of(model: type[Model]) -> tuple[str, ...]:
-    return tuple(f"{resource_of(model)}.{action}" for action in ACTIONS)
-
-
-def is_observable(model: type[Model]) -> bool:
-    """Whether such objects may have events: models with `heliostat_silent = True` are working material.
-
-    Models that are not the project's (historical ones of a migration, the table of applied migrations) never have any.
-    """
-    is_of_project = model._meta.apps is apps
-    return is_of_project and not (getattr(model, "heliostat_silent", False) or is_silenced(model))
-
-
-def is_silenced(model: type[Model]) -> bool:
-    """Whether HELIOSTAT_SILENT names all that happens to such objects."""
-    return all(map(is_silent, _types_of(model)))
-
-
-def is_silent(event_type: str) -> bool:
-    """Whether HELIOSTAT_SILENT names such events."""
-    return any(fnmatchcase(event_type, pattern) for pattern in conf.silent)

@@ -16,7 +16,7 @@ from django.db import connections, models
 from django.db.models import Max, Q, QuerySet
 
 from heliostat.events.keys import python_key
-from heliostat.events.rows import Row, chunks, rows_of, table_of
+from heliostat.events.snapshot import Row, chunks, rows_of, table_of
 from heliostat.events.values import target_of
 
 logger = logging.getLogger("heliostat.events")

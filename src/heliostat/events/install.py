@@ -11,12 +11,12 @@ from django.db.backends.signals import connection_created
 
 from heliostat.conf import Conf, check_settings, conf, register_check
 from heliostat.events import bulk, capture, deletions, relations
-from heliostat.events.checks import check_exposed, check_silent
 from heliostat.events.databases import home
 from heliostat.events.matching import registry
-from heliostat.events.resources import check_namespaces
+from heliostat.events.secrets import check_exposed
 from heliostat.events.signals import check_signals, listen_to
 from heliostat.events.snapshot import forget_fields
+from heliostat.events.types import check_namespaces, check_silent
 from heliostat.exceptions import ConfigurationError
 from heliostat.logs import escape_what_is_logged
 

@@ -14,7 +14,7 @@ from django.db import connections
 from heliostat.events import overlay
 from heliostat.events.context import quiet
 from heliostat.events.event import Phase
-from heliostat.events.index import Matcher, is_observable, is_silenced, is_silent
+from heliostat.events.index import Matcher
 from heliostat.events.subscriptions import Interest, Ready, RenderBody, Subscription
 
 __all__ = [
@@ -23,9 +23,6 @@ __all__ = [
     "Registry",
     "RenderBody",
     "Subscription",
-    "is_observable",
-    "is_silenced",
-    "is_silent",
     "registry",
 ]
 

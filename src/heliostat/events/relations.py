@@ -21,9 +21,8 @@ from heliostat.events.capture import build_event, lineage, observed, publish
 from heliostat.events.deletions import deleted
 from heliostat.events.event import Event
 from heliostat.events.matching import Matcher
-from heliostat.events.rows import rows_of
 from heliostat.events.secrets import points_to_secret
-from heliostat.events.snapshot import visible
+from heliostat.events.snapshot import rows_of, visible
 from heliostat.events.transactions import attempt, own_savepoint
 from heliostat.events.values import conversion_of
 

@@ -6,16 +6,17 @@ stands: as the object's own key, as a foreign key, as a generic relation, among 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import chain
 from typing import Any
 
 from django.apps import apps
+from django.core.checks import CheckMessage, Warning
 from django.db import models
 
-from heliostat.conf import conf
-from heliostat.events.resources import resource_of
+from heliostat.conf import conf, did_you_mean
+from heliostat.events.types import known_types, resource_of
 from heliostat.redaction import is_secret_name, redacted
 
 
@@ -117,3 +118,27 @@ def _model_of_type(content_type_id: Any, using: str) -> type[models.Model] | Non
 
 def _some_keys_are_secret() -> bool:
     return any(map(has_secret_key, apps.get_models()))
+
+
+def check_exposed(**_: object) -> list[CheckMessage]:
+    """System check: HELIOSTAT_EXPOSE names models or resources, and no field that is nearly one of the model."""
+    hint = (
+        "Write {'app.model': ['field', 'json_field.name']}; a name that is no field is one of a serializer or payload."
+    )
+    return [Warning(f"HELIOSTAT_EXPOSE: {problem}", hint=hint, id="heliostat.W003") for problem in _wrong_exposures()]
+
+
+def _wrong_exposures() -> Iterator[str]:
+    by_name: dict[str, type[models.Model] | None] = {name.rpartition(".")[0].lower(): None for name in known_types()}
+    by_name |= {name: model for model in apps.get_models() for name in (model._meta.label_lower, resource_of(model))}
+    for label, names in conf.expose.items():
+        model = by_name.get(label.lower())
+        if label.lower() not in by_name:
+            yield f"there is no model {label!r}.{did_you_mean(label.lower(), by_name)}"
+        if model is None:
+            continue
+        for name in names:
+            fields = {one for field in model._meta.get_fields() for one in (field.name, getattr(field, "attname", ""))}
+            first = name.partition(".")[0]
+            if first not in (*fields, "arguments", "payload", "pk") and (near := did_you_mean(first, fields)):
+                yield f"{label} has no field {first!r}.{near}"

@@ -21,8 +21,8 @@ from django.utils.module_loading import import_string
 
 from heliostat.conf import LONGEST_EVENT_TYPE, closest, conf, suggestion
 from heliostat.events.emit import emit, real_object
-from heliostat.events.resources import resource_of
 from heliostat.events.snapshot import public_key
+from heliostat.events.types import resource_of
 from heliostat.exceptions import ConfigurationError
 from heliostat.redaction import redacted
 

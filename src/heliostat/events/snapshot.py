@@ -1,17 +1,17 @@
-"""Snapshots: an object's fields as plain values, as far as subscribers may see them."""
+"""Snapshots: rows of models as they are stored, read by key, as plain values; and the part that subscribers may see."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cache, partial
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
-from django.db import models
+from django.core.exceptions import EmptyResultSet
+from django.db import connections, models
+from django.db.models import QuerySet
 
 from heliostat.events.databases import database_of
-from heliostat.events.keys import key_of
-from heliostat.events.resources import model_of
-from heliostat.events.rows import Row, difference, rows_of, whole
+from heliostat.events.keys import key_of, python_key
 from heliostat.events.secrets import (
     generic_relations,
     generic_secrets,
@@ -19,11 +19,153 @@ from heliostat.events.secrets import (
     points_to_secret,
     without_inner_secrets,
 )
-from heliostat.events.values import ABSENT, restored
+from heliostat.events.transactions import ours
+from heliostat.events.types import model_of
+from heliostat.events.values import ABSENT, UNKNOWN, Conversion, conversion_of, restored
 
-__all__ = ["difference", "has_expressions", "rebuilt", "snapshot", "stored", "visible", "visible_fields"]
+Row = dict[str, Any]
+"""Plain values by the name of the field."""
 
-Converter = Callable[[Any], Any]
+CHUNK = 500
+READERS = "heliostat_readers"  # on a connection, which belongs to one thread
+
+
+class Table:
+    """The columns of one model's own table: of a child of multi-table inheritance, those that the child adds."""
+
+    def __init__(self, model: type[models.Model]) -> None:
+        self.model = model
+        fields = model._meta.local_concrete_fields
+        self.fields: tuple[tuple[str, str, Conversion], ...] = tuple(
+            (field.name, field.attname, conversion_of(field)) for field in fields
+        )
+        self.attnames = tuple(field.attname for field in fields)
+        self.has_generated = any(field.generated for field in fields)
+
+    def written(self, instance: models.Model, names: frozenset[str] | None) -> Row | None:
+        """What a save of an object has written, from memory; of these fields only, where names are given.
+
+        None where the row may hold something else than memory does.
+        """
+        values, row = instance.__dict__, {}
+        for name, attname, conversion in self.fields:
+            if names is None or name in names or attname in names:
+                value = conversion.written(values.get(attname, UNKNOWN))
+                if value is UNKNOWN:
+                    return None
+                row[name] = value
+        return row
+
+    def read(self, key: Any, using: str, lock: bool = False) -> Row | None:
+        """The row with this primary key; None where there is none. `lock` keeps others from changing it meanwhile."""
+        connection = connections[using]
+        readers = connection.__dict__.setdefault(READERS, {})
+        read = readers.get((self, lock))
+        if read is None:
+            try:
+                read = readers[self, lock] = _reader(self, connection, lock, key)
+            except EmptyResultSet:  # no row can have this key
+                return None
+        with ours(using, is_reading=True):
+            found = read(connection, key)
+        return None if found is None else plain_row(self.fields, found)
+
+
+@cache
+def table_of(model: type[models.Model]) -> Table:
+    """The table of a concrete model."""
+    return Table(model)
+
+
+def _reader(table: Table, connection: Any, lock: bool, key: Any) -> Callable[[Any, Any], Sequence[Any] | None]:
+    """A SELECT by key, compiled once for each connection: to compile it takes ten times as long as to run it.
+
+    `key` is the first one that is looked up, for the field of the key may accept no other example.
+    """
+    pk = table.model._meta.pk
+    assert pk is not None
+    rows: QuerySet[Any] = QuerySet(table.model, using=connection.alias)
+    if lock:
+        rows = _locked(rows, connection)
+    query = rows.filter(pk=key).order_by().values_list(*table.attnames).query
+    compiler = query.get_compiler(connection=connection)
+    statement, parameters = compiler.as_sql()
+    if table.model._meta.is_composite_pk or len(parameters) != 1:
+        return lambda _, key: rows.filter(pk=key).order_by().values_list(*table.attnames).first()
+    converters = compiler.get_converters([column[0] for column in compiler.select])
+
+    def read(connection: Any, key: Any) -> Sequence[Any] | None:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [pk.get_db_prep_value(key, connection)])
+            found = cursor.fetchone()
+        if found is None or not converters:
+            return found  # type: ignore[no-any-return]
+        values = list(found)
+        for position, (converts, expression) in converters.items():
+            for convert in converts:
+                values[position] = convert(values[position], expression, connection)
+        return values
+
+    return read
+
+
+def rows_of(
+    model: type[models.Model],
+    keys: Sequence[Any],
+    using: str,
+    lock: bool = False,
+    names: Container[str] | None = None,
+) -> Iterator[tuple[Any, Row]]:
+    """Keys and rows, parents' columns included, of those of these objects that there are: in this order, in chunks.
+
+    Only the columns of these names are read where names are given.
+    """
+    fields = [one for one in whole(model) if names is None or one[0] in names]
+    connection = connections[using]
+    rows: QuerySet[Any] = QuerySet(model, using=using)
+    if lock:
+        rows = _locked(rows, connection)
+    parts = len(model._meta.pk_fields)  # of a key: a statement may have so many parameters and no more
+    limit = connection.features.max_query_params or CHUNK * parts
+    for some in chunks(keys, min(CHUNK, max(1, limit // parts))):
+        wanted = [python_key(model, key) for key in some]
+        found = rows.filter(pk__in=wanted).order_by().values_list("pk", *(attname for _, attname, _ in fields))
+        with ours(using, is_reading=True):
+            by_key = {key: values for key, *values in found}
+        yield from ((key, plain_row(fields, by_key[key])) for key in wanted if key in by_key)
+
+
+def chunks(values: Sequence[Any], size: int = CHUNK) -> Iterator[Sequence[Any]]:
+    """The values, so many at a time."""
+    return (values[start : start + size] for start in range(0, len(values), size))
+
+
+def plain_row(fields: Sequence[tuple[str, str, Conversion]], values: Sequence[Any]) -> Row:
+    """A row from the values of these fields."""
+    converted = ((name, conversion.stored(value)) for (name, _, conversion), value in zip(fields, values, strict=True))
+    return {name: value for name, value in converted if value is not ABSENT}
+
+
+def _locked(rows: QuerySet[Any], connection: Any) -> QuerySet[Any]:
+    """Locked as the change itself will lock them, where the database locks rows; a view cannot be locked."""
+    if not (connection.features.has_select_for_update and rows.model._meta.managed):
+        return rows
+    return rows.select_for_update(no_key=connection.features.has_select_for_no_key_update)
+
+
+@cache
+def whole(model: type[models.Model]) -> tuple[tuple[str, str, Conversion], ...]:
+    """Name, attribute and conversion of all columns of a model, its parents' included."""
+    return tuple((field.name, field.attname, conversion_of(field)) for field in model._meta.concrete_fields)
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """`{field: (old, new)}` of the fields that both have and that differ; NaN is the same as NaN."""
+    return {
+        name: (before[name], value)
+        for name, value in after.items()
+        if name in before and before[name] != value and (value == value or before[name] == before[name])  # noqa: PLR0124  only NaN is not itself
+    }
 
 
 class View(NamedTuple):
@@ -78,11 +220,6 @@ def snapshot(instance: models.Model, using: str | None = None) -> Row:
     return visible(row, model, using or database_of(instance))
 
 
-def has_expressions(instance: models.Model) -> bool:
-    """Whether a field holds an expression such as `F("count") + 1`, whose value only the database knows."""
-    return any(hasattr(value, "resolve_expression") for value in instance.__dict__.values())
-
-
 def stored(model: type[models.Model], pk: Any, using: str) -> Row | None:
     """The snapshot of the row as the database has it now, or None where there is none."""
     concrete = model._meta.concrete_model or model
@@ -98,27 +235,31 @@ def rebuilt(resource: str, fields: Mapping[str, Any], using: str) -> models.Mode
     model = model_of(resource)
     if model is None or not fields:
         return None
-    known = [field for field in model._meta.concrete_fields if field.name in fields]
-    values = [restored(field, fields[field.name]) for field in known]
-    return model.from_db(using, [field.attname for field in known], values)
+    return in_memory(model, fields, using)
+
+
+def in_memory(model: type[models.Model], row: Mapping[str, Any], using: str) -> models.Model:
+    """Return an object with the values of a row."""
+    fields = [field for field in model._meta.concrete_fields if field.name in row]
+    return model.from_db(using, [one.attname for one in fields], [restored(one, row[one.name]) for one in fields])
 
 
 @cache
-def visible_fields(model: type[models.Model]) -> tuple[tuple[str, str, Converter], ...]:
-    """Name, attribute and converter of each field that subscribers may see."""
+def visible_fields(model: type[models.Model]) -> tuple[tuple[str, str, Callable[[Any], Any]], ...]:
+    """Return name, attribute and converter of each field that subscribers may see."""
     view = view_of(model)
+
+    def converter(name: str, plain: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        is_json = name in view.json_names
+        return (lambda value: without_inner_secrets(model, name, plain(value))) if is_json else plain
+
+    fields = whole(model)
     return tuple(
-        (name, attname, partial(_redacted, model, name, plain) if name in view.json_names else plain)
-        for name, attname, (plain, _, _) in whole(model)
-        if name in view.names
+        (name, attname, converter(name, plain)) for name, attname, (plain, _, _) in fields if name in view.names
     )
 
 
-def _redacted(model: type[models.Model], name: str, plain: Converter, value: Any) -> Any:
-    return without_inner_secrets(model, name, plain(value))
-
-
 def forget_fields(**_: object) -> None:
-    """Tests change settings; then other fields may be visible."""
+    """Forget which fields are visible: settings changed, as tests do."""
     view_of.cache_clear()
     visible_fields.cache_clear()

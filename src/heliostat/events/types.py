@@ -1,25 +1,62 @@
-"""Event types: which ones can be published, so that a subscriber who names another one is refused.
+"""Event types (`resource.action`, where a resource is `app.model`): which ones can be published, so that a subscriber
+who names another one is refused.
 
 Declared are `created`, `updated` and `deleted` of each model, the custom signals of `HELIOSTAT_SIGNALS`, the types of
 `HELIOSTAT_EVENT_TYPES` and `register_event_type()`, and what other packages add with `declare_with()` (hook points,
-`webhooks.hook.disabled`). To publish an undeclared type works; to subscribe to it by name does not.
-"""
+`webhooks.hook.disabled`). To publish an undeclared type works; to subscribe to it by name does not."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import chain
 
 from django.apps import apps
+from django.core.checks import CheckMessage, Error, Warning
 from django.db.models import Model
 
-from heliostat.conf import closest, conf, did_you_mean, event_type_problem, suggestion
-from heliostat.events.matching import is_silent
-from heliostat.events.resources import ACTIONS, resource_of
+from heliostat.conf import Conf, closest, conf, did_you_mean, event_type_problem, suggestion
 from heliostat.exceptions import ConfigurationError
+
+ACTIONS = ("created", "updated", "deleted")
+
+
+@cache
+def resource_of(model: type[Model]) -> str:
+    """The resource of a model: its app's `event_namespace` (or label) and its name.
+
+    Events of a proxy are events of its concrete model.
+    """
+    meta = model._meta.concrete_model._meta if model._meta.concrete_model else model._meta
+    return f"{namespace_of(meta.app_label)}.{meta.model_name}"
+
+
+def namespace_of(app_label: str) -> str:
+    config = apps.app_configs.get(app_label)
+    return str(getattr(config, "event_namespace", app_label))
+
+
+@cache
+def model_of(resource: str) -> type[Model] | None:
+    """The model of a resource, or None where there is none (an event without an object)."""
+    return resources().get(resource)
+
+
+def check_namespaces(**_: object) -> list[CheckMessage]:
+    """System check: no two apps share an event namespace."""
+    taken: dict[str, str] = {}
+    return [
+        Error(
+            f"The apps {other!r} and {label!r} both publish their events as {namespace_of(label)!r}.",
+            hint="Give one of them another label, or another `event_namespace` in its AppConfig.",
+            id="heliostat.E002",
+        )
+        for label in apps.app_configs
+        if (other := taken.setdefault(namespace_of(label), label)) != label
+    ]
+
 
 WILD = re.compile(r"[*?[]")
 READ = "read"
@@ -167,3 +204,42 @@ def actions_of(pattern: str, *, more_actions: set[str] | frozenset[str] = frozen
     known = known_types(signal_actions() | more_actions)
     matched = (name for name in known if fnmatchcase(name, pattern) and not is_silent(name))
     return list(dict.fromkeys(name.rpartition(".")[2] for name in matched))
+
+
+def types_of(model: type[Model]) -> tuple[str, ...]:
+    """Return the types of the events of a model's creation, change and deletion."""
+    return tuple(f"{resource_of(model)}.{action}" for action in ACTIONS)
+
+
+def is_observable(model: type[Model]) -> bool:
+    """Return whether such objects may have events: models with `heliostat_silent = True` are working material.
+
+    Models that are not the project's (historical ones of a migration, the table of applied migrations) never have any.
+    """
+    is_of_project = model._meta.apps is apps
+    return is_of_project and not (getattr(model, "heliostat_silent", False) or is_silenced(model))
+
+
+def is_silenced(model: type[Model]) -> bool:
+    """Return whether HELIOSTAT_SILENT names all that happens to such objects."""
+    return all(map(is_silent, types_of(model)))
+
+
+def is_silent(event_type: str) -> bool:
+    """Return whether HELIOSTAT_SILENT names such events."""
+    return any(fnmatchcase(event_type, pattern) for pattern in conf.silent)
+
+
+def check_silent(**_: object) -> list[CheckMessage]:
+    """System check: each pattern in HELIOSTAT_SILENT that is not one of the default matches an event type."""
+    known = set(known_types())
+    near = known | {f"{resource}.*" for resource in resources()} | {f"{name.partition('.')[0]}.*" for name in known}
+    return [
+        Warning(
+            f"HELIOSTAT_SILENT: no event type matches {pattern!r}.{did_you_mean(pattern, near)}",
+            hint="Patterns are of whole event types, such as shop.order.* or *.created.",
+            id="heliostat.W002",
+        )
+        for pattern in conf.silent
+        if pattern not in Conf.silent.default and not any(fnmatchcase(name, pattern) for name in known)
+    ]

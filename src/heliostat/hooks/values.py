@@ -8,8 +8,8 @@ from typing import Any
 from django.db import models
 
 from heliostat.events.event import Event
-from heliostat.events.resources import resource_of
 from heliostat.events.snapshot import rebuilt, snapshot
+from heliostat.events.types import resource_of
 
 MARK = "heliostat.object"
 

@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
+from heliostat.events.dispatch import plain_uri, with_facts
 from heliostat.events.event import Event
-from heliostat.events.facts import plain_uri, with_facts
 
 KINTO_ACTIONS = {"created": "create", "updated": "update", "deleted": "delete"}
 OUR_ACTIONS = {kinto: ours for ours, kinto in KINTO_ACTIONS.items()}

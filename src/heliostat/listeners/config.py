@@ -24,8 +24,7 @@ from django.conf import settings
 
 from heliostat.conf import ALIKE, did_you_mean, suggestion
 from heliostat.events.event import Event, Phase
-from heliostat.events.resources import resource_of
-from heliostat.events.types import READ, REMEDY, WILD, actions_of, problem_of
+from heliostat.events.types import READ, REMEDY, WILD, actions_of, problem_of, resource_of
 from heliostat.exceptions import ConfigurationError
 from heliostat.listeners.base import KINTO_ACTIONS, OUR_ACTIONS, ListenerEvent
 from heliostat.moved import did_you_mean_path, hint_for

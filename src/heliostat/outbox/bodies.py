@@ -19,9 +19,9 @@ from django.utils.functional import Promise
 from heliostat.conf import conf
 from heliostat.events.event import Actor, Event, RequestInfo
 from heliostat.events.querysets import items_of
-from heliostat.events.resources import model_of
 from heliostat.events.secrets import has_secret_key, without_secrets_of_event
 from heliostat.events.snapshot import rebuilt
+from heliostat.events.types import model_of
 from heliostat.events.values import with_offset
 from heliostat.exceptions import SnapshotError
 from heliostat.redaction import redacted

@@ -13,8 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, models, router
 
 from heliostat.events.databases import home, written_in
-from heliostat.events.matching import is_observable
-from heliostat.events.resources import resource_of
+from heliostat.events.types import is_observable, resource_of
 from heliostat.outbox.models import Event
 
 NAMED = 5  # models in a message

@@ -18,9 +18,9 @@ from django.db.models import Model
 
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import registry
-from heliostat.events.resources import model_of
 from heliostat.events.secrets import generic_secrets, has_secret_key
 from heliostat.events.snapshot import rebuilt, visible_fields
+from heliostat.events.types import model_of
 from heliostat.outbox.bodies import context_of, to_json
 from heliostat.outbox.dialect import EVENT, dialect_for
 from heliostat.outbox.rendering import rendering

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Model
 
 from heliostat.conf import did_you_mean
-from heliostat.events.resources import resource_of
+from heliostat.events.types import resource_of
 from heliostat.webhooks.event_patterns import check_signals, is_path
 from heliostat.webhooks.exceptions import InvalidModelError, InvalidSignalError
 from heliostat.webhooks.models import Hook, Signal

@@ -11,9 +11,7 @@ from django.db import DatabaseError, transaction
 from django.utils.module_loading import import_string
 
 from heliostat.conf import conf, did_you_mean
-from heliostat.events.matching import is_observable
-from heliostat.events.resources import resource_of
-from heliostat.events.types import declared_types
+from heliostat.events.types import declared_types, is_observable, resource_of
 from heliostat.exceptions import ConfigurationError
 from heliostat.moved import did_you_mean_path
 from heliostat.webhooks.databases import hooks_database

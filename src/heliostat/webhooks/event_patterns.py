@@ -14,10 +14,19 @@ from django.db.models import Model
 
 from heliostat.conf import closest, conf, suggestion
 from heliostat.events.keys import canonical_key
-from heliostat.events.matching import is_silenced
-from heliostat.events.resources import ACTIONS, resource_of
 from heliostat.events.secrets import has_secret_key
-from heliostat.events.types import READ, REMEDY, WILD, actions_of, is_declared, problem_of, resources
+from heliostat.events.types import (
+    ACTIONS,
+    READ,
+    REMEDY,
+    WILD,
+    actions_of,
+    is_declared,
+    is_silenced,
+    problem_of,
+    resource_of,
+    resources,
+)
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.database_checks import unkept
 from heliostat.webhooks.exceptions import InvalidModelError, InvalidObjectError, InvalidSignalError

@@ -22,11 +22,11 @@ from django.db import models
 
 from heliostat.conf import did_you_mean
 from heliostat.events.event import Event
-from heliostat.events.resources import model_of
 from heliostat.events.secrets import points_to_secret, without_secrets_of_event
 from heliostat.events.snapshot import visible_fields
 from heliostat.events.subscriptions import Key
 from heliostat.events.transactions import own_savepoint
+from heliostat.events.types import model_of
 from heliostat.webhooks.event_patterns import problem_of_action
 from heliostat.webhooks.exceptions import InvalidFiltersError
 from heliostat.webhooks.operators import (

@@ -27,10 +27,8 @@ from django.db.models.signals import m2m_changed, post_save
 
 from heliostat.conf import conf
 from heliostat.delivery.request import Destination, NoDestination
-from heliostat.events.matching import is_observable
-from heliostat.events.resources import model_of, resource_of
 from heliostat.events.transactions import own_savepoint
-from heliostat.events.types import WILD
+from heliostat.events.types import WILD, is_observable, model_of, resource_of
 from heliostat.objects import find_object
 from heliostat.outbox.models import Event
 from heliostat.webhooks import permissions

@@ -16,9 +16,8 @@ from heliostat.delivery.request import Destination
 from heliostat.delivery.signing import SIGNATURE
 from heliostat.events.context import quiet
 from heliostat.events.event import Event
-from heliostat.events.matching import is_silent
-from heliostat.events.resources import resource_of
 from heliostat.events.snapshot import public_key, snapshot
+from heliostat.events.types import is_silent, resource_of
 from heliostat.outbox.bodies import body_of
 from heliostat.outbox.models import message_id
 from heliostat.outbox.problems import Problem

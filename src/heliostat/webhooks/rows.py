@@ -20,9 +20,9 @@ from django.db.models import Model, QuerySet
 from heliostat.conf import conf
 from heliostat.events.context import quiet
 from heliostat.events.event import Event, Phase
-from heliostat.events.resources import resource_of
 from heliostat.events.signals import listen_to
 from heliostat.events.subscriptions import Interest, Key, Subscription
+from heliostat.events.types import resource_of
 from heliostat.exceptions import ConfigurationError
 from heliostat.webhooks import changes
 from heliostat.webhooks.conditions import condition_for

@@ -21,7 +21,6 @@ from django.db import models
 from heliostat.conf import did_you_mean
 from heliostat.events.databases import database_of
 from heliostat.events.event import Event
-from heliostat.events.resources import model_of
 from heliostat.events.secrets import (
     generic_secrets,
     is_secret,
@@ -30,6 +29,7 @@ from heliostat.events.secrets import (
     without_secrets_of_event,
 )
 from heliostat.events.snapshot import visible_fields
+from heliostat.events.types import model_of
 from heliostat.outbox.bodies import key_in_body
 from heliostat.webhooks.viewer import Viewer
 

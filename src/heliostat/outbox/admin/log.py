@@ -18,7 +18,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from heliostat.checked_input import CheckedInput
-from heliostat.events.resources import model_of
+from heliostat.events.types import model_of
 from heliostat.objects import find_object
 from heliostat.outbox.models import Event
 from heliostat.permissions import ObjectPermissions

@@ -14,9 +14,7 @@ from django.db.models import Model, Q
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from heliostat.events.matching import is_observable
-from heliostat.events.resources import ACTIONS
-from heliostat.events.types import declared_types
+from heliostat.events.types import ACTIONS, declared_types, is_observable
 from heliostat.form_fields import JsonField
 from heliostat.objects import find_object
 from heliostat.webhooks import owners

@@ -12,9 +12,8 @@ from django.http import HttpRequest
 from django.utils.text import smart_split
 
 from heliostat.events.event import Event
-from heliostat.events.resources import ACTIONS, model_of
 from heliostat.events.snapshot import visible_fields
-from heliostat.events.types import WILD
+from heliostat.events.types import ACTIONS, WILD, model_of
 from heliostat.exceptions import ConfigurationError
 from heliostat.objects import find_object
 from heliostat.outbox.models import Callback
