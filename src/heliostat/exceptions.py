@@ -1,24 +1,24 @@
-"""What can go wrong, by name. Every error of Heliostat is a `HeliostatError`."""
+"""The errors of Heliostat. All are subclasses of `HeliostatError`."""
 
 from __future__ import annotations
 
 
 class HeliostatError(Exception):
-    """Base of all errors that Heliostat raises."""
+    """Base class of the errors of Heliostat."""
 
 
 class ConfigurationError(HeliostatError):
-    """A setting or a declaration cannot work; the message says which, why, and what to do."""
+    """A setting or declaration is not valid; the message says which one, why, and what to do."""
 
 
 class UnknownHookPoint(ConfigurationError):
-    """A hook point was named that nobody declared."""
+    """The hook point is not declared."""
 
 
 class Refused(HeliostatError):
-    """An `in_transaction` subscriber raised, and so undid the change. The cause is chained.
+    """An `in_transaction` subscriber raised an exception (the cause), so the change was rolled back.
 
-    `undone_in` is the database where the change was undone on its own, so that the caller's transaction can go on.
+    `undone_in` is the database where only the change was rolled back, so that the caller's transaction can go on.
     """
 
     undone_in: str | None = None
@@ -31,11 +31,11 @@ class Refused(HeliostatError):
 
 
 class EventDepthError(HeliostatError):
-    """Subscribers that change objects set each other off more often than HELIOSTAT_MAX_DEPTH allows."""
+    """Changes of subscribers triggered each other more than HELIOSTAT_MAX_DEPTH levels deep."""
 
 
 class SnapshotError(HeliostatError):
-    """An object or payload cannot be written as JSON; the message names the place."""
+    """An object or payload cannot be converted to JSON; the message names the place."""
 
 
 def _sentence(reason: BaseException) -> str:

@@ -32,9 +32,9 @@ USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "tas
 
 
 class JsonFormatter(logging.Formatter):
-    """`time`, `level`, `logger`, `message`, what the message is about (`extra`), and `exception` where there is one.
+    """Format a log record as JSON: `time`, `level`, `logger`, `message`, the fields of `extra`, and `exception` if any.
 
-    Only plain values of `extra` are written: an object that was passed along may hold anything.
+    Only plain values of `extra` are included: any other object could contain anything.
     """
 
     def format(self, record: logging.LogRecord) -> str:

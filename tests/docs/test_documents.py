@@ -144,6 +144,17 @@ def test_links_of_the_readme_work_on_a_package_index() -> None:
     assert [link for link in links if not link.startswith("https://")] == []
 
 
+def test_the_python_api_shows_the_names_of_the_reference() -> None:
+    reference, page = ((ROOT / "docs" / name).read_text() for name in ("reference.md", "python-api.md"))
+    listed = re.findall(r"^\| `(heliostat[\w.]*)` \| `(\w+)` \|", reference, flags=re.MULTILINE)
+    shown = set(re.findall(r"^\.\. auto\w+:: (\S+)", page, flags=re.MULTILINE))
+    elsewhere = ("heliostat.webhooks.deliverers", "heliostat.alerts.brokers")  # on pages of their own
+    expected = {f"{module}.{name}" for module, name in listed if not module.startswith(elsewhere)}
+    assert len(expected) > 80
+    missing = {name for name in expected - shown if name.rpartition(".")[0] not in shown}
+    assert missing == {"heliostat.text.LINES"}
+
+
 def test_the_modules_that_the_documents_name_exist() -> None:
     named = {path for document in DOCUMENTS for path in re.findall(r"\bheliostat/[\w/]+\.py\b", document.read_text())}
     assert len(named) > 5

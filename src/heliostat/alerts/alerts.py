@@ -1,4 +1,4 @@
-"""What a broker module is made of: inherit from `GenericQueryForm` and `GenericBroker`, give `GenericAlert`s."""
+"""The base classes of a broker module: `GenericQueryForm`, `GenericBroker`, and `GenericAlert`, which it returns."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["BrokerError", "GenericAlert", "GenericBroker", "GenericQueryForm", "
 
 
 class BrokerError(HeliostatError):
-    """The broker could not be asked, or its answer not be used; the message is for people."""
+    """The broker cannot be queried, or its answer cannot be used; the message is shown to users."""
 
 
 class GenericQueryForm(forms.Form):
-    """Asks for the name of the query. What a subclass declares beside it is passed to the broker."""
+    """Base class of query forms, with the name of the query. Other fields are passed to the broker."""
 
     query_name = forms.CharField(label="Name of the query", max_length=100, validators=[validate_name])
     broker = forms.CharField(required=False, widget=forms.HiddenInput)
@@ -40,7 +40,7 @@ class GenericQueryForm(forms.Form):
 
 @dataclass(kw_only=False)
 class GenericAlert:
-    """An alert in the form that all brokers share. `raw` is what the broker sent, filled in by Heliostat."""
+    """An alert in the form that all brokers share. `raw` is what the broker sent; Heliostat adds it."""
 
     timestamp: Any
     id: Any
@@ -55,24 +55,24 @@ class GenericAlert:
     raw: Any = field(default=None, repr=False)
 
     def to_target(self) -> Target:
-        """A target like this alert, not saved yet."""
+        """Return a target with the name and position of this alert, not saved."""
         return Target(name=self.name, type=Target.Type.SIDEREAL, ra=self.ra, dec=self.dec)
 
 
 class GenericBroker(ABC):
-    """A remote broker. The methods may be class methods; each query creates a broker object."""
+    """Base class of brokers. The methods may be class methods; each query creates a broker object."""
 
     name: ClassVar[str]
     form: ClassVar[type[GenericQueryForm]] = GenericQueryForm
 
     @abstractmethod
     def fetch_alerts(self, parameters: QueryParameters) -> Iterable[Any]:
-        """The broker's alerts as it sends them, perhaps without end: only the first are taken."""
+        """Return the broker's alerts, as it sends them, perhaps endless: only TOM_ALERT_LIMIT are taken."""
 
     @abstractmethod
     def to_generic_alert(self, alert: Any) -> GenericAlert:
-        """Translate one of the broker's alerts."""
+        """Convert one of the broker's alerts."""
 
     def to_target(self, alert: GenericAlert) -> Target:
-        """The target to make of an alert, not saved. `alert.raw` is what the broker sent."""
+        """Return the target for an alert, not saved. `alert.raw` is what the broker sent."""
         return alert.to_target()

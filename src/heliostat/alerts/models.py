@@ -13,7 +13,7 @@ from heliostat.text import validate_name
 
 
 class BrokerQuery(models.Model):
-    """A stored query. It belongs to the user who made it; one that a program made has no owner."""
+    """A saved query. The user who created it is its owner; a query that code created has none."""
 
     name = models.CharField(max_length=100, validators=[validate_name])
     broker = models.CharField(max_length=100)

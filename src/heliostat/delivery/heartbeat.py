@@ -65,7 +65,7 @@ class WorkerStatus:
 
 
 def worker_status(using: str | None = None) -> WorkerStatus:
-    """Look once at the newest heartbeat, and once at what is due. `using`: by default, the outbox's home."""
+    """Return whether a worker runs, and how many callbacks are due. `using`: by default, the home of the outbox."""
     using = using or home()
     workers = WorkerSeen.objects.using(using).annotate(lives=Q(seen_at__gt=moment(using, -SILENT)))
     last_seen, running = workers.order_by("-seen_at").values_list("seen_at", "lives").first() or (None, False)

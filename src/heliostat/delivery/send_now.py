@@ -25,7 +25,7 @@ LOOK = 0.05  # seconds between looks at what another worker is sending
 def send_now(callbacks: Sequence[int], using: str) -> Counter[str]:
     """Send those of these callbacks that are due and that no other worker sends. Return the number of each outcome.
 
-    Each is tried once; those that fail wait for their next attempt. Raise `DatabaseError` where the database is away.
+    Each is attempted once; those that fail wait for their next attempt. Raise `DatabaseError` if the database is down.
     """
     return Worker(using, callbacks=callbacks).drain()
 

@@ -79,10 +79,10 @@ _batches: ContextVar[dict[str, Batch]] = ContextVar("heliostat_batches", default
 
 @contextmanager
 def batch(using: str | None = None) -> Iterator[None]:
-    """All steps inside succeed or none, and each object that they touch has one event, at the end.
+    """Group the changes of a block: one transaction, and one event for each changed object, at the end.
 
-    A target made with its aliases and extra fields is one `created`, with everything there. An inner batch
-    belongs to the outer one. `using` is the database of the changes: by default, that of the outbox.
+    A target that is created with its aliases and extra fields has one event `created`, which contains them. A nested
+    batch is part of the outer one. `using` is the database of the changes (default: the home of the outbox).
     """
     using = using or home()
     if current_batch(using) is not None:

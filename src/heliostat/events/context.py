@@ -31,7 +31,7 @@ def during_request(request: HttpRequest) -> Iterator[None]:
 
 @contextmanager
 def acting_as(user: Any) -> Iterator[None]:
-    """What happens inside was done by this user (for commands and jobs, where there is no request)."""
+    """Set the actor of the events of a block, in commands and jobs, which have no request."""
     token = _actor.set(actor_of(user))
     try:
         yield
@@ -41,7 +41,7 @@ def acting_as(user: Any) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Nothing that happens inside is published."""
+    """Publish no events inside a block."""
     token = _quiet.set(True)
     try:
         yield

@@ -28,11 +28,11 @@ def emit(
     arguments: Mapping[str, Any] = NOTHING,
     using: str | None = None,
 ) -> None:
-    """Publish an event that is no save: `emit("crashed", bus, payload={…})`.
+    """Publish a custom event: `emit("crashed", bus, payload={…})`.
 
-    With an object, `event` is the action; without one, the whole type (`"weather.station.storm"`). `payload`
-    is what webhooks send in place of the default body; `arguments` are facts beside the object. Dispatched in the
-    current transaction, if there is one.
+    With an object, `event` is the action; without one, it is the event type (`"weather.station.storm"`). Webhooks send
+    `payload` as the body; `arguments` are facts beside the object. If a transaction is open, the event is part of it.
+    `using` is the database. Raise `ConfigurationError` if this names no event type.
     """
     instance = real_object(instance)
     if isinstance(instance, models.Model):

@@ -47,14 +47,14 @@ class RequestInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A fact. Immutable; `type` is `resource.action`, for example `targets.target.created`.
+    """An immutable fact about one object; `type` is `resource.action`, for example `targets.target.created`.
 
-    `snapshot` is the object's row as it was then, by field name. `changes` holds `(old, new)` by field name.
-    `uri` and `text` are the object's address and its `str()`, as they were then; they are there for subscribers in
-    Python. `instance` is the live object, there only in the process where the event happened (and rebuilt from the
-    snapshot for durable subscribers). `arguments` are what a custom signal carried. `depth` counts how many
-    subscribers' changes led here. `origin` is the event of the same change for the object's own model, where this one
-    is for a parent model: a subscriber of both gets that one only.
+    `snapshot` is the row of the object at the time of the event, by field name. `changes` maps field names to
+    `(old, new)`. `uri` and `text` are the object's `get_absolute_url()` and `str()` at that time, for subscribers in
+    Python. `instance` is the live object in the process of the event; for durable subscribers, it is rebuilt from the
+    snapshot. `arguments` are those of a custom signal. `depth` is the number of events that led to this one, each by a
+    change of a subscriber. For an event of a parent model, `origin` is the id of the event of the object's own model:
+    a subscriber of both gets only that one.
     """
 
     resource: str

@@ -1,4 +1,4 @@
-"""Lets events know who did it and in which request, and shows a visitor why a change was refused."""
+"""Middleware that adds the user and the request to events, and shows why a subscriber refused a change."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Next = Callable[[HttpRequest], HttpResponse] | Callable[[HttpRequest], Awaitable
 
 
 class EventContextMiddleware:
-    """Put it after Django's `AuthenticationMiddleware`. Works with WSGI and ASGI."""
+    """Add the user and the request to events. Put it after `AuthenticationMiddleware`. Supports WSGI and ASGI."""
 
     sync_capable = True
     async_capable = True
@@ -40,7 +40,7 @@ class EventContextMiddleware:
             return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """A change that a subscriber refused was undone: say so and why, on whatever page it was (the admin, too)."""
+        """Show why a subscriber refused a change, with status 409, on any page (the admin, too)."""
         if not isinstance(exception, Refused):
             return None
         logger.info("%s", exception)

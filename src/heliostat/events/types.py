@@ -72,7 +72,7 @@ _sources: list[Source] = []
 def register_event_type(event_type: str, *, description: str = "") -> None:
     """Declare an event type of a project, in an `AppConfig.ready()`: `register_event_type("shop.order.paid")`.
 
-    `description` is shown in the admin and in the REST API. Raises `ConfigurationError` where this is no event type.
+    The admin and the REST API show `description`. Raise `ConfigurationError` if this is not an event type.
     """
     if problem := event_type_problem(event_type):
         raise ConfigurationError(f"register_event_type({event_type!r}): it {problem}.")

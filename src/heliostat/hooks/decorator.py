@@ -32,10 +32,11 @@ _decorated: dict[str, Decorated] = {}
 def on(
     *events: str, when: str = Phase.AFTER_COMMIT, condition: Callable[[Event], bool] | None = None
 ) -> Callable[[F], F]:
-    """Call this function at such events: `@on("targets.target.created", when="durable")`.
+    """Call this function for these events: `@on("targets.target.created", when="durable")`.
 
-    `events` are types, perhaps with `*`. `when` is `in_transaction` (now; raising undoes the change), `after_commit`
-    (right after it, here) or `durable` (by a worker, until it succeeds). Raises `ConfigurationError` for anything else.
+    `events` are event types, which may contain `*`. `when` is `in_transaction` (at once; an exception rolls the change
+    back), `after_commit` (in this process, right after the commit) or `durable` (in a worker, with retries). If
+    `condition` is given, only events for which it returns true. Raise `ConfigurationError` for anything else.
     """
     if not events or not all(isinstance(event, str) and "." in event for event in events):
         raise ConfigurationError(f"on{events!r}: give event types such as 'targets.target.created'.")

@@ -63,9 +63,9 @@ def hook_point(
 ) -> Any:
     """Declare a hook point: `@hook_point def my_point(target, score): \"\"\"Runs when …\"\"\"`.
 
-    Run it with `run_hook("my_point", target, score)`, or name `events` that lead to it by themselves. `default` is the
-    path of the function that runs where `HOOKS` names none. Declare it where it is imported when the project starts,
-    for example in an app's `hook_points.py` or `hooks.py`.
+    Run it with `run_hook("my_point", target, score)`, or give `events` that run it. `default` is the path of the
+    function that runs if `HOOKS` names none. Declare it in a module that is imported at start, for example in
+    `hook_points.py` or `hooks.py` of an app.
     """
 
     def declare(function: F) -> F:

@@ -15,10 +15,10 @@ from heliostat.hooks.values import packed
 
 
 def run_hook(name: str, *args: Any, **kwargs: Any) -> None:
-    """Run what is attached at a hook point, each in its phase.
+    """Run the functions of a hook point, each in its phase.
 
-    Raises `UnknownHookPoint` where the name was never declared, `TypeError` where the arguments do not fit its
-    signature, and `Refused` where an `in_transaction` hook raised.
+    Raise `UnknownHookPoint` if the name is not declared, `TypeError` if the arguments do not match its signature, and
+    `Refused` if an `in_transaction` function raised an exception.
     """
     point = point_named(name)
     bound = point.signature.bind(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""What a listener is, and what it receives."""
+"""The base class of listeners, and the event that they get."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OUR_ACTIONS = {kinto: ours for ours, kinto in KINTO_ACTIONS.items()}
 
 @dataclass(frozen=True, slots=True)
 class ListenerRequest:
-    """Who did it. `prefixed_userid` is empty where nobody was logged in."""
+    """The request of the event. `prefixed_userid` is empty if no user was logged in."""
 
     prefixed_userid: str
     method: str
@@ -23,7 +23,7 @@ class ListenerRequest:
 
 
 class ListenerEvent:
-    """An event in Kinto's vocabulary; the event itself is `event`."""
+    """An event in the vocabulary of Kinto. `event` is the event itself."""
 
     def __init__(self, event: Event) -> None:
         self.event = event
@@ -33,7 +33,7 @@ class ListenerEvent:
 
     @property
     def payload(self) -> dict[str, Any]:
-        """What happened to what: `action`, `resource_name`, `uri`, `user_id`, `timestamp` (ms), the object's id."""
+        """Return `action`, `resource_name`, `uri`, `user_id`, `timestamp` (in milliseconds) and the object's id."""
         event = self.event
         app, _, name = event.resource.rpartition(".")
         return {
@@ -49,7 +49,7 @@ class ListenerEvent:
 
     @property
     def impacted_records(self) -> list[dict[str, Any]]:
-        """`[{"new": …, "old": …}]`; a created object has no `old`, a deleted one no `new`."""
+        """Return `[{"new": …, "old": …}]`; a created object has no `old`, a deleted one no `new`."""
         event = self.event
         if event.action == "created":
             return [{"new": dict(event.snapshot)}]
@@ -60,8 +60,8 @@ class ListenerEvent:
 
 
 class ListenerBase(ABC):
-    """Base of listeners: an object that is called with each event that its configuration asks for."""
+    """Base class of listeners. Heliostat calls the object with each event that matches its configuration."""
 
     @abstractmethod
     def __call__(self, event: ListenerEvent) -> None:
-        """Act on an event. Raising is logged and counted; with `when: durable` it is called again later."""
+        """Handle an event. An exception is logged; with `when: durable`, the listener is retried."""

@@ -35,12 +35,12 @@ Listener = Callable[[ListenerEvent], Any]
 
 
 def aslist(value: Any) -> list[str]:
-    """A list from configuration: a list as it is, a text split at white space and commas."""
+    """Return a list as it is, and split a text at white space and commas."""
     return value.replace(",", " ").split() if isinstance(value, str) else [str(item) for item in value]
 
 
 class Config:
-    """What `load_from_config` is given: all listeners' settings under their full names."""
+    """The argument of `load_from_config`: the settings of all listeners, under their full names."""
 
     def __init__(self, listeners: Mapping[str, Mapping[str, Any]]) -> None:
         self._settings = {

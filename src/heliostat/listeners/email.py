@@ -41,6 +41,7 @@ class EmailListener(ListenerBase):
 
 
 def load_from_config(config: Config, prefix: str = "") -> EmailListener:
+    """Return the e-mail listener with these settings. Raise `ConfigurationError` if they are not valid."""
     settings = config.get_settings()
     recipients = aslist(settings[prefix + "recipients"])
     if not recipients:

@@ -21,7 +21,7 @@ BUNDLED = ("heliostat.observations.facilities.simulated.SimulatedFacility",)
 
 
 class FacilityError(HeliostatError):
-    """The facility cannot do it; the message is for people."""
+    """The facility cannot do what was asked; the message is shown to users."""
 
 
 class UnknownFacility(FacilityError):
@@ -30,7 +30,7 @@ class UnknownFacility(FacilityError):
 
 @dataclass(frozen=True, slots=True)
 class FacilityState:
-    """What a facility says about an observation."""
+    """The state of an observation at its facility."""
 
     status: str
     scheduled_start: datetime | None = None
@@ -39,7 +39,7 @@ class FacilityState:
 
 @dataclass(frozen=True, slots=True)
 class FacilityFile:
-    """A file that came out of an observation. `product_id` is the facility's, and the same each time."""
+    """A file of an observation. `product_id` is its id at the facility, the same each time."""
 
     product_id: str
     filename: str
@@ -48,7 +48,7 @@ class FacilityFile:
 
 
 class GenericObservationFacility(ABC):
-    """A facility. It keeps nothing: the record says which observation is meant."""
+    """Base class of facilities. It has no state: the record identifies the observation."""
 
     name: ClassVar[str]
     form: ClassVar[type[forms.Form]]
@@ -56,14 +56,14 @@ class GenericObservationFacility(ABC):
 
     @abstractmethod
     def submit(self, target: Target, parameters: Mapping[str, Any]) -> str:
-        """Ask for an observation; give the id by which the facility knows it. Raise `FacilityError` if refused."""
+        """Submit an observation. Return its id at the facility. Raise `FacilityError` if it is refused."""
 
     @abstractmethod
     def status(self, observation: ObservationRecord) -> FacilityState:
-        """What has become of an observation."""
+        """Return the state of an observation."""
 
     def data_products(self, observation: ObservationRecord) -> Iterable[FacilityFile]:  # noqa: ARG002
-        """The files of a completed observation."""
+        """Return the files of a completed observation."""
         return ()
 
 

@@ -12,7 +12,7 @@ from heliostat.text import validate_name
 
 
 class ObservationStatus(models.TextChoices):
-    """The states of an observation. Facilities translate their own into these."""
+    """The states of an observation. Facilities convert their own states to these."""
 
     PENDING = "PENDING", "Pending"
     SCHEDULED = "SCHEDULED", "Scheduled"
@@ -34,7 +34,7 @@ TERMINAL = frozenset(
 
 
 class ObservationRecord(models.Model):
-    """One observation of a target, as a facility knows it by its `observation_id`."""
+    """One observation of a target. `observation_id` is its id at the facility."""
 
     target = models.ForeignKey(Target, models.CASCADE, related_name="observations")
     user = models.ForeignKey(

@@ -14,7 +14,7 @@ from heliostat.outbox.querysets import OwnQuerySet
 
 
 class Event(models.Model):
-    """A fact, as it was when it happened. `body` is what subscribers are sent, made once."""
+    """An event. `body` is what subscribers are sent, rendered once."""
 
     id = models.UUIDField(primary_key=True, editable=False)
     resource = models.CharField(max_length=150)
@@ -153,7 +153,7 @@ class Callback(models.Model):
 
 
 class Attempt(models.Model):
-    """One try at a callback. Never changed."""
+    """One attempt to deliver a callback. It is never changed."""
 
     id = models.BigAutoField(primary_key=True)
     callback = models.ForeignKey(Callback, on_delete=models.CASCADE, related_name="log")

@@ -62,7 +62,7 @@ def resend_all(
     limit: int | None = None,
     done: Callable[[int], None] = _say_nothing,
 ) -> int:
-    """Send all again that ended like this since then; an empty subscriber means every one. Return their number.
+    """Resend all callbacks that ended with this status since a time, and return their number. No subscriber: of all.
 
     Of more than `limit`, those that ended first: what fails again in the meantime comes last.
     """

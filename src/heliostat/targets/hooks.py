@@ -10,4 +10,5 @@ logger = logging.getLogger(__name__)
 
 
 def target_post_save(target: Target, created: bool) -> None:
+    """Log that a target was created or updated: the default of this hook point."""
     logger.info("Target %s was %s", target, "created" if created else "updated")

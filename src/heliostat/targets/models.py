@@ -33,7 +33,7 @@ def _number(verbose_name: str, help_text: str = "") -> models.FloatField[Any, An
 
 
 class Target(models.Model):
-    """Something that is observed: with a position on the sky, or with an orbit."""
+    """An object in the sky: with a position, or with an orbit."""
 
     class Type(models.TextChoices):
         SIDEREAL = "SIDEREAL", "Sidereal"

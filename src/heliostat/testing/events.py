@@ -1,4 +1,4 @@
-"""Catch the events of a block, or subscribe to them inside it."""
+"""Capture the events of a block, or subscribe to them inside it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _numbers = count()
 
 @contextmanager
 def captured_events(*patterns: str) -> Iterator[list[Event]]:
-    """The events that happen inside, of these types (default: all), in order.
+    """Return a list of the events of a block, of these types (default: all), in order.
 
     Raises `ConfigurationError` for a type of which no event can be published, as `subscribed()` does: a mistyped one
     would let a test pass that expects no event.
@@ -34,7 +34,7 @@ def captured_events(*patterns: str) -> Iterator[list[Event]]:
 
 @contextmanager
 def subscribed(function: Callable[[Event], Any], *patterns: str, when: str = Phase.AFTER_COMMIT) -> Iterator[None]:
-    """Call `function` at such events, inside the block only; `when` is a phase of this process.
+    """Subscribe a function to these events, inside a block; `when` is `in_transaction` or `after_commit`.
 
     Raises `ConfigurationError` for a type of which no event can be published, and for a phase that does not exist.
     """
@@ -53,5 +53,5 @@ def subscribed(function: Callable[[Event], Any], *patterns: str, when: str = Pha
 
 
 def run_after_commit(using: str | None = None) -> AbstractContextManager[list[Callable[[], Any]]]:
-    """Inside a `TestCase` nothing is ever committed: run what waits for it when the block ends."""
+    """Run what waits for a commit at the end of a block, in a `TestCase`, which never commits."""
     return TestCase.captureOnCommitCallbacks(using=using or home(), execute=True)

@@ -1,4 +1,4 @@
-"""Sending what waits in the outbox, here and now."""
+"""Send the callbacks of the outbox in a test."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from heliostat.delivery.worker import Worker
 
 
 def drain_outbox(using: str | None = None) -> Counter[str]:
-    """Send all callbacks that are due; return how often each outcome came about."""
+    """Send all callbacks that are due. Return the number of each outcome."""
     return Worker(using).drain()

@@ -1,4 +1,4 @@
-"""A receiver of webhooks that remembers: a real HTTP server with answers that can be chosen.
+"""A webhook receiver for tests: an HTTP server that remembers its deliveries, with answers that you choose.
 
     with Receiver(secret="whsec_...", answers=[503, Answer(delay=0.5)]) as receiver:
         ...                                        # something is sent to receiver.url
@@ -29,7 +29,7 @@ from heliostat.webhooks.verify import SignatureError, verify
 
 @dataclass(frozen=True)
 class Answer:
-    """How one request is answered. Times are in seconds."""
+    """An answer to one request. Times are in seconds."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Delivery:
-    """One request that arrived."""
+    """One request that a receiver got."""
 
     number: int  # 1 for the first request at this receiver
     method: str
@@ -56,12 +56,12 @@ class Delivery:
 
     @property
     def id(self) -> str:
-        """The `webhook-id`: the same at every attempt."""
+        """Return the `webhook-id`: the same at every attempt."""
         return str(self.headers.get("webhook-id", ""))
 
     @property
     def json(self) -> Any:
-        """The body, decoded."""
+        """Return the body, decoded from JSON."""
         return json.loads(self.body)
 
 
@@ -69,7 +69,7 @@ Answers = Sequence[Answer | int] | Callable[[Delivery], Answer]
 
 
 class Receiver:
-    """Receives on a thread for each connection; may be asked from any thread."""
+    """A webhook receiver, with one thread for each connection. All methods are thread-safe."""
 
     def __init__(
         self,
@@ -91,17 +91,17 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        """Where to send to. Any path below it is received, too."""
+        """Return the URL of the receiver. It accepts any path below it."""
         return f"http://{self.host}:{self.port}/"
 
     @property
     def deliveries(self) -> list[Delivery]:
-        """What has arrived so far, in order."""
+        """Return all requests so far, in order."""
         with self._arrived:
             return list(self._deliveries)
 
     def wait_for(self, count: int, timeout: float = 5.0) -> list[Delivery]:
-        """Wait until `count` requests have arrived; give all that there are."""
+        """Wait until `count` requests have arrived, at most `timeout` seconds. Return all requests."""
         with self._arrived:
             if not self._arrived.wait_for(lambda: len(self._deliveries) >= count, timeout):
                 arrived = len(self._deliveries)
@@ -109,7 +109,7 @@ class Receiver:
             return list(self._deliveries)
 
     def clear(self) -> None:
-        """Forget what has arrived so far: the next delivery is number 1 again."""
+        """Forget all requests: the next delivery has number 1."""
         with self._arrived:
             self._deliveries.clear()
             self._seen.clear()
@@ -119,7 +119,7 @@ class Receiver:
         return self
 
     def start(self) -> Self:
-        """Begin to receive."""
+        """Start to receive."""
         serve = self._server.serve_forever
         threading.Thread(target=serve, args=(0.05,), name="receiver", daemon=True).start()
         return self
@@ -139,7 +139,7 @@ class Receiver:
         self.stop()
 
     def receive(self, method: str, path: str, headers: Message, body: bytes) -> Answer:
-        """Remember one request and choose its answer."""
+        """Store one request, and return its answer."""
         verified, problem = self._check(headers, body)
         identifier = str(headers.get("webhook-id", ""))
         with self._arrived:

@@ -1,4 +1,4 @@
-"""Hooks and signals made by a function call; validated as everywhere, all or nothing."""
+"""Create webhooks and signals with a function call, with the validation of the admin and the REST API."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def create_hook(
     name: str | None = "",
     **fields: Any,
 ) -> Hook:
-    """Create a hook, and the rows of the custom signals that it names; raises a `ValidationError` and creates nothing.
+    """Create a webhook, and the rows of the custom signals that it names.
 
-    `signals` are actions, event types and paths of signals; none stand for everything. `model` is a class,
-    `"app.model"`, or the name of a model that no two apps have (`"user"`). With a `payload_template` and an empty
-    `content_type` the template is any text. `fields` are further fields of `Hook`: `user`, `payload_template`,
-    `serializer_class`, `content_object` ...
+    `signals` are actions, event types and paths of signals; empty means all events. `model` is a class,
+    `"app.model"`, or the name of a model that only one app has (`"user"`). With an empty `content_type`,
+    `payload_template` may be any text. `fields` are other fields of `Hook`: `user`, `payload_template`,
+    `serializer_class`, `content_object` … Raise a `ValidationError`, and create nothing, if one is not valid.
     """
     if isinstance(signals, str):
         raise InvalidSignalError(f"Signals are a list: write [{signals!r}].")
@@ -53,7 +53,7 @@ def create_hook(
 
 
 def create_signal(signal: str) -> Signal:
-    """The row of a signal, made where there is none; raises `InvalidSignalError` where the path leads nowhere."""
+    """Return the row of a signal; create it if needed. Raise `InvalidSignalError` if the path leads to no signal."""
     return Signal.objects.get_or_create(name=signal)[0]
 
 
@@ -64,7 +64,7 @@ def _content_type(model: ModelName) -> ContentType:
 
 
 def named_model(name: str) -> type[Model]:
-    """The model of this name; raises `InvalidModelError` where there is none, or where there are several."""
+    """Return the model with this name. Raise `InvalidModelError` if there is none, or several."""
     known: dict[str, list[type[Model]]] = {}
     for model in apps.get_models():
         meta = model._meta

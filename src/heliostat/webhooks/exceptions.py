@@ -1,4 +1,4 @@
-"""What can be wrong with a hook."""
+"""Validation errors of webhooks."""
 
 from __future__ import annotations
 
@@ -6,73 +6,73 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 
 
 class InvalidHookError(ValidationError):
-    """Something is wrong with a hook; `field` is the one of its fields where a form says so."""
+    """Base class of the validation errors of a webhook; `field` is the field of the form that shows it."""
 
     field: str = NON_FIELD_ERRORS
 
 
 class InvalidHeadersError(InvalidHookError):
-    """The headers of a hook cannot be sent; the message names the line."""
+    """The headers are not valid; the message names the line."""
 
     field = "headers"
 
 
 class InvalidTargetError(InvalidHookError):
-    """The address of a hook cannot or must not be called."""
+    """The URL of the receiver is not valid, or its address is forbidden."""
 
     field = "target_url"
 
 
 class InvalidSignalError(InvalidHookError):
-    """A hook asks for a signal or an event that cannot be."""
+    """The webhook names a signal or an event type that does not exist."""
 
     field = "signals"
 
 
 class InvalidModelError(InvalidHookError):
-    """There is no such model, or several, or hooks may not be on it; the message names what there is."""
+    """The model does not exist, is ambiguous, or may not have webhooks; the message suggests others."""
 
     field = "model"
 
 
 class InvalidObjectError(InvalidHookError):
-    """A hook is on an object whose key its model cannot have."""
+    """The model cannot have objects with this key."""
 
     field = "object_id"
 
 
 class InvalidFiltersError(InvalidHookError):
-    """The filters of a hook can mean nothing; the message names the place."""
+    """The filters are not valid; the message names the place."""
 
     field = "filters"
 
 
 class InvalidExpiryError(InvalidHookError):
-    """A hook would end before it begins."""
+    """The webhook would expire before it is created."""
 
     field = "expires_at"
 
 
 class InvalidSignatureError(InvalidHookError):
-    """A hook cannot sign in this way."""
+    """The kind of signature is unknown."""
 
     field = "signature"
 
 
 class InvalidPayloadError(InvalidHookError):
-    """The payload template or serializer of a hook cannot work; the message names the place."""
+    """The payload template is not valid; the message names the place."""
 
     field = "payload_template"
 
 
 class InvalidSerializerError(InvalidPayloadError):
-    """The serializer of a hook cannot be imported, or is none."""
+    """The serializer cannot be imported, or is not a serializer."""
 
     field = "serializer_class"
 
 
 class HookDisabledError(InvalidHookError):
-    """A hook that is disabled is sent nothing, not even a test event."""
+    """The webhook is disabled, so it sends nothing, not even a test event."""
 
     field = "enabled"
 

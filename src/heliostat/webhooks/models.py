@@ -103,7 +103,7 @@ class HookQuerySet(OwnQuerySet["Hook"]):
 
 
 class Hook(Signed):
-    """A webhook: what its receiver is notified of, and where that is sent."""
+    """A webhook: which events are sent to which URL, and how."""
 
     METHODS: ClassVar = [(method, method) for method in METHODS]
 

@@ -1,6 +1,6 @@
-"""Operations on hooks: a test event, a pause, an end, a new secret.
+"""Operations on webhooks: send a test event, pause, resume, enable, disable, rotate the secret.
 
-Each function takes a `Hook`, changes its row and the object, and counts at once in every process.
+Each function changes the row and the `Hook` object. All processes use the change within a second.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ DISABLED = f"{RESOURCE}.{ACTION}"
 
 
 def ping(hook: Hook) -> Callback:
-    """Send this hook, and nobody else, a test event of the type `heliostat.ping`; gives the callback.
+    """Send a test event of the type `heliostat.ping` to this webhook only. Return the callback.
 
-    It goes the way of every event: signed, tried again, kept in the log. While the hook is paused, it waits.
-    Raises `HookDisabledError` where nothing would be sent.
+    A worker signs, sends, retries and logs it like any other. While the webhook is paused, it waits. Raise
+    `HookDisabledError` if the webhook is disabled.
     """
     if not hook.enabled:
         raise HookDisabledError(f"{hook} is disabled, so nothing is sent to it; enable it first.")
@@ -54,12 +54,12 @@ def ping(hook: Hook) -> Callback:
 
 
 def pause(hook: Hook) -> None:
-    """Send nothing for now: what happens waits."""
+    """Pause a webhook: its callbacks wait."""
     _change(hook, paused=True)
 
 
 def resume(hook: Hook) -> None:
-    """Send again, beginning with what waited."""
+    """Resume a paused webhook: its waiting callbacks are sent, the oldest first."""
     using = _using(hook)
     waiting = in_state(Callback.objects.using(using), Status.WAITING).filter(subscriber=hook.subscriber)
     with transaction.atomic(using=using):
@@ -70,20 +70,20 @@ def resume(hook: Hook) -> None:
 
 
 def enable(hook: Hook) -> None:
-    """Enable a hook: notify it of what happens from now on; the failures counted so far are forgotten."""
+    """Enable a webhook for events from now on, and reset its circuit breaker."""
     _change(hook, enabled=True, failing_since=None)
     circuit_breaker.reset([hook.subscriber], _using(hook))
 
 
 def disable(hook: Hook, because: str = "") -> None:
-    """Disable a hook: notify it of nothing; the worker cancels what waits for it. `because` is for people."""
+    """Disable a webhook; a worker cancels its waiting callbacks. `because` is the reason, shown to users."""
     _change(hook, enabled=False, disabled_because=because[:200])
 
 
 def disable_failing(subscriber: str, because: str) -> None:
-    """Disable a hook whose receiver is gone, or has only failed, and publish the event of it.
+    """Disable a webhook whose receiver is gone, or has only failed, and publish `webhooks.hook.disabled`.
 
-    One that is disabled already stays as it is. The failures counted so far are forgotten when it is enabled again.
+    A webhook that is disabled already stays as it is.
     """
     key = hook_of(subscriber)
     enabled = Hook.objects.using(hooks_database()).filter(pk=key, enabled=True)
@@ -104,11 +104,11 @@ def _publish_disabled(hook: Hook, because: str) -> None:
 
 
 def rotate_secret(hook: Hook, overlap: timedelta | None = None, signature: str = "") -> str:
-    """Sign with a new secret, and with the old one too until the overlap ends. Gives the new one, this once.
+    """Replace the secret of a webhook. Return the new secret; it is not shown again.
 
-    The overlap is HELIOSTAT_SECRET_OVERLAP where none is given; zero ends the old secret at once. `signature` (`v1`,
-    `v1a`) changes how it is signed; with `v1a`, `hook.public_key` is what the receiver needs. Raises `ValueError` where
-    there is no such signature.
+    Until `overlap` has passed (default: HELIOSTAT_SECRET_OVERLAP), the old secret signs too; zero ends it at once.
+    `signature` (`v1`, `v1a`) changes the kind of signature; for `v1a`, the receiver needs `hook.public_key`. Raise
+    `ValueError` for an unknown signature.
     """
     using, kept_for = _using(hook), timedelta(seconds=conf.secret_overlap) if overlap is None else overlap
     secret = new_secret(signature or hook.signature)

@@ -55,7 +55,7 @@ NOT_KNOWN = "HELIOSTAT_MAY_HOOK failed for the owner of the hook; the log says w
 
 
 def may_view(user: Any, model: type[Model], object_id: str) -> bool:
-    """The default policy: Django's permission to view the model, or this one object where a backend knows objects."""
+    """Return whether a user may view a model, or one object of it, by Django's permissions: the default policy."""
     if permissions.may_view(user, model):
         return True
     one = find_object(model._default_manager.all(), object_id) if object_id else None

@@ -1,4 +1,4 @@
-"""A signal for what is no save: `hook_event.send(sender=Vehicle, instance=bus, action="crashed", payload={})`."""
+"""The signal of custom events: `hook_event.send(sender=Vehicle, instance=bus, action="crashed", payload={})`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.dispatch import Signal
 from heliostat.events.emit import emit
 
 hook_event = Signal()
+"""Publish a custom event: `hook_event.send(sender=Vehicle, instance=bus, action="crashed", payload={})`."""
 
 
 def publish_hook_event(instance: Any, action: str = "changed", payload: Any = None, **_: Any) -> None:

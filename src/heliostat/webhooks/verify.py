@@ -1,4 +1,4 @@
-"""For receivers: check that a request comes from its sender, and that it is fresh. Needs no Django.
+"""For receivers: verify the signature and the age of a webhook. Needs no Django.
 
 Example::
 
@@ -19,15 +19,15 @@ LONGEST_TIMESTAMP = 12  # digits; until the year 33658
 
 
 class SignatureError(Exception):
-    """A delivery is not to be trusted; the message says why."""
+    """The signature of a webhook is missing, wrong or too old; the message says which."""
 
 
 def verify(headers: Mapping[str, str], body: bytes, secret: str | Iterable[str], tolerance: float = 300) -> None:
-    """Check the signature of a delivery by Standard Webhooks.
+    """Verify the signature of a webhook (Standard Webhooks).
 
-    `secret` is the hook's secret (`whsec_…`) or its public key (`whpk_…`), or several while one is replaced: any that
-    fits is enough. `tolerance` is how many seconds the sender's clock and ours may differ, against replays. Raises
-    `SignatureError` where the delivery is not to be trusted, and `ValueError` where a secret is none.
+    `secret` is the secret of the webhook (`whsec_…`), its public key (`whpk_…`), or a list of them: one valid signature
+    is enough. `tolerance` is the largest difference between `webhook-timestamp` and the clock, in seconds, against
+    replays. Raise `SignatureError` if the signature is not valid, and `ValueError` if a secret is not valid.
     """
     keys = [key_of(one) for one in ([secret] if isinstance(secret, str) else secret)]
     known = {name.lower(): value for name, value in headers.items()}

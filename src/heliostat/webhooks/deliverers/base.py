@@ -40,7 +40,7 @@ EXTRAS = {"celery": "celery", "django_tasks": "tasks"}  # packages, and the extr
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a receiver answered: its status, the address of the request, and the beginning of the body."""
+    """The answer of a receiver: its status, the URL of the request, the beginning of the body, the callback's id."""
 
     status_code: int
     url: str
@@ -49,7 +49,7 @@ class Response:
 
 
 class HooksDeliverer:
-    """Sends all callbacks of one transaction, each by the element deliverer.
+    """Send all callbacks of one transaction, each with the element deliverer.
 
     Subclass it, override what you like, and name its `deliver` in `HOOK_COLLECTION_DELIVERER`:
     `custom_deliver_hooks = MyCollectionDeliverer.deliver`.
@@ -97,7 +97,7 @@ class WorkerHooksDeliverer(HooksDeliverer):
 
 
 class HookDeliverer:
-    """Sends one callback, here and now.
+    """Send one callback, in this process.
 
     Subclass it, override what you like, and name its `deliver` in `HOOK_ELEMENT_DELIVERER`:
     `custom_deliver_hook = MyDeliverer.deliver`.

@@ -46,7 +46,7 @@ def send_due(using: str | None = None) -> None:
 
 
 class _ByCelery:
-    """What all of these need: a Celery app of the project's own."""
+    """A deliverer that needs a Celery app of the project."""
 
     @classmethod
     def problem(cls) -> str:
@@ -65,7 +65,7 @@ class _ByCelery:
 
 
 class TaskHooksDeliverer(_ByCelery, HooksDeliverer):
-    """One task for the hooks of a commit, which asks the element's deliverer for each."""
+    """Create one task for the callbacks of a commit, which sends each with the element deliverer."""
 
     def deliver_hooks(self, callbacks: Sequence[int], using: str) -> None:
         enqueue(deliver_hooks, list(callbacks), using)
