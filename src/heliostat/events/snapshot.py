@@ -125,7 +125,7 @@ def rows_of(
     rows: QuerySet[Any] = QuerySet(model, using=using)
     if lock:
         rows = _locked(rows, connection)
-    parts = len(model._meta.pk_fields)  # of a key: a statement may have so many parameters and no more
+    parts = len(model._meta.pk_fields)  # of a key: the number of parameters of a statement is limited
     limit = connection.features.max_query_params or CHUNK * parts
     for some in chunks(keys, min(CHUNK, max(1, limit // parts))):
         wanted = [python_key(model, key) for key in some]
