@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.core.checks import run_checks
 
-from heliostat.conf import Conf, conf
+from heliostat.conf import Conf, Settings, conf
 
 
 def test_every_setting_has_a_default_that_passes_its_own_check_and_a_meaning() -> None:
@@ -60,7 +60,7 @@ def test_what_a_wrong_secret_is_is_not_shown(settings: Any, name: str) -> None:
     assert "s3cr3t" not in message.msg
 
 
-DEFAULTS = {setting.name: setting.default for setting in Conf.table()}
+DEFAULTS = {setting.name: setting.default for setting in Settings.of_all_apps()}
 OTHERS = ("HOOKS", "EVENT_LISTENERS", "HOOK_ALLOWED_MODELS", "TOM_ALERT_CLASSES", "TOM_FACILITY_CLASSES")
 
 
@@ -82,6 +82,7 @@ def test_no_check_fails_of_a_value_that_makes_no_sense(settings: Any, name: str,
         ("HOOK_COLECTION_DELIVERER", "HOOK_COLLECTION_DELIVERER"),
         ("EVENT_LISTNERS", "EVENT_LISTENERS"),
         ("TOM_ALERTS_CLASSES", "TOM_ALERT_CLASSES"),
+        ("TOM_ALERT_LIMITS", "TOM_ALERT_LIMIT"),
     ],
 )
 def test_an_unknown_setting_is_a_warning_with_the_nearest_name(settings: Any, mistyped: str, meant: str) -> None:

@@ -2,6 +2,7 @@
 
 `conf.max_depth` reads `HELIOSTAT_MAX_DEPTH` from Django's settings, or gives the default. Values are
 checked when the project starts (system checks `heliostat.E001` and `heliostat.W001`), not when first used.
+An app has settings of its own in a subclass of `Settings`.
 """
 
 from __future__ import annotations
@@ -41,15 +42,15 @@ class Setting(Generic[T]):
         self.problem = problem
         self.name = name
 
-    def __set_name__(self, owner: type[Conf], attribute: str) -> None:
+    def __set_name__(self, owner: type[Settings], attribute: str) -> None:
         self.attribute = attribute
         self.name = self.name or PREFIX + attribute.upper()
 
     @overload
-    def __get__(self, instance: None, owner: type[Conf]) -> Setting[T]: ...
+    def __get__(self, instance: None, owner: type[Settings]) -> Setting[T]: ...
     @overload
-    def __get__(self, instance: Conf, owner: type[Conf]) -> T: ...
-    def __get__(self, instance: Conf | None, owner: type[Conf]) -> Setting[T] | T:
+    def __get__(self, instance: Settings, owner: type[Settings]) -> T: ...
+    def __get__(self, instance: Settings | None, owner: type[Settings]) -> Setting[T] | T:
         if instance is None:
             return self
         # A non-data descriptor: the value in the instance's __dict__ is found first from now on.
@@ -58,7 +59,40 @@ class Setting(Generic[T]):
         return value
 
 
-def _number(minimum: float, kind: type = float) -> Callable[[Any], str | None]:
+class Settings:
+    """Settings of one app, as attributes that are `Setting`s. Make one instance, which the app reads."""
+
+    def __init__(self) -> None:
+        setting_changed.connect(self.forget)
+
+    @classmethod
+    def table(cls) -> Iterator[Setting[Any]]:
+        """Return these settings, in the order in which they are declared."""
+        return (value for value in vars(cls).values() if isinstance(value, Setting))
+
+    @staticmethod
+    def of_all_apps() -> Iterator[Setting[Any]]:
+        """Return the settings of all apps that are installed."""
+        return (setting for settings_of_app in Settings.__subclasses__() for setting in settings_of_app.table())
+
+    @contextmanager
+    def override(self, **values: Any) -> Iterator[None]:
+        """What a command line says goes before the settings, in this process, until the command ends."""
+        before = dict(self.__dict__)
+        self.__dict__.update(values)
+        try:
+            yield
+        finally:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+
+    def forget(self, **_: object) -> None:
+        """Read all settings again (a test changed one)."""
+        self.__dict__.clear()
+
+
+def number(minimum: float, kind: type = float) -> Callable[[Any], str | None]:
+    """Return a check of a setting: a number of at least `minimum`, a whole one where `kind` is int."""
     accepted = (int,) if kind is int else (int, float)
 
     def problem(value: Any) -> str | None:
@@ -71,7 +105,8 @@ def _number(minimum: float, kind: type = float) -> Callable[[Any], str | None]:
     return problem
 
 
-def _strings(value: Any) -> str | None:
+def strings(value: Any) -> str | None:
+    """Return what is wrong with a list of strings, or None."""
     if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
         return None
     return f"must be a list of strings, not {value!r}"
@@ -79,7 +114,7 @@ def _strings(value: Any) -> str | None:
 
 def _keys(value: Any) -> str | None:
     """An empty key, as of a variable of the environment that is not set, would encrypt with what everybody knows."""
-    if _strings(value) is None and all(len(key) >= SHORTEST_KEY for key in value):
+    if strings(value) is None and all(len(key) >= SHORTEST_KEY for key in value):
         return None
     return f"must be a list of strings, each of at least {SHORTEST_KEY} characters"  # and no word of what they are
 
@@ -89,7 +124,7 @@ def _token(value: Any) -> str | None:
 
 
 def _networks(value: Any) -> str | None:
-    if complaint := _strings(value):
+    if complaint := strings(value):
         return complaint
     for item in value:
         try:
@@ -122,7 +157,7 @@ def _lists_by_name(value: Any) -> str | None:
     for name, names in value.items():
         if not isinstance(name, str):
             return f"must have models as keys, not {name!r}"
-        if complaint := _strings(list(names) if isinstance(names, (set, frozenset)) else names):
+        if complaint := strings(list(names) if isinstance(names, (set, frozenset)) else names):
             return f"has a value for {name!r} that {complaint}"
     return None
 
@@ -145,16 +180,17 @@ def _file(value: Any) -> str | None:
     return None if not value or Path(value).is_file() else f"must be a file that exists, not {value!r}"
 
 
-def _address(value: Any) -> str | None:
+def address(value: Any) -> str | None:
+    """Return what is wrong with an address of HTTP, or None."""
     if complaint := _text(value):
         return complaint
     return None if ADDRESS.match(value) else f"must begin with http:// or https:// and a host, not {value!r}"
 
 
-class Conf:
+class Conf(Settings):
     """The settings, as attributes. Times are in seconds, sizes in bytes."""
 
-    max_depth = Setting(5, "How often subscribers that change objects may set each other off.", _number(0, int))
+    max_depth = Setting(5, "How often subscribers that change objects may set each other off.", number(0, int))
     silent = Setting[list[str]](
         [
             "sessions.*",
@@ -168,7 +204,7 @@ class Conf:
             "django_celery_results.*",
         ],
         "Event types that are never published (patterns).",
-        _strings,
+        strings,
     )
     expose = Setting[dict[str, list[str]]](
         {},
@@ -180,60 +216,58 @@ class Conf:
         "True: update(), bulk_create() and bulk_update() of querysets publish events, too; False: they publish none.",
         _flag,
     )
-    signals = Setting[list[str]]([], "Paths of custom signals that become events.", _strings)
+    signals = Setting[list[str]]([], "Paths of custom signals that become events.", strings)
     event_types = Setting[Sequence[str] | Mapping[str, str]](
         [],
         "Event types of the project's own that subscribers may name: ['shop.order.paid'], or a dict with descriptions.",
         _event_types,
     )
 
-    max_attempts = Setting(12, "Attempts at a callback before it is given up.", _number(1, int))
-    retry_first = Setting(5.0, "Wait after the first failed attempt.", _number(0))
-    retry_factor = Setting(3.0, "Factor by which each further wait is longer than the one before.", _number(1))
-    retry_longest = Setting(12 * 3600.0, "Maximum wait between two attempts.", _number(0))
+    max_attempts = Setting(12, "Attempts at a callback before it is given up.", number(1, int))
+    retry_first = Setting(5.0, "Wait after the first failed attempt.", number(0))
+    retry_factor = Setting(3.0, "Factor by which each further wait is longer than the one before.", number(1))
+    retry_longest = Setting(12 * 3600.0, "Maximum wait between two attempts.", number(0))
     lease = Setting(
         60.0,
         "Time after which another worker takes the callbacks of a worker that died.",
-        _number(1),
+        number(1),
     )
-    poll = Setting(
-        1.0, "Time between two looks of a worker for due callbacks, where no commit wakes it.", _number(0.01)
-    )
-    batch_size = Setting(200, "Callbacks that a worker claims at once.", _number(1, int))
-    concurrency = Setting(200, "Requests that a worker has in flight at once.", _number(1, int))
+    poll = Setting(1.0, "Time between two looks of a worker for due callbacks, where no commit wakes it.", number(0.01))
+    batch_size = Setting(200, "Callbacks that a worker claims at once.", number(1, int))
+    concurrency = Setting(200, "Requests that a worker has in flight at once.", number(1, int))
     concurrency_per_subscriber = Setting(
-        50, "Callbacks that a worker has in flight at once to one subscriber.", _number(1, int)
+        50, "Callbacks that a worker has in flight at once to one subscriber.", number(1, int)
     )
     breaker_failures = Setting(
         10,
         "Failures in a row (no answer, 5xx, 429) after which the circuit breaker of a receiver opens.",
-        _number(1, int),
+        number(1, int),
     )
     breaker_first = Setting(
-        10.0, "Open time of a circuit breaker at first; twice as long each further time.", _number(0)
+        10.0, "Open time of a circuit breaker at first; twice as long each further time.", number(0)
     )
-    breaker_longest = Setting(300.0, "Maximum open time of a circuit breaker.", _number(0))
-    code_threads = Setting(4, "Threads of a worker that run durable Python subscribers.", _number(1, int))
+    breaker_longest = Setting(300.0, "Maximum open time of a circuit breaker.", number(0))
+    code_threads = Setting(4, "Threads of a worker that run durable Python subscribers.", number(1, int))
 
     body_limit = Setting(
         4 * 1024 * 1024,
         "Bytes of a body. A callback with a larger one is an error, and is not sent.",
-        _number(1024, int),
+        number(1024, int),
     )
     render_limit = Setting(
         16 * 1024 * 1024,
         "Bytes of bodies that the hooks of one owner (or those without one) are sent of one event, all together.",
-        _number(0, int),
+        number(0, int),
     )
     render_relations = Setting(
-        100, "Objects that the templates of one owner fetch over relations for one event.", _number(0, int)
+        100, "Objects that the templates of one owner fetch over relations for one event.", number(0, int)
     )
-    connect_timeout = Setting(5.0, "Time for a connection to a receiver, TLS included.", _number(0.1))
-    request_timeout = Setting(15.0, "Time for a whole request and its answer.", _number(0.1))
-    response_limit = Setting(64 * 1024, "Bytes of an answer that are read.", _number(0, int))
-    response_excerpt = Setting(1024, "Bytes of an answer that are kept with the attempt.", _number(0, int))
+    connect_timeout = Setting(5.0, "Time for a connection to a receiver, TLS included.", number(0.1))
+    request_timeout = Setting(15.0, "Time for a whole request and its answer.", number(0.1))
+    response_limit = Setting(64 * 1024, "Bytes of an answer that are read.", number(0, int))
+    response_excerpt = Setting(1024, "Bytes of an answer that are kept with the attempt.", number(0, int))
     response_headers = Setting(
-        2048, "Characters of an answer's headers that are kept with the attempt; 0: none.", _number(0, int)
+        2048, "Characters of an answer's headers that are kept with the attempt; 0: none.", number(0, int)
     )
     allow_networks = Setting[list[str]](
         [],
@@ -246,22 +280,22 @@ class Conf:
     hooks_refresh = Setting(
         0.5,
         "How often a process looks for changed hooks; 0 means never (its own are always seen).",
-        _number(0),
+        number(0),
     )
     disable_after = Setting(
         5 * 24 * 3600.0,
         "A hook that has only failed for so long is disabled, and its owner gets an e-mail; 0: never.",
-        _number(0),
+        number(0),
     )
     mail_owners = Setting(True, "True: the owner of a hook that was disabled gets an e-mail.", _flag)
     metrics_subscribers = Setting(
-        200, "So many subscribers have figures of their own in the metrics, the most first.", _number(0, int)
+        200, "So many subscribers have figures of their own in the metrics, the most first.", number(0, int)
     )
     metrics_token = Setting("", "Bearer token that reads the metrics page; empty: none does.", _token)
     encryption_keys = Setting[list[str]](
         [], "Keys that encrypt the secrets of hooks, newest first; empty: made from SECRET_KEY.", _keys
     )
-    secret_overlap = Setting(24 * 3600.0, "How long the old secret of a hook still signs beside a new one.", _number(0))
+    secret_overlap = Setting(24 * 3600.0, "How long the old secret of a hook still signs beside a new one.", number(0))
     hooks_shut_down = Setting(
         False,
         "True: no webhook is notified of what happens; callbacks that wait are still sent.",
@@ -300,43 +334,22 @@ class Conf:
     permission_cache = Setting(
         2.0,
         "Time for which an answer of Django's permission backends about an owner of hooks is used again.",
-        _number(0),
+        number(0),
     )
     hooks_per_user = Setting(
         100,
         "Hooks that a user without the permissions to add and change hooks may have in the REST API.",
-        _number(0, int),
+        number(0, int),
     )
-    site_url = Setting("http://127.0.0.1:8000", "Address of this site, for links in messages.", _address)
-
-    @classmethod
-    def table(cls) -> Iterator[Setting[Any]]:
-        """All settings, in the order in which they are declared."""
-        return (value for value in vars(cls).values() if isinstance(value, Setting))
-
-    @contextmanager
-    def override(self, **values: Any) -> Iterator[None]:
-        """What a command line says goes before the settings, in this process, until the command ends."""
-        before = dict(self.__dict__)
-        self.__dict__.update(values)
-        try:
-            yield
-        finally:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-
-    def forget(self, **_: object) -> None:
-        """Read all settings again (a test changed one)."""
-        self.__dict__.clear()
+    site_url = Setting("http://127.0.0.1:8000", "Address of this site, for links in messages.", address)
 
 
 conf = Conf()
-setting_changed.connect(conf.forget)
 
 
 def check_settings(**_: object) -> list[CheckMessage]:
     """System check: each setting with a name of Heliostat's, or nearly one, exists, and its value can work."""
-    known = {setting.name: setting for setting in Conf.table()}
+    known = {setting.name: setting for setting in Settings.of_all_apps()}
     messages: list[CheckMessage] = []
     for name in sorted({name for name in dir(settings) if name.isupper()}):
         if name not in known:
@@ -364,7 +377,7 @@ def _once_settings_work(check: Callable[..., Sequence[CheckMessage]]) -> Callabl
 
     @wraps(check)
     def checked(**arguments: Any) -> Sequence[CheckMessage]:
-        return () if any(map(_has_problem, Conf.table())) else check(**arguments)
+        return () if any(map(_has_problem, Settings.of_all_apps())) else check(**arguments)
 
     return checked
 

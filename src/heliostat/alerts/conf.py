@@ -1,8 +1,8 @@
-"""The settings of this app, in one place. A project may leave them all out."""
+"""The settings of this app. A project may leave them all out."""
 
 from __future__ import annotations
 
-from django.conf import settings
+from heliostat.conf import Setting, Settings, address, number
 
 BUNDLED_BROKERS = (
     "heliostat.alerts.brokers.catalogue.CatalogueBroker",
@@ -10,16 +10,14 @@ BUNDLED_BROKERS = (
 )
 
 
-def alert_limit() -> int:
-    """How many alerts of a query are taken at most (`TOM_ALERT_LIMIT`); a broker may send without end."""
-    return int(getattr(settings, "TOM_ALERT_LIMIT", 100))
+class AlertSettings(Settings):
+    """Times are in seconds."""
+
+    limit = Setting(100, "Alerts that are taken of a query, at most.", number(1, int), name="TOM_ALERT_LIMIT")
+    deadline = Setting(15.0, "Time that a query may take.", number(0), name="TOM_ALERT_DEADLINE")
+    alerce_url = Setting(
+        "https://api.alerce.online/ztf/v1", "Address of the API of ALeRCE.", address, name="TOM_ALERCE_URL"
+    )
 
 
-def alert_deadline() -> float:
-    """Seconds that a query may take (`TOM_ALERT_DEADLINE`)."""
-    return float(getattr(settings, "TOM_ALERT_DEADLINE", 15.0))
-
-
-def alerce_url() -> str:
-    """Where ALeRCE answers (`TOM_ALERCE_URL`)."""
-    return str(getattr(settings, "TOM_ALERCE_URL", "https://api.alerce.online/ztf/v1")).rstrip("/")
+alert_settings = AlertSettings()

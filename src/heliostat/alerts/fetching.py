@@ -18,7 +18,7 @@ from typing import Any
 from django.db import connections
 
 from heliostat.alerts.alerts import BrokerError, GenericAlert, GenericBroker, QueryParameters
-from heliostat.alerts.conf import alert_deadline, alert_limit
+from heliostat.alerts.conf import alert_settings
 from heliostat.alerts.plain import plain
 from heliostat.alerts.problems import sentence_of
 from heliostat.alerts.registry import get_broker
@@ -57,9 +57,9 @@ def fetch(broker_name: str, parameters: Mapping[str, Any]) -> Fetched:
     threads = _free_threads
     if not threads.acquire(blocking=False):
         return Fetched(problem="Too many queries are still waiting for their brokers. Try again in a minute.")
-    job = _Job(broker, QueryParameters(parameters), alert_limit(), threads.release)
+    job = _Job(broker, QueryParameters(parameters), alert_settings.limit, threads.release)
     threading.Thread(target=job.run, name=f"heliostat-broker-{broker_name}", daemon=True).start()
-    return job.wait(alert_deadline())
+    return job.wait(alert_settings.deadline)
 
 
 class _Job:

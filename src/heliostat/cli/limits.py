@@ -21,9 +21,9 @@ def largest_body() -> int:
 
     if not apps.is_installed("heliostat.dataproducts"):
         return LARGEST_BODY
-    from heliostat.dataproducts.forms import max_bytes
+    from heliostat.dataproducts.conf import data_settings
 
-    return max(max_bytes() + MIB, LARGEST_BODY)
+    return max(data_settings.max_bytes + MIB, LARGEST_BODY)
 
 
 def options_of_waitress(max_body: int | None) -> dict[str, Any]:

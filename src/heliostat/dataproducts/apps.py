@@ -17,6 +17,7 @@ class DataProductsConfig(AppConfig):
     observation_panel = "heliostat.dataproducts.panels.of_observation"
 
     def ready(self) -> None:
+        import heliostat.dataproducts.conf  # noqa: F401  its settings are checked
         from heliostat import register_event_type
 
         register_event_type("dataproducts.dataproduct.uploaded", description="A file was uploaded.")

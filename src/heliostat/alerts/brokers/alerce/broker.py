@@ -10,7 +10,7 @@ from urllib.parse import quote
 from django import forms
 
 from heliostat.alerts.alerts import BrokerError, GenericAlert, GenericBroker, GenericQueryForm, QueryParameters
-from heliostat.alerts.conf import alerce_url
+from heliostat.alerts.conf import alert_settings
 from heliostat.alerts.http import get_json
 
 PAGE_SIZE = 50
@@ -62,6 +62,10 @@ class ALeRCEForm(GenericQueryForm):
         return cleaned
 
 
+def _address() -> str:
+    return alert_settings.alerce_url.rstrip("/")
+
+
 class ALeRCEBroker(GenericBroker):
     """One alert for each object, newest first."""
 
@@ -70,7 +74,7 @@ class ALeRCEBroker(GenericBroker):
 
     def fetch_alerts(self, parameters: QueryParameters) -> Iterator[dict[str, Any]]:
         if oid := parameters.get("oid"):
-            yield _object(get_json(f"{alerce_url()}/objects/{quote(str(oid), safe='')}"))
+            yield _object(get_json(f"{_address()}/objects/{quote(str(oid), safe='')}"))
             return
         seen: set[str] = set()  # an object comes once for each class that fits
         for item in _pages(_query(parameters)):
@@ -104,7 +108,7 @@ def _pages(query: dict[str, Any]) -> Iterator[dict[str, Any]]:
     page = 1
     while True:
         # With the slash: without it the server redirects.
-        answer = get_json(f"{alerce_url()}/objects/", {**query, "page": page})
+        answer = get_json(f"{_address()}/objects/", {**query, "page": page})
         items = answer.get("items") if isinstance(answer, dict) else None
         if not isinstance(items, list):
             raise BrokerError("ALeRCE's answer has no list of objects.")
