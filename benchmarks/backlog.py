@@ -44,11 +44,11 @@ def table(bench: Bench) -> Iterator[str]:
 
 def claims(few: int, many: int, urls: list[str]) -> dict[str, float]:
     """Milliseconds of a claim of 200 over all hooks, with few waiting and with many."""
-    from benchmarks.work import ask, clean, promise
+    from benchmarks.work import ask, clean, fill_outbox
 
     clean()
     hooks = ask(urls)
-    promise(few, hooks)
+    fill_outbox(few, hooks)
     names = [hook.subscriber for hook in hooks]
     before = _claim(names)
     _double_until(many)

@@ -60,11 +60,11 @@ class Bench:
 
 
 def outcome(child: subprocess.Popen[str]) -> Any:
-    """What a child found, when it has ended; one that waits to be told to stop is told so."""
-    told, _ = child.communicate()
+    """Close the input of a child process, and return its result."""
+    output, _ = child.communicate()
     if child.returncode:
         raise SystemExit(f"this failed: {child.args}")
-    return json.loads(told.splitlines()[-1])
+    return json.loads(output.splitlines()[-1])
 
 
 @dataclass

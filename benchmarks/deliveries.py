@@ -60,11 +60,11 @@ def table(bench: Bench) -> Iterator[str]:
 
 def fill(count: int, urls: list[str]) -> int:
     """Returns the size of a body in bytes."""
-    from benchmarks.work import ask, clean, promise
+    from benchmarks.work import ask, clean, fill_outbox
     from heliostat.outbox.models import Event
 
     clean()
-    promise(count, ask(urls))
+    fill_outbox(count, ask(urls))
     return len(Event.objects.values_list("body", flat=True)[0])
 
 
@@ -72,5 +72,5 @@ def work() -> dict[str, float]:
     from heliostat.delivery.worker import Worker
 
     began, cpu = time.monotonic(), time.process_time()
-    told = Worker().drain()
-    return {"sent": told["sent"], "began": began, "ended": time.monotonic(), "cpu": time.process_time() - cpu}
+    outcomes = Worker().drain()
+    return {"sent": outcomes["sent"], "began": began, "ended": time.monotonic(), "cpu": time.process_time() - cpu}

@@ -109,14 +109,14 @@ def listed(count: int) -> dict[str, float]:
     from django.contrib.auth.models import User
     from django.test.utils import setup_test_environment
 
-    from benchmarks.work import clean, promise
+    from benchmarks.work import clean, fill_outbox
     from heliostat.webhooks.models import Hook
 
     clean()
     User.objects.all().delete()
     ada = User.objects.create_user("ada", password="x")
     _insert(lambda number: {"user": ada if number % 2 else None}, 2 * count)
-    promise(4 * count, list(Hook.objects.order_by("pk")))
+    fill_outbox(4 * count, list(Hook.objects.order_by("pk")))
     settings.ROOT_URLCONF = "benchmarks.urls"
     setup_test_environment()
     from rest_framework.test import APIClient  # reads the settings when it is imported

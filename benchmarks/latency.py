@@ -77,21 +77,21 @@ def line(bench: Bench, key: str) -> str:
 
 
 def fill(probe: str, other: str, slow: str, waiting: int = 3000) -> None:
-    """The hook of the probes asks for saves; the others are only ever promised to."""
-    from benchmarks.work import ask, clean, promise
+    """Create a hook that saves notify, and others that only have callbacks that wait."""
+    from benchmarks.work import ask, clean, fill_outbox
 
     clean()
     ask([probe])
     rest = ask([other, *([slow] if slow else [])])
-    for hook in rest:  # no save tells them: they hear of an action that never comes about
-        hook.signals = ["never"]
+    for hook in rest:  # no save notifies them, and nothing is deleted
+        hook.signals = ["deleted"]
         hook.save()
     if slow:
-        promise(waiting, rest[1:])
+        fill_outbox(waiting, rest[1:])
 
 
 def work() -> None:
-    """Until whoever started it closes this process's input."""
+    """Run until the parent process closes the input."""
     import threading
 
     from heliostat.delivery.worker import Worker
@@ -122,10 +122,10 @@ def save(probes: int, load: float) -> dict[str, float]:
 
 
 def _promise_load(count: float, hook: Any) -> None:
-    from benchmarks.work import promise
+    from benchmarks.work import fill_outbox
 
     if count:
-        promise(round(count), [hook])
+        fill_outbox(round(count), [hook])
         time.sleep(PAUSE / 4)  # the probe comes while these are on their way
 
 
@@ -135,5 +135,5 @@ def _wait_for_first(vehicle: Any) -> None:
     latest = time.monotonic() + LATEST
     while not Callback.objects.filter(event__object_id=str(vehicle.pk), status="sent").exists():
         if time.monotonic() > latest:
-            raise SystemExit("the worker told nobody")
+            raise SystemExit("the worker sent nothing")
         time.sleep(0.05)

@@ -3,7 +3,7 @@
     python -m benchmarks.receiver PORTS DELAY
 
 Listens on so many free ports and prints them as a JSON list; answers `200 OK` to all, after DELAY seconds. GET /count
-tells how many POSTs came; GET /arrived when each came to a path /probe, by the object that its body is about.
+answers how many POSTs came; GET /arrived when each came to a path /probe, by the object that its body is about.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ class Receiver:
             else:
                 self._say(descriptor, OK)
         else:
-            told = json.dumps(self.arrived if data.startswith(b"GET /arrived") else self.count).encode()
-            self._say(descriptor, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(told), told))
+            answer = json.dumps(self.arrived if data.startswith(b"GET /arrived") else self.count).encode()
+            self._say(descriptor, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(answer), answer))
 
     def _say(self, descriptor: int, answer: bytes) -> None:
         connection = self.open.get(descriptor)

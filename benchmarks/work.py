@@ -1,4 +1,4 @@
-"""What several measurements do inside a child: make a clean database, hooks, promises, and time things."""
+"""What several measurements do inside a child: make a clean database, hooks and waiting callbacks, and measure time."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ def ask(urls: Sequence[str]) -> list[Hook]:
     return [Hook.objects.create(model=model, target=url) for url in urls]
 
 
-def promise(count: int, hooks: Sequence[Hook]) -> None:
-    """So many events, each promised to the next of the hooks, written as a save would write them."""
+def fill_outbox(count: int, hooks: Sequence[Hook]) -> None:
+    """Write `count` events with one callback each, for the hooks in turn, as saves would write them."""
     from heliostat.events.event import Event, Phase
     from heliostat.events.matching import Subscription
     from heliostat.events.snapshot import snapshot
     from heliostat.outbox.write import write
 
-    told = snapshot(Vehicle(id=1, name="bus 1", plan=PLAN))
+    row = snapshot(Vehicle(id=1, name="bus 1", plan=PLAN))
     asking = [Subscription(name=hook.subscriber, pattern="*", phase=Phase.DURABLE) for hook in hooks]
 
     def event(index: int) -> Event:
-        return Event(resource="benchmarks.vehicle", action="created", object_id=str(index), snapshot=told)
+        return Event(resource="benchmarks.vehicle", action="created", object_id=str(index), snapshot=row)
 
     for start in range(0, count, AT_ONCE):
         indexes = range(start, min(start + AT_ONCE, count))
