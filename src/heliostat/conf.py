@@ -60,7 +60,7 @@ class Setting(Generic[T]):
 
 
 class Settings:
-    """Settings of one app, as attributes that are `Setting`s. Make one instance, which the app reads."""
+    """The settings of one app: each attribute is a `Setting`. Create one instance, which the app reads."""
 
     def __init__(self) -> None:
         setting_changed.connect(self.forget)
@@ -181,7 +181,7 @@ def _file(value: Any) -> str | None:
 
 
 def address(value: Any) -> str | None:
-    """Return what is wrong with an address of HTTP, or None."""
+    """Return what is wrong with an HTTP URL, or None."""
     if complaint := _text(value):
         return complaint
     return None if ADDRESS.match(value) else f"must begin with http:// or https:// and a host, not {value!r}"
