@@ -8,7 +8,7 @@ CODE := src tests benchmarks compat docs
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo mariadb test lint types layers migrations unit matrix browser chaos bench size compat docs screenshots lock clean
+.PHONY: help demo mariadb test lint types layers migrations unit coverage matrix browser chaos bench size compat docs screenshots lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -16,7 +16,7 @@ help: ## List the commands
 demo: $(RUN_READY) ## Start a demo observatory on SQLite (ARGS=--once: without a browser, then exit)
 	@$(BIN)/heliostat demo $(ARGS)
 
-test: lint types layers migrations unit ## Check and test (under 6 minutes; SLOW=yes: with whole projects and killed servers; COVERAGE=yes: count lines)
+test: lint types layers migrations unit ## Check and test (under 6 minutes; SLOW=yes: with whole projects and killed servers)
 
 mariadb: $(DEV_READY) ## Let the tests use MariaDB too (compiles its client: gcc, pkg-config, libmariadb-dev)
 	$(PIP) install --constraint requirements-dev.txt --editable '.[mariadb]'
@@ -35,7 +35,11 @@ migrations: $(DEV_READY) ## Check that each model has its migration
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m django makemigrations --check --dry-run
 
 unit: $(DEV_READY) ## Only the tests (ARGS="-k name" for some of them)
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not chaos $(if $(SLOW),,and not slow)" $(if $(COVERAGE),--cov) $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not chaos $(if $(SLOW),,and not slow)" $(ARGS)
+
+coverage: $(DEV_READY) ## Print how much of the code the tests of seconds run, on SQLite
+	$(BIN)/pytest -q -n 2 --dist loadgroup -m "not chaos and not slow and not browser" -k "not postgresql and not mariadb" \
+	    --cov --cov-report=term $(ARGS)
 
 matrix: $(DEV_READY) ## Run the tests on each supported Python and Django that this machine has (ARGS="-e py312-django60")
 	$(BIN)/tox run $(ARGS)
