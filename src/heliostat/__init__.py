@@ -9,10 +9,9 @@ __version__ = "0.1.0.dev0"
 __all__ = ["Event", "acting_as", "batch", "emit", "on", "quiet", "register_event_type"]
 
 if TYPE_CHECKING:
-    from heliostat.events.batch import batch
     from heliostat.events.context import acting_as, quiet
-    from heliostat.events.emit import emit
     from heliostat.events.event import Event
+    from heliostat.events.publish import batch, emit
     from heliostat.events.types import register_event_type
     from heliostat.hooks.decorator import on
 
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 _MODULES = {
     "Event": "heliostat.events.event",
     "acting_as": "heliostat.events.context",
-    "batch": "heliostat.events.batch",
-    "emit": "heliostat.events.emit",
+    "batch": "heliostat.events.publish",
+    "emit": "heliostat.events.publish",
     "on": "heliostat.hooks.decorator",
     "quiet": "heliostat.events.context",
     "register_event_type": "heliostat.events.types",

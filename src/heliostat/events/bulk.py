@@ -24,16 +24,17 @@ from django.db.models import F, QuerySet, Value
 from django.db.models.sql import Query
 
 from heliostat.conf import conf
-from heliostat.events.capture import MARK, build_event, can_be_refused, lineage, observed, publish
+from heliostat.events.capture import MARK, Levels, can_be_refused, subscribed_levels
 from heliostat.events.event import Event
 from heliostat.events.inserted import Inserted
+from heliostat.events.publish import build_event, publish
 from heliostat.events.snapshot import Row, chunks, difference, in_memory, rows_of, visible
 from heliostat.events.transactions import attempt, change_transaction
+from heliostat.events.types import lineage
 from heliostat.events.values import target_of
 
 logger = logging.getLogger("heliostat.events")
 
-Levels = tuple[type[models.Model], ...]
 MISUSE = (FieldDoesNotExist, FieldError, AttributeError, TypeError, ValueError)
 """What a call raises that Django refuses; it does so in its own words when it is called."""
 
@@ -49,7 +50,7 @@ def install() -> None:
 
 
 def _observed(queryset: QuerySet[Any]) -> Levels:
-    return observed(queryset.model) if conf.capture_bulk else ()
+    return subscribed_levels(queryset.model) if conf.capture_bulk else ()
 
 
 def _capturing_update(update: Callable[..., int]) -> Callable[..., int]:
@@ -60,7 +61,7 @@ def _capturing_update(update: Callable[..., int]) -> Callable[..., int]:
             return update(self, **values)  # which refuses slices and combinations, in its own words
         self._for_write = True
         using = self.db
-        with change_transaction(using, savepoint=can_be_refused(levels)):
+        with change_transaction(using, savepoint=can_be_refused(self.model)):
             changed = _about_to_update(self, values, using)
             count = update(self, **values)
             if changed is not None:
@@ -145,7 +146,7 @@ class UpdatedRows:
 
     def publish(self) -> None:
         """Publish what changed, a chunk of rows at a time."""
-        levels = observed(self.model)
+        levels = subscribed_levels(self.model)
         for keys in chunks(list(self.before)):
             publish(attempt(self.model, partial(self._events, keys, levels), []), self.using)
 
@@ -188,7 +189,7 @@ def _capturing_bulk_create(bulk_create: Callable[..., list[Any]]) -> Callable[..
         objs = list(objs)
         self._for_write = True
         using = self.db
-        with change_transaction(using, can_be_refused(levels), is_djangos=_begins_itself(objs)):
+        with change_transaction(using, can_be_refused(self.model), is_djangos=_begins_itself(objs)):
             inserted = _about_to_insert(self, objs, using, *args, **kwargs)
             created = bulk_create(self, objs, *args, **kwargs)
             if inserted is not None:
@@ -222,7 +223,7 @@ def _publish_inserted(inserted: Inserted) -> None:
 
 
 def _events_of_inserted(inserted: Inserted, keys: Sequence[Any]) -> list[Event]:
-    model, using, levels = inserted.model, inserted.using, observed(inserted.model)
+    model, using, levels = inserted.model, inserted.using, subscribed_levels(inserted.model)
     events: list[Event] = []
     for key, row in rows_of(model, keys, using):
         if key in inserted.before:

@@ -62,11 +62,15 @@ def notifying(event: Event) -> Iterator[None]:
 
 
 def is_quiet() -> bool:
+    """Return whether nothing is published here."""
     return _quiet.get()
 
 
-def current_depth(event_type: str) -> int:
-    """The depth of an event that happens now; raises `EventDepthError` beyond HELIOSTAT_MAX_DEPTH."""
+def facts(event_type: str) -> dict[str, Any]:
+    """Return `actor`, `request` and `depth` of an event that happens now.
+
+    Raises `EventDepthError` beyond HELIOSTAT_MAX_DEPTH.
+    """
     depth = _depth.get()
     if depth > conf.max_depth:
         raise EventDepthError(
@@ -74,25 +78,16 @@ def current_depth(event_type: str) -> int:
             f"HELIOSTAT_MAX_DEPTH allows {conf.max_depth} after the first. Does a subscriber save the object of its "
             "event? Save only when something differs, or save inside heliostat.quiet()."
         )
-    return depth
+    request, actor = _request.get(), _actor.get()
+    if request is None:
+        return {"actor": actor, "request": None, "depth": depth}
+    info = RequestInfo(request.META["heliostat.request_id"], request.method or "", request.path)
+    return {"actor": actor or actor_of(getattr(request, "user", None)), "request": info, "depth": depth}
 
 
 def actor_of(user: Any) -> Actor | None:
+    """Return a user as an actor; None for a visitor who has not logged in."""
     if user is None or not getattr(user, "is_authenticated", False):
         return None
     name = user.get_username() if hasattr(user, "get_username") else user
     return Actor(str(user.pk), str(name))
-
-
-def current_actor() -> Actor | None:
-    if (actor := _actor.get()) is not None:
-        return actor
-    request = _request.get()
-    return actor_of(getattr(request, "user", None)) if request is not None else None
-
-
-def current_request() -> RequestInfo | None:
-    request = _request.get()
-    if request is None:
-        return None
-    return RequestInfo(request.META["heliostat.request_id"], request.method or "", request.path)

@@ -19,12 +19,14 @@ from django.db.models.deletion import Collector
 from django.db.models.sql import UpdateQuery
 
 from heliostat.events.bulk import UpdatedRows, going
-from heliostat.events.capture import MARK, build_event, lineage, observed, publish
+from heliostat.events.capture import MARK, subscribed_levels
 from heliostat.events.dispatch import Served
 from heliostat.events.event import Event
 from heliostat.events.keys import python_key
+from heliostat.events.publish import build_event, publish
 from heliostat.events.snapshot import Row, rows_of, snapshot, visible
 from heliostat.events.transactions import attempt, change_transaction, is_lost
+from heliostat.events.types import lineage
 
 Delete = Callable[[Any], Any]
 
@@ -42,7 +44,7 @@ class Deletion:
         """Read the rows; what Django clears in them from now on is no change of them."""
         for model, instances in self.collector.data.items():
             concrete = next(iter(lineage(model)), None)
-            if concrete is not None and concrete in observed(model):
+            if concrete is not None and concrete in subscribed_levels(model):
                 keys = [one.pk for one in instances]
                 found = attempt(concrete, partial(_stored, concrete, keys, self.collector.using), None)
                 if found is not None:  # else the object in memory says what the row was
@@ -78,7 +80,8 @@ def install() -> None:
 def _capturing(delete: Delete) -> Delete:
     @wraps(delete)
     def capturing_delete(self: Any) -> Any:
-        if not any(observed(model) for model in (*self.data, *(field.model for field, _ in self.field_updates))):
+        models_of_change = (*self.data, *(field.model for field, _ in self.field_updates))
+        if not any(map(subscribed_levels, models_of_change)):
             return delete(self)
         with change_transaction(self.using, is_djangos=True), _during(Deletion(self)):
             return delete(self)
@@ -116,7 +119,7 @@ def _capturing_update(update_batch: Callable[..., None]) -> Callable[..., None]:
     @wraps(update_batch)
     def capturing_update_batch(self: Any, pk_list: list[Any], values: dict[str, Any], using: str) -> None:
         rows = None
-        if observed(self.model):
+        if subscribed_levels(self.model):
             rows = attempt(self.model, partial(UpdatedRows, self.model, pk_list, values, using), None)
         update_batch(self, pk_list, values, using)
         if rows is not None:
@@ -128,7 +131,7 @@ def _capturing_update(update_batch: Callable[..., None]) -> Callable[..., None]:
 def deleted(instance: models.Model, using: str, **_: Any) -> None:
     """The receiver of `post_delete`: publish that a row was deleted, for subscribers of its model."""
     model = next(iter(lineage(type(instance))), None)
-    if model is None or model not in observed(type(instance)):
+    if model is None or model not in subscribed_levels(type(instance)):
         return
     going.set({})
     if is_lost(using):

@@ -12,7 +12,7 @@ from django.db.models import Model
 from heliostat.events.event import Event
 from heliostat.events.shards import Groups, Shards
 from heliostat.events.subscriptions import NOT_COMPARABLE, Interest, Key, Subscription
-from heliostat.events.types import is_observable, is_silent, types_of
+from heliostat.events.types import is_observable, is_silent, lineage, types_of
 
 REMEMBERED = 10_000
 WILD = frozenset("*?[")
@@ -26,7 +26,7 @@ class Patterns:
         self.refusing = refusing
         self._wild = tuple(sorted(name for name in names if not WILD.isdisjoint(name)))
         self._found: dict[str, frozenset[str]] = {}
-        self._asked: dict[type[Model], bool] = {}
+        self._levels: dict[type[Model], tuple[type[Model], ...]] = {}
         self._refusable: dict[type[Model], bool] = {}
 
     def found(self, event_type: str) -> frozenset[str]:
@@ -44,20 +44,20 @@ class Patterns:
         wild = [pattern for pattern in self._wild if fnmatchcase(event_type, pattern)]
         return frozenset([*wild, event_type] if event_type in self.names else wild)
 
-    def has_subscribers(self, model: type[Model]) -> bool:
-        """Whether the creation, change or deletion of objects of a model has subscribers."""
-        asked = self._asked.get(model)
-        if asked is None:
-            asked = self._asked[model] = is_observable(model) and any(map(self.found, types_of(model)))
-        return asked
+    def levels(self, model: type[Model]) -> tuple[type[Model], ...]:
+        """Return the model of an object and its parents, as far as their objects' changes have subscribers."""
+        levels = self._levels.get(model)
+        if levels is None:
+            found = [one for one in lineage(model) if is_observable(one) and any(map(self.found, types_of(one)))]
+            levels = self._levels[model] = tuple(found)
+        return levels
 
     def can_be_refused(self, model: type[Model]) -> bool:
-        """Whether a subscriber may undo the creation or change of such an object."""
+        """Return whether a subscriber may undo the creation or change of such an object."""
         refusable = self._refusable.get(model)
         if refusable is None:
-            refusable = self._refusable[model] = any(
-                not self.refusing.isdisjoint(self.found(name)) for name in types_of(model)[:2]
-            )
+            types = [name for one in self.levels(model) for name in types_of(one)[:2]]
+            refusable = self._refusable[model] = any(not self.refusing.isdisjoint(self.found(name)) for name in types)
         return refusable
 
 
@@ -141,18 +141,6 @@ class Matcher:
         made = cls()
         made.patterns = Patterns(names)
         return made
-
-    def has_subscribers(self, model: type[Model]) -> bool:
-        """Whether the creation, change or deletion of objects of a model has subscribers."""
-        return self.patterns.has_subscribers(model)
-
-    def has_subscribers_of_type(self, event_type: str) -> bool:
-        """Whether such events have subscribers."""
-        return bool(self.patterns.found(event_type))
-
-    def can_be_refused(self, model: type[Model]) -> bool:
-        """Whether a subscriber may undo the creation or change of such an object."""
-        return self.patterns.can_be_refused(model)
 
     def match(self, event: Event) -> list[Subscription]:
         """Return the subscriptions that this event concerns, in order: one for each subscriber and phase."""

@@ -17,13 +17,15 @@ from django.db import models
 from django.db.models import QuerySet
 from django.db.models.signals import m2m_changed, post_delete
 
-from heliostat.events.capture import build_event, lineage, observed, publish
+from heliostat.events.capture import subscribed_levels
 from heliostat.events.deletions import deleted
 from heliostat.events.event import Event
 from heliostat.events.matching import Matcher
+from heliostat.events.publish import build_event, publish
 from heliostat.events.secrets import points_to_secret
 from heliostat.events.snapshot import rows_of, visible
 from heliostat.events.transactions import attempt, own_savepoint
+from heliostat.events.types import lineage
 from heliostat.events.values import conversion_of
 
 logger = logging.getLogger("heliostat.events")
@@ -49,7 +51,7 @@ def connect(matcher: Matcher | None) -> None:
     """Listen to exactly the models that have subscribers; to all while these are not known."""
     throughs: dict[type[models.Model], bool] = {}
     for model in apps.get_models():
-        has_subscribers = matcher is None or any(map(matcher.has_subscribers, lineage(model)))
+        has_subscribers = matcher is None or bool(matcher.patterns.levels(model))
         _switch(post_delete, deleted, model, has_subscribers)
         for field in model._meta.many_to_many:
             if isinstance(through := _through(field), type):  # not the name of a model that is not there
@@ -91,7 +93,7 @@ def related(
                 for field in holder_model._meta.many_to_many
                 if _through(field) is sender
                 for holder in _holders(field, instance, reverse, pk_set, using)
-                if observed(type(holder))
+                if subscribed_levels(type(holder))
             ],
             [],
         )
@@ -134,7 +136,7 @@ class Relation:
         model = lineage(type(self.holder))[0]
         row = next((row for _, row in rows_of(model, [self.holder.pk], self._using)), {})
         events: list[Event] = []
-        for level in observed(model):
+        for level in subscribed_levels(model):
             if issubclass(level, self._field.model):
                 is_hidden = points_to_secret(self._field, level)
                 facts = {

@@ -20,7 +20,7 @@ from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
 from heliostat.conf import LONGEST_EVENT_TYPE, closest, conf, suggestion
-from heliostat.events.emit import emit, real_object
+from heliostat.events.publish import emit, real_object
 from heliostat.events.snapshot import public_key
 from heliostat.events.types import resource_of
 from heliostat.exceptions import ConfigurationError

@@ -56,8 +56,9 @@ class Table:
                 row[name] = value
         return row
 
-    def read(self, key: Any, using: str, lock: bool = False) -> Row | None:
-        """The row with this primary key; None where there is none. `lock` keeps others from changing it meanwhile."""
+    def read(self, instance: models.Model, using: str, lock: bool = False) -> Row | None:
+        """Return the row of an object; None where there is none. `lock` keeps others from changing it meanwhile."""
+        key = getattr(instance, self.model._meta.pk.attname)
         connection = connections[using]
         readers = connection.__dict__.setdefault(READERS, {})
         read = readers.get((self, lock))

@@ -82,14 +82,15 @@ def one_transaction(using: str, savepoint: bool = False, is_djangos: bool = Fals
     one takes the lock for writing when it begins, and waits for it as long as the change itself would have waited.
     """
     connection: Any = transaction.get_connection(using)
-    if not connection.in_atomic_block:
-        if connection.needs_rollback and not is_djangos:  # without autocommit: a block of ours would end that
-            return nullcontext()
-        if not connection.get_autocommit() or _is_begun_by_sql(connection):
-            return _joined(connection, savepoint, is_djangos)
-        if connection.vendor == "sqlite" and connection.transaction_mode is None:
-            return _locking_at_once(connection)
-    return transaction.atomic(using, savepoint)
+    if connection.in_atomic_block:
+        return transaction.atomic(using) if savepoint else nullcontext()
+    if connection.needs_rollback and not is_djangos:  # without autocommit: a block of ours would end that
+        return nullcontext()
+    if not connection.get_autocommit() or _is_begun_by_sql(connection):
+        return _joined(connection, savepoint, is_djangos)
+    if connection.vendor == "sqlite" and connection.transaction_mode is None:
+        return _locking_at_once(connection)
+    return transaction.atomic(using)
 
 
 @contextmanager

@@ -206,6 +206,17 @@ def actions_of(pattern: str, *, more_actions: set[str] | frozenset[str] = frozen
     return list(dict.fromkeys(name.rpartition(".")[2] for name in matched))
 
 
+@cache
+def lineage(model: type[Model]) -> tuple[type[Model], ...]:
+    """Return the concrete model of an object and its parents, whose subscribers get its events; none for tables between
+    many-to-many relations and for the models of a migration."""
+    meta = model._meta
+    if meta.auto_created or model.__module__ == "__fake__" or meta.concrete_model is None:
+        return ()
+    parents = (parent for parent in meta.concrete_model._meta.all_parents if not parent._meta.proxy)
+    return (meta.concrete_model, *parents)
+
+
 def types_of(model: type[Model]) -> tuple[str, ...]:
     """Return the types of the events of a model's creation, change and deletion."""
     return tuple(f"{resource_of(model)}.{action}" for action in ACTIONS)

@@ -69,6 +69,8 @@ PLAIN_TYPES = frozenset(
     }
 )
 EXACT_INTEGER = 2**53  # so far each integer is a float
+LARGE = 1e16  # from here on JSON spells a float with an exponent
+JSON_ENCODERS = (None, DjangoJSONEncoder)
 
 
 class Conversion(NamedTuple):
@@ -129,7 +131,7 @@ def _of_kind(field: Any, kind: type | None) -> tuple[Convert, Convert | None] | 
     if kind is models.DateTimeField:
         return partial(_moment, field), _exact_moment
     if isinstance(field, models.JSONField):
-        return partial(_json, field), (partial(_written_json, field) if kind is models.JSONField else None)
+        return partial(_json, field), (partial(_json, field, is_written=True) if kind is models.JSONField else None)
     return None if kind is None else OTHERS.get(kind)
 
 
@@ -243,26 +245,35 @@ def _exact_file(value: Any) -> Any:
     return _file_name(value) if value is None or isinstance(value, (str, models.fields.files.FieldFile)) else UNKNOWN
 
 
-def _json(field: Any, value: Any) -> Any:
+def _json(field: Any, value: Any, is_written: bool = False) -> Any:
     """As JSON has it: tuples are lists, keys are texts, two surrogates are one character.
 
-    A copy, which the caller cannot change any more.
+    A copy, which the caller cannot change any more. PostgreSQL spells large numbers without an exponent, so that they
+    are read as integers: what `is_written` with one must be read.
     """
-    return value if _is_json(value) else json.loads(_json_text(field, value))
-
-
-def _written_json(field: Any, value: Any) -> Any:
-    """PostgreSQL spells large numbers without an exponent, so that they are read as integers."""
-    if _is_json(value):
-        return value
-    if hasattr(value, "resolve_expression"):
+    if field.encoder in JSON_ENCODERS:
+        try:
+            return _json_copy(value)
+        except TypeError:
+            pass  # something that JSON changes
+    if is_written and hasattr(value, "resolve_expression"):
         return UNKNOWN
     text = _json_text(field, value)
-    return UNKNOWN if "e+" in text else json.loads(text)
+    return UNKNOWN if is_written and "e+" in text else json.loads(text)
 
 
-def _is_json(value: Any) -> bool:
-    return value is None or type(value) in (int, bool) or (type(value) is str and value.isascii())
+def _json_copy(value: Any) -> Any:
+    """Return a copy of what JSON spells as it is; raises `TypeError` for anything else. Three times as fast as JSON."""
+    kind = type(value)
+    if value is None or kind in (int, bool) or (kind is str and value.isascii()):
+        return value
+    if kind is float and -LARGE < value < LARGE:
+        return value
+    if kind is list:
+        return [_json_copy(item) for item in value]
+    if kind is dict and all(type(key) is str for key in value) and "".join(value).isascii():
+        return {key: _json_copy(item) for key, item in value.items()}
+    raise TypeError
 
 
 def _json_text(field: Any, value: Any) -> str:

@@ -20,7 +20,7 @@ from heliostat.events.types import pattern_of
 from heliostat.exceptions import ConfigurationError
 from heliostat.hooks.decorator import decorated
 from heliostat.hooks.points import RESOURCE, HookPoint, all_points, point_named
-from heliostat.hooks.values import live_arguments
+from heliostat.hooks.run import live_arguments
 from heliostat.moved import did_you_mean_path, hint_for
 
 logger = logging.getLogger("heliostat.hooks")

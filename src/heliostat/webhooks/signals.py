@@ -6,7 +6,7 @@ from typing import Any
 
 from django.dispatch import Signal
 
-from heliostat.events.emit import emit
+from heliostat.events.publish import emit
 
 hook_event = Signal()
 """Publish a custom event: `hook_event.send(sender=Vehicle, instance=bus, action="crashed", payload={})`."""
