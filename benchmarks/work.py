@@ -53,8 +53,8 @@ def ask(urls: Sequence[str]) -> list[Hook]:
 def fill_outbox(count: int, hooks: Sequence[Hook]) -> None:
     """Write `count` events with one callback each, for the hooks in turn, as saves would write them."""
     from heliostat.events.event import Event, Phase
-    from heliostat.events.matching import Subscription
     from heliostat.events.snapshot import snapshot
+    from heliostat.events.subscriptions import Subscription
     from heliostat.outbox.write import write
 
     row = snapshot(Vehicle(id=1, name="bus 1", plan=PLAN))

@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heliostat.events.event import Event, Phase
-from heliostat.events.index import Matcher
 from heliostat.events.shards import Groups, Shards
-from heliostat.events.subscriptions import Interest, Subscription
+from heliostat.events.subscriptions import Interest, Matcher, Subscription
 from heliostat.webhooks.filters import Condition, compiled, key_of
 
 ANY, VEHICLE = ("*.updated",), ("example.vehicle.updated",)

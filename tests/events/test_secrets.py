@@ -12,7 +12,8 @@ from rest_framework.authtoken.models import Token
 
 import heliostat
 from heliostat.events.event import Event, Phase
-from heliostat.events.matching import Subscription, registry
+from heliostat.events.matching import registry
+from heliostat.events.subscriptions import Subscription
 from tests.example.models import Badge, Depot, Door, Note, Vehicle
 
 pytestmark = pytest.mark.django_db(databases="__all__")

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from heliostat.events.event import Event, Phase
-from heliostat.events.matching import Subscription
+from heliostat.events.subscriptions import Subscription
 from heliostat.outbox import transitions
 from heliostat.outbox.models import Attempt, Callback
 from heliostat.outbox.models import Event as EventRow

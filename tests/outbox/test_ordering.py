@@ -9,7 +9,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
 
 from heliostat.events.event import Event, Phase
-from heliostat.events.matching import Subscription
+from heliostat.events.subscriptions import Subscription
 from heliostat.outbox import transitions
 from heliostat.outbox.dialect import Claimed, dialect_for
 from heliostat.outbox.models import Callback

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from heliostat.events.event import Event, Phase
-from heliostat.events.matching import Subscription
+from heliostat.events.subscriptions import Subscription
 from heliostat.outbox import transitions
 from heliostat.outbox.dialect import Claimed
 from heliostat.outbox.models import Callback

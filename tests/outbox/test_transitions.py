@@ -12,7 +12,7 @@ from django.db import IntegrityError, connections, transaction
 from django.utils import timezone
 
 from heliostat.events.event import Event, Phase
-from heliostat.events.matching import Subscription
+from heliostat.events.subscriptions import Subscription
 from heliostat.outbox import transitions
 from heliostat.outbox.dialect import Claimed, dialect_for
 from heliostat.outbox.models import Attempt, Callback, CircuitBreaker, message_id

@@ -231,7 +231,7 @@ def test_a_subscriber_that_refuses_it_ends_no_worker(receiver: Receiver, caplog:
     def refuse(event: Any) -> None:
         raise ValueError("not this one")
 
-    registry.ask_again(decorator.SOURCE)
+    registry.refresh(decorator.SOURCE)
     try:
         receiver.answers = [410]
         hook = hook_to(receiver)
@@ -240,7 +240,7 @@ def test_a_subscriber_that_refuses_it_ends_no_worker(receiver: Receiver, caplog:
     finally:
         decorator._decorated.clear()
         decorator._decorated.update(before)
-        registry.ask_again(decorator.SOURCE)
+        registry.refresh(decorator.SOURCE)
     assert row(hook).enabled
     assert "not this one" in caplog.text
 

@@ -12,7 +12,8 @@ from django.db import connections, transaction
 
 import heliostat
 from heliostat.events.event import Event, Phase
-from heliostat.events.matching import Subscription, registry
+from heliostat.events.matching import registry
+from heliostat.events.subscriptions import Subscription
 from heliostat.exceptions import SnapshotError
 from heliostat.hooks.decorator import detach
 from heliostat.outbox import resending

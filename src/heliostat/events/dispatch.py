@@ -14,7 +14,8 @@ from django.db import models, transaction
 
 from heliostat.events.context import notifying
 from heliostat.events.event import Event, Phase
-from heliostat.events.matching import Subscription, registry
+from heliostat.events.matching import registry
+from heliostat.events.subscriptions import Subscription
 from heliostat.events.transactions import own_savepoint
 from heliostat.exceptions import Refused
 

@@ -34,7 +34,7 @@ def install() -> None:
     for check in (check_namespaces, check_signals, check_silent, check_exposed, capture.check_capture):
         register_check(check)
     escape_what_is_logged()
-    registry.observe(relations.connect)
+    registry.on_patterns(relations.connect)
     connection_created.connect(_make_ready, dispatch_uid="heliostat")
     setting_changed.connect(_settings_changed, dispatch_uid="heliostat")
     _listen_to_signals()

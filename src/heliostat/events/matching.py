@@ -1,4 +1,4 @@
-"""Matching: the registry of who is subscribed, and the index that is made of it."""
+"""The registry: the sources of subscriptions, and the index that is made of them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,7 @@ from django.db import connections
 from heliostat.events import overlay
 from heliostat.events.context import quiet
 from heliostat.events.event import Phase
-from heliostat.events.index import Matcher
-from heliostat.events.subscriptions import Interest, Ready, RenderBody, Subscription
-
-__all__ = [
-    "Live",
-    "Matcher",
-    "Registry",
-    "RenderBody",
-    "Subscription",
-    "registry",
-]
+from heliostat.events.subscriptions import Interest, Matcher, Patterns, Ready, Subscription
 
 RANK = 64  # bits below the rank of a source in the `order` of its subscribers
 
@@ -75,14 +65,14 @@ class Registry:
         self._sources: dict[str, Source] = {}
         self._ranks: dict[str, int] = {}
         self._next_rank = count()
-        self._asked: dict[str, list[int]] = {}  # by source, the `order` of each of its subscriptions
+        self._orders: dict[str, list[int]] = {}  # by source, the `order` of each of its subscriptions
         self._stale: set[str] = set()
         self._live: Live | None = None
         self._live_rank = 0
         self._matcher = Matcher()
         self._current: Matcher | None = None  # None: something must be looked up first
-        self._observers: list[Callable[[Matcher | None], None]] = []
-        self._observed: frozenset[str] | None = None
+        self._on_patterns: list[Callable[[Patterns | None], None]] = []
+        self._announced: frozenset[str] | None = None
         self._lock = threading.RLock()  # held while memory is changed, never while a database is asked
         os.register_at_fork(after_in_child=self._after_fork)
 
@@ -91,7 +81,7 @@ class Registry:
         with self._lock:
             self._sources[name] = source
             self._rank(name)
-            self._unmake(name)
+            self._invalidate(name)
 
     def add_live(self, name: str, live: Live) -> None:
         """Register the source whose subscribers are rows (one)."""
@@ -107,12 +97,12 @@ class Registry:
         with self._lock:
             self._sources.pop(name, None)
             self._ranks.pop(name, None)
-            self._matcher = self._matcher.replaced(dict.fromkeys(self._asked.pop(name, ())))
-            self._unmake()
+            self._matcher = self._matcher.replaced(dict.fromkeys(self._orders.pop(name, ())))
+            self._invalidate()
 
-    def observe(self, observer: Callable[[Matcher | None], None]) -> None:
-        """Call `observer` when other event types are asked for, and with None while it is not known which."""
-        self._observers.append(observer)
+    def on_patterns(self, function: Callable[[Patterns | None], None]) -> None:
+        """Call `function` when subscribers name other event types, and with None while these are not known."""
+        self._on_patterns.append(function)
 
     @property
     def matcher(self) -> Matcher:
@@ -124,19 +114,19 @@ class Registry:
     def _matcher_here(self) -> Matcher:
         if self._live is not None:
             self._live.look()
-        below = self._current or self._make()
+        below = self._current or self._build()
         if overlay.open_layers == {overlay.ENDED}:  # nobody asks any more for what was only asked for in transactions
             overlay.open_layers.discard(overlay.ENDED)
-            if self._observed is not None and self._observed != below.patterns.names:
-                self._observe(below.patterns.names)
+            if self._announced is not None and self._announced != below.patterns.names:
+                self._announce(below.patterns.names)
         if self._live is None or not overlay.open_layers:
             return below
         found = overlay.overlay_of(connections[self._live.using])
         if found is None:
             return below
         view = found.over(below, self._is_live)
-        if self._observed is None or not view.patterns.names <= self._observed:
-            self._observe(view.patterns.names)
+        if self._announced is None or not view.patterns.names <= self._announced:
+            self._announce(view.patterns.names)
         return view
 
     def durable(self, names: Collection[str]) -> dict[str, Subscription]:
@@ -163,8 +153,8 @@ class Registry:
             self._matcher = self._matcher.replaced(changes)
             if self._current is not None:
                 self._current = self._matcher
-            if self._observed is not None and self._matcher.patterns.names != self._observed:
-                self._observe(self._matcher.patterns.names)
+            if self._announced is not None and self._matcher.patterns.names != self._announced:
+                self._announce(self._matcher.patterns.names)
 
     def interest(self, order: int) -> Interest | None:
         """Return a subscriber as it was committed, as far as is known."""
@@ -197,10 +187,10 @@ class Registry:
         if self._live is not None:
             self._live.catch_up()
 
-    def ask_again(self, name: str) -> None:
+    def refresh(self, name: str) -> None:
         """A source has other subscriptions than before: ask it at the next event."""
         with self._lock:
-            self._unmake(name)
+            self._invalidate(name)
 
     def settings_changed(self) -> None:
         """Make all subscriptions again, by the settings of now, at the next event. No database is asked."""
@@ -211,47 +201,47 @@ class Registry:
                 self._matcher = self._matcher.replaced({one.order: live.again(one) for one in known})
                 if overlay.open_layers and (found := overlay.overlay_of(connections[live.using])) is not None:
                     found.rebuild(live.again)
-            self._unmake(*self._sources)
+            self._invalidate(*self._sources)
 
-    def _unmake(self, *stale: str) -> None:
+    def _invalidate(self, *stale: str) -> None:
         self._stale |= {*stale}
         self._current = None
-        if apps.ready and self._observed is not None:
-            self._observe(None)
+        if apps.ready and self._announced is not None:
+            self._announce(None)
 
-    def _make(self) -> Matcher:
+    def _build(self) -> Matcher:
         with self._lock:
             changes: dict[int, Interest | None] = {}
             for name in sorted(self._stale & self._sources.keys()):
-                changes |= self._asked_again(name)
+                changes |= self._read_source(name)
             self._stale.clear()
             if changes:
                 self._matcher = self._matcher.replaced(changes)
             if self._live is None or self._live.is_known:
                 self._current = self._matcher
-            if self._matcher.patterns.names != self._observed:
-                self._observe(self._matcher.patterns.names)
+            if self._matcher.patterns.names != self._announced:
+                self._announce(self._matcher.patterns.names)
             return self._matcher
 
-    def _asked_again(self, name: str) -> dict[int, Interest | None]:
+    def _read_source(self, name: str) -> dict[int, Interest | None]:
         """The changes of a source. Looking for them publishes no events: the subscribers are not known yet."""
         with quiet():
             subscriptions = tuple(self._sources[name]())
         first = self._rank(name) << RANK
-        changes: dict[int, Interest | None] = dict.fromkeys(self._asked.get(name, ()))
+        changes: dict[int, Interest | None] = dict.fromkeys(self._orders.get(name, ()))
         changes |= {first + number: Ready(first + number, one) for number, one in enumerate(subscriptions)}
-        self._asked[name] = list(range(first, first + len(subscriptions)))
+        self._orders[name] = list(range(first, first + len(subscriptions)))
         return changes
 
-    def _observe(self, names: frozenset[str] | None) -> None:
+    def _announce(self, names: frozenset[str] | None) -> None:
         """Say which event types are asked for: those of all that is committed, and of what may be."""
         with self._lock:
-            if names is not None and self._observed is not None and overlay.open_layers:
-                names |= self._observed
-            self._observed = names
-            seen = None if names is None else Matcher.of_patterns(names)
-            for observer in self._observers:
-                observer(seen)
+            if names is not None and self._announced is not None and overlay.open_layers:
+                names |= self._announced
+            self._announced = names
+            patterns = None if names is None else Patterns(names)
+            for function in self._on_patterns:
+                function(patterns)
 
     def _after_fork(self) -> None:
         """A thread of the parent may have held the lock; and nobody watches for this process yet."""

@@ -13,8 +13,7 @@ from typing import Any
 
 from django.db import transaction
 
-from heliostat.events.index import Matcher
-from heliostat.events.subscriptions import Interest
+from heliostat.events.subscriptions import Interest, Matcher
 
 NAME = "heliostat_overlay"  # of the attribute of a connection
 Changes = Mapping[int, "Interest | None"]

@@ -20,10 +20,10 @@ from django.db.models.signals import m2m_changed, post_delete
 from heliostat.events.capture import subscribed_levels
 from heliostat.events.deletions import deleted
 from heliostat.events.event import Event
-from heliostat.events.matching import Matcher
 from heliostat.events.publish import build_event, publish
 from heliostat.events.secrets import points_to_secret
 from heliostat.events.snapshot import rows_of, visible
+from heliostat.events.subscriptions import Patterns
 from heliostat.events.transactions import attempt, own_savepoint
 from heliostat.events.types import lineage
 from heliostat.events.values import conversion_of
@@ -47,11 +47,11 @@ class UnderWay(list[tuple[type[models.Model], list["Relation"]]]):
         return list, ()
 
 
-def connect(matcher: Matcher | None) -> None:
+def connect(patterns: Patterns | None) -> None:
     """Listen to exactly the models that have subscribers; to all while these are not known."""
     throughs: dict[type[models.Model], bool] = {}
     for model in apps.get_models():
-        has_subscribers = matcher is None or bool(matcher.patterns.levels(model))
+        has_subscribers = patterns is None or bool(patterns.levels(model))
         _switch(post_delete, deleted, model, has_subscribers)
         for field in model._meta.many_to_many:
             if isinstance(through := _through(field), type):  # not the name of a model that is not there

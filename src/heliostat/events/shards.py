@@ -6,7 +6,7 @@ A `dict` of 100,000 entries takes milliseconds to copy. Here it is a tuple of sm
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -93,21 +93,12 @@ class Groups(Generic[K, V]):
 
     def replaced(self, gone: Iterable[tuple[K, V]], come: Iterable[tuple[K, V]]) -> Groups[K, V]:
         """Return a map without some pairs of a key and a value, and with others."""
-        touched: dict[K, Any] = {}  # a tuple, or a list where a key gets several
         removed: dict[K, set[int]] = {}
         for key, value in gone:
             removed.setdefault(key, set()).add(id(value))
-        for key, ids in removed.items():
-            touched[key] = tuple(one for one in self.get(key) if id(one) not in ids)
+        touched = {key: [one for one in self.get(key) if id(one) not in ids] for key, ids in removed.items()}
         for key, value in come:
-            group = touched.get(key)
-            if group is None:
-                group = self.get(key)
-            if type(group) is list:
-                group.append(value)
-            else:
-                touched[key] = [*group, value] if group else (value,)
-        for key, group in touched.items():
-            if type(group) is list:
-                touched[key] = tuple(group)
-        return Groups(self._shards.replaced({key: group or None for key, group in touched.items()}))
+            if key not in touched:
+                touched[key] = list(self.get(key))
+            touched[key].append(value)
+        return Groups(self._shards.replaced({key: tuple(group) or None for key, group in touched.items()}))

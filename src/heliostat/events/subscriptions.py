@@ -1,13 +1,21 @@
-"""A subscription, and what the index keeps of it."""
+"""Subscriptions, and the index that finds in memory those that an event concerns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any, Final, NamedTuple
 
-from heliostat.events.event import Event, Phase
+from django.db.models import Model
 
+from heliostat.events.event import Event, Phase
+from heliostat.events.shards import Groups, Shards
+from heliostat.events.types import is_observable, is_silent, lineage, types_of
+
+REMEMBERED = 10_000
+WILD = frozenset("*?[")
 RenderBody = Callable[[Event], "str | None"]
 
 
@@ -23,7 +31,7 @@ class Key(NamedTuple):
     """A necessary condition by which the index finds a subscription: a value of the event is one of `values`.
 
     Keys with the same `name` must have the same `value_of`. Where it raises, or returns `NOT_COMPARABLE`, the
-    conditions of all subscriptions with such a key are asked.
+    conditions of all subscriptions with such a key decide.
     """
 
     name: str
@@ -33,7 +41,7 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """One subscriber's wish to know.
+    """What one subscriber subscribes to: event types, a phase, perhaps an object and a condition.
 
     `name` identifies the subscriber for ever (`hook:7`, `code:mytom.hooks.notify`). `pattern` is an event type,
     perhaps with `*`. `handler` is called for the phases `in_transaction` and `after_commit`. For `durable`, `body`
@@ -106,3 +114,143 @@ class Ready(Interest):
     @property
     def refusing(self) -> Sequence[str]:
         return [one.pattern for one in self.subscriptions if one.phase is Phase.IN_TRANSACTION]
+
+
+class Patterns:
+    """The event types that subscribers named. Immutable, but it remembers what was looked up."""
+
+    def __init__(self, names: frozenset[str] = frozenset(), refusing: frozenset[str] = frozenset()) -> None:
+        self.names = names
+        self.refusing = refusing
+        self._wild = tuple(sorted(name for name in names if not WILD.isdisjoint(name)))
+        self._found: dict[str, frozenset[str]] = {}
+        self._levels: dict[type[Model], tuple[type[Model], ...]] = {}
+        self._refusable: dict[type[Model], bool] = {}
+
+    def found(self, event_type: str) -> frozenset[str]:
+        """Return the patterns that an event type matches."""
+        found = self._found.get(event_type)
+        if found is None:
+            if is_silent(event_type):
+                found = frozenset()
+            else:
+                wild = [pattern for pattern in self._wild if fnmatchcase(event_type, pattern)]
+                found = frozenset(wild) | ({event_type} & self.names)
+            if len(self._found) < REMEMBERED:  # there may be any number of custom event types
+                self._found[event_type] = found
+        return found
+
+    def levels(self, model: type[Model]) -> tuple[type[Model], ...]:
+        """Return the model of an object and its parents, as far as their objects' changes have subscribers."""
+        levels = self._levels.get(model)
+        if levels is None:
+            found = [one for one in lineage(model) if is_observable(one) and any(map(self.found, types_of(one)))]
+            levels = self._levels[model] = tuple(found)
+        return levels
+
+    def can_be_refused(self, model: type[Model]) -> bool:
+        """Return whether a subscriber may undo the creation or change of such an object."""
+        refusable = self._refusable.get(model)
+        if refusable is None:
+            types = [name for one in self.levels(model) for name in types_of(one)[:2]]
+            refusable = self._refusable[model] = any(not self.refusing.isdisjoint(self.found(name)) for name in types)
+        return refusable
+
+
+ANY_OBJECT = Key("", lambda _: None, frozenset([None]))
+"""The key of subscribers without one."""
+
+Family = tuple[Callable[[Event], Hashable], Groups[Hashable, Interest]]
+"""The subscribers of one pattern whose keys have one name, by the values of their keys; see `Key`."""
+
+
+def _key_of(interest: Interest) -> Key:
+    if interest.object_id is not None:
+        return Key("object", lambda event: event.object_id, frozenset([interest.object_id]))
+    return interest.key or ANY_OBJECT
+
+
+def _candidates(family: Family, event: Event) -> Iterable[Interest]:
+    """Return those of a family that an event may concern."""
+    value_of, by_value = family
+    try:
+        value = value_of(event)
+        return by_value.values() if value is NOT_COMPARABLE else by_value.get(value)
+    except Exception:  # each condition finds the same, and says so for its own subscriber
+        return by_value.values()
+
+
+class Matcher:
+    """An index over subscribers. Immutable: a change makes another, which shares all that did not change."""
+
+    def __init__(self) -> None:
+        self.patterns = Patterns()
+        self._interests: Shards[int, Interest] = Shards()
+        self._families: Shards[str, Mapping[str, Family]] = Shards()  # by pattern, then by the name of the key
+        self._refusing: Counter[str] = Counter()
+
+    def match(self, event: Event) -> list[Subscription]:
+        """Return the subscriptions that this event concerns, in order: one for each subscriber and phase."""
+        found = self.patterns.found(event.type)
+        candidates: list[Interest] = []
+        for pattern in found:
+            for family in (self._families.get(pattern) or {}).values():
+                candidates += _candidates(family, event)
+        if len(candidates) > 1:
+            candidates = [one for _, one in sorted({one.order: one for one in candidates}.items())]
+        matched = {}
+        for candidate in candidates:
+            for one in candidate.subscriptions:
+                if one.pattern in found and (one.name, one.phase) not in matched and one.wants(event):
+                    matched[one.name, one.phase] = one
+        return list(matched.values())
+
+    def interest(self, order: int) -> Interest | None:
+        """Return the subscriber with this number, if there is one."""
+        return self._interests.get(order)
+
+    def interests(self) -> Iterable[Interest]:
+        """Return all subscribers, in no order."""
+        return self._interests.values()
+
+    def replaced(self, changes: Mapping[int, Interest | None]) -> Matcher:
+        """Return an index with these subscribers, by their `order`; None removes one."""
+        gone = [old for order in changes if (old := self._interests.get(order)) is not None]
+        come = [new for new in changes.values() if new is not None]
+        families = self._replaced_families(gone, come)
+        made = Matcher()
+        made._interests = self._interests.replaced(changes)
+        made._families = self._families.replaced(families)
+        made._refusing = self._refusing.copy()
+        made._refusing.update(pattern for one in come for pattern in one.refusing)
+        made._refusing.subtract([pattern for one in gone for pattern in one.refusing])
+        names = frozenset((self.patterns.names - families.keys()) | {name for name, some in families.items() if some})
+        refusing = frozenset((+made._refusing).keys())
+        is_same = names == self.patterns.names and refusing == self.patterns.refusing
+        made.patterns = self.patterns if is_same else Patterns(names, refusing)
+        return made
+
+    def _replaced_families(self, gone: list[Interest], come: list[Interest]) -> dict[str, Mapping[str, Family] | None]:
+        """Return the families of each pattern that changes; None where no subscriber is left."""
+        changes: dict[str, dict[str, tuple[Key, list[Any], list[Any]]]] = {}
+        for side, interests in ((1, gone), (2, come)):
+            for one in interests:
+                key = _key_of(one)
+                for pattern in one.patterns:
+                    change: Any = changes.setdefault(pattern, {}).setdefault(key.name, (key, [], []))
+                    change[side].extend((value, one) for value in key.values)
+        replaced: dict[str, Mapping[str, Family] | None] = {}
+        for pattern, by_name in changes.items():
+            families = dict(self._families.get(pattern) or {})
+            for name, (key, less, more) in by_name.items():
+                _, by_value = families.pop(name, (None, Groups[Hashable, Interest]()))
+                if len(by_value := by_value.replaced(less, more)):
+                    families[name] = (key.value_of, by_value)
+            replaced[pattern] = families or None
+        return replaced
+
+    def with_new_memory(self) -> Matcher:
+        """Return the same index, which looks event types and models up again: settings changed."""
+        made = self.replaced({})
+        made.patterns = Patterns(self.patterns.names, self.patterns.refusing)
+        return made

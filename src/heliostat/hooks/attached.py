@@ -14,7 +14,7 @@ from django.utils.module_loading import import_string
 
 from heliostat.delivery.python import PythonKind
 from heliostat.events.event import Event, Phase
-from heliostat.events.matching import Subscription
+from heliostat.events.subscriptions import Subscription
 from heliostat.events.transactions import own_savepoint
 from heliostat.events.types import pattern_of
 from heliostat.exceptions import ConfigurationError

@@ -48,7 +48,7 @@ def on(
         if name in _decorated:  # decorated twice: for other events, or in another phase
             name = f"{name}@{events[0]}"
         _decorated[name] = Decorated(name, events, Phase(when), function, condition)
-        registry.ask_again(SOURCE)
+        registry.refresh(SOURCE)
         return function
 
     return decorate
@@ -62,4 +62,4 @@ def detach(function: Callable[[Event], Any]) -> None:
     """Do not call this function any more (for tests)."""
     for name in [name for name, one in _decorated.items() if one.function is function]:
         del _decorated[name]
-    registry.ask_again(SOURCE)
+    registry.refresh(SOURCE)

@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage, Error, Warning
 
 from heliostat.delivery.python import PythonKind
 from heliostat.events.event import Event, Phase
-from heliostat.events.matching import Subscription
+from heliostat.events.subscriptions import Subscription
 from heliostat.exceptions import ConfigurationError
 from heliostat.listeners.config import Configured, configured, mistyped_options
 from heliostat.outbox.database_checks import check_durable

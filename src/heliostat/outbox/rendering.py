@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from heliostat.conf import conf
 from heliostat.events.event import Event
-from heliostat.events.matching import Subscription
+from heliostat.events.subscriptions import Subscription
 from heliostat.events.transactions import own_savepoint
 from heliostat.exceptions import SnapshotError
 from heliostat.outbox.bodies import body_of, bounded, stub_of

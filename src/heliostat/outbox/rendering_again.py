@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.utils import timezone
 
-from heliostat.events.matching import Subscription, registry
+from heliostat.events.matching import registry
+from heliostat.events.subscriptions import Subscription
 from heliostat.outbox.bodies import event_from, is_stub
 from heliostat.outbox.models import Callback, Status
 from heliostat.outbox.problems import Problem

@@ -15,7 +15,7 @@ from django.db import connections
 
 from heliostat.events.dispatch import Matched
 from heliostat.events.event import Event
-from heliostat.events.matching import Subscription
+from heliostat.events.subscriptions import Subscription
 from heliostat.events.transactions import one_transaction
 from heliostat.outbox import dispatch
 from heliostat.outbox.bodies import context_of

@@ -11,7 +11,8 @@ from django.test import TestCase
 
 from heliostat.events.databases import home
 from heliostat.events.event import Event, Phase
-from heliostat.events.matching import Subscription, registry
+from heliostat.events.matching import registry
+from heliostat.events.subscriptions import Subscription
 from heliostat.events.types import problem_of
 from heliostat.exceptions import ConfigurationError
 

@@ -16,8 +16,8 @@ from heliostat.conf import conf
 from heliostat.delivery.signing import new_secret
 from heliostat.events.databases import database_of
 from heliostat.events.event import Event, Phase
-from heliostat.events.matching import Subscription
 from heliostat.events.publish import has_subscribers_of_type, publish
+from heliostat.events.subscriptions import Subscription
 from heliostat.exceptions import Refused
 from heliostat.outbox import circuit_breaker, dispatch
 from heliostat.outbox.dialect import moment

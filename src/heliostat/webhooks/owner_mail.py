@@ -14,7 +14,7 @@ from django.urls import NoReverseMatch, reverse
 from heliostat.conf import conf
 from heliostat.delivery.python import PythonKind
 from heliostat.events.event import Event, Phase
-from heliostat.events.matching import Subscription
+from heliostat.events.subscriptions import Subscription
 from heliostat.text import clean_name
 from heliostat.webhooks.databases import hooks_database
 from heliostat.webhooks.models import Hook
