@@ -34,39 +34,47 @@ from heliostat.webhooks.operators import (
     NO_VALUE,
     OPERATORS,
     Kind,
-    Test,
+    key_of_value,
+    keys_of_operands,
     kind_of_field,
-    stand_in,
     test_of,
-    values_of,
 )
 from heliostat.webhooks.template_context import value_at
 
 Condition = Callable[[Event], bool]
+ValueOf = Callable[[Event], Any]
 
 LARGEST = 16 * 1024
 DEEPEST = 8
 MOST_CONDITIONS = 100
 DEEPEST_PATH = 5
-
-ValueOf = Callable[[Event], Any]
+PARTS = ("actions", "changed", "from_to", "all", "any", "not")
+SUBJECTS = {"field": "snapshot", "payload": "payload", "argument": "arguments"}
+"""What a comparison may name, and the attribute of the event that holds it."""
+WORDS = (*PARTS, *SUBJECTS, *OPERATORS)
 
 
 def compiled(filters: Any, patterns: Sequence[str], *, is_saved: bool = False) -> Condition | None:
-    """The condition that filters stand for, for events of these types; None where there are none.
+    """Return the condition that filters stand for, for events of these types; None where there are no filters.
 
-    Raises `InvalidFiltersError` that names the place where filters can mean nothing. Those that are saved may name
-    actions that are declared no longer, which is no reason to ignore them.
+    Raises `InvalidFiltersError` that names the place where filters can mean nothing. Saved filters may name actions
+    that are no longer declared, which is no reason to ignore them.
     """
     return None if filters == {} else _read(filters, patterns, is_saved).holds
 
 
 def key_of(filters: Any, patterns: Sequence[str]) -> Key | None:
-    """An equality that must hold for these filters to hold, by which an index finds them; None where there is none."""
+    """Return an equality that must hold for these filters to hold, by which an index finds them; None without one."""
     try:
         return None if filters == {} else _read(filters, patterns, True).key
-    except InvalidFiltersError:  # `condition_for()` says so, when it is asked
+    except InvalidFiltersError:  # `condition_for()` logs it
         return None
+
+
+def model_of_patterns(patterns: Sequence[str]) -> type[models.Model] | None:
+    """Return the model that all these event types are of; None where there are several or none."""
+    resources = {pattern.rpartition(".")[0] for pattern in patterns}
+    return model_of(resources.pop()) if len(resources) == 1 else None
 
 
 class _Part(NamedTuple):
@@ -85,7 +93,7 @@ def _read(filters: Any, patterns: Sequence[str], is_saved: bool) -> _Part:
         raise InvalidFiltersError(f"The filters are longer than {LARGEST} bytes.")
     if rb"\u0000" in written:
         raise InvalidFiltersError("The filters hold a NUL character, which no database keeps.")
-    return _Reader(patterns, is_saved).condition(filters, "filters")
+    return _Reader(patterns, is_saved).condition(filters, "filters", 1)
 
 
 class _Reader:
@@ -94,49 +102,50 @@ class _Reader:
     def __init__(self, patterns: Sequence[str], is_saved: bool) -> None:
         self.patterns = patterns
         self.is_saved = is_saved
-        self.fields = _Fields(model_of_patterns(patterns))
         self.conditions = 0
-        self.parts: dict[str, Callable[[Any, str, int], _Part]] = {
-            "actions": self._actions,
-            "changed": self._changed,
-            "from_to": self._from_to,
-            "all": lambda data, place, depth: _all(self._each(data, place, depth)),
-            "any": lambda data, place, depth: _any(self._each(data, place, depth)),
-            "not": lambda data, place, depth: _not(self.condition(data, place, depth + 1)),
-        }
-        self.subjects: dict[str, Callable[[list[str], str], tuple[Kind, ValueOf]]] = {
-            "field": self._field,
-            "payload": lambda names, _: self._of_event("payload", names),
-            "argument": lambda names, _: self._of_event("arguments", names),
-        }
+        self.model = model_of_patterns(patterns)
+        self.kinds: dict[str, Kind] = {}
+        self.many: set[str] = set()
+        if self.model is not None:
+            visible = {name for name, _, _ in visible_fields(self.model)}
+            fields = self.model._meta.concrete_fields
+            self.kinds = {each.name: kind_of_field(each) for each in fields if each.name in visible}
+            self.many = {each.name for each in self.model._meta.many_to_many}
 
-    def condition(self, data: Any, place: str, depth: int = 1) -> _Part:
-        """All that an object says."""
-        self._count(place, depth)
-        known = (*self.parts, *self.subjects, *OPERATORS)
-        if not isinstance(data, dict) or not data:
-            raise _wrong(place, f"a condition is an object with at least one of {', '.join(known)}")
-        if unknown := next((name for name in data if name not in known), None):
-            raise _wrong(place, f"there is no “{unknown}”.{did_you_mean(str(unknown), known)}")
-        parts = [read(data[name], f"{place}.{name}", depth) for name, read in self.parts.items() if name in data]
-        if comparison := {name: value for name, value in data.items() if name not in self.parts}:
-            parts.append(self._comparison(comparison, place))
-        return _all(parts)
-
-    def _count(self, place: str, depth: int) -> None:
+    def condition(self, data: Any, place: str, depth: int) -> _Part:
+        """Read an object; all that it says must hold."""
         self.conditions += 1
         if depth > DEEPEST:
             raise _wrong(place, f"conditions are at most {DEEPEST} deep")
         if self.conditions > MOST_CONDITIONS:
             raise _wrong(place, f"there are at most {MOST_CONDITIONS} conditions")
+        if not isinstance(data, dict) or not data:
+            raise _wrong(place, f"a condition is an object with at least one of {', '.join(WORDS)}")
+        if unknown := next((name for name in data if name not in WORDS), None):
+            raise _wrong(place, f"there is no “{unknown}”.{did_you_mean(str(unknown), WORDS)}")
+        parts = [self._part(name, data[name], f"{place}.{name}", depth) for name in PARTS if name in data]
+        if comparison := {name: value for name, value in data.items() if name not in PARTS}:
+            parts.append(self._comparison(comparison, place))
+        return _all(parts)
 
-    def _each(self, data: Any, place: str, depth: int) -> list[_Part]:
+    def _part(self, name: str, data: Any, place: str, depth: int) -> _Part:
+        if name == "actions":
+            return self._actions(_words(data, place), place)
+        if name == "changed":
+            names = frozenset(self._field(one, place) for one in _words(data, place))
+            return _Part(lambda event: not names.isdisjoint(event.changes))
+        if name == "from_to":
+            return self._from_to(data, place)
+        if name == "not":
+            part = self.condition(data, place, depth + 1)
+            return _Part(lambda event: not part.holds(event))
         if not isinstance(data, list) or not data:
             raise _wrong(place, "give a list of at least one condition")
-        return [self.condition(item, f"{place}[{number}]", depth + 1) for number, item in enumerate(data)]
+        parts = [self.condition(one, f"{place}[{number}]", depth + 1) for number, one in enumerate(data)]
+        return _all(parts) if name == "all" else _any(parts)
 
-    def _actions(self, data: Any, place: str, _: int) -> _Part:
-        for action in (actions := _words(data, place)):
+    def _actions(self, actions: frozenset[str], place: str) -> _Part:
+        for action in actions:
             matching = [one for one in self.patterns if fnmatchcase(action, one.rpartition(".")[2])]
             if not matching:
                 raise _wrong(place, f"the hook is not notified of “{action}”: its signals leave it out")
@@ -147,75 +156,45 @@ class _Reader:
                 raise _wrong(place, str(problems[0]))
         return _Part(lambda event: event.action in actions)
 
-    def _changed(self, data: Any, place: str, _: int) -> _Part:
-        names = frozenset(self.fields.named(name, place) for name in _words(data, place))
-        return _Part(lambda event: not names.isdisjoint(event.changes))
-
-    def _from_to(self, data: Any, place: str, _: int) -> _Part:
+    def _from_to(self, data: Any, place: str) -> _Part:
         if not isinstance(data, dict) or not data:
             raise _wrong(place, 'give an object such as {"status": {"from": "PENDING", "to": "COMPLETED"}}')
-        return _all([self._step(name, step, place) for name, step in data.items()])
-
-    def _step(self, name: str, step: Any, place: str) -> _Part:
-        name, kind = self.fields.compared(name, place)
-        place = f"{place}.{name}"
-        if not isinstance(step, dict) or not step or step.keys() - {"from", "to"}:
-            raise _wrong(place, 'give an object with "from", "to", or both')
-        return _all([self._end(name, kind, end, step[end], f"{place}.{end}") for end in ("to", "from") if end in step])
-
-    def _end(self, name: str, kind: Kind, end: str, wanted: Any, place: str) -> _Part:
-        """One end of a change; a list stands for any of its values."""
-        operator, value_of = "in" if isinstance(wanted, list) else "eq", _of_change(name, end)
-        condition = _of_value(value_of, _test(kind, operator, wanted, place))
-        return _Part(condition, _key(f"{end} {name}", kind, value_of, {operator: wanted}))
+        parts: list[_Part] = []
+        for name, step in data.items():
+            field, kind = self._compared(name, place)
+            if not isinstance(step, dict) or not step or step.keys() - {"from", "to"}:
+                raise _wrong(f"{place}.{field}", 'give an object with "from", "to", or both')
+            for end in (end for end in ("to", "from") if end in step):
+                operator = "in" if isinstance(step[end], list) else "eq"  # a list stands for any of its values
+                here, value_of = f"{place}.{field}.{end}", _of_change(field, end)
+                parts.append(_test(f"{end} {field}", kind, value_of, operator, step[end], here))
+        return _all(parts)
 
     def _comparison(self, data: dict[str, Any], place: str) -> _Part:
-        subjects = [name for name in self.subjects if name in data]
+        subjects = [name for name in SUBJECTS if name in data]
         operators = [name for name in OPERATORS if name in data]
         if len(subjects) != 1 or not operators:
-            one, more = ", ".join(self.subjects), ", ".join(OPERATORS)
+            one, more = ", ".join(SUBJECTS), ", ".join(OPERATORS)
             raise _wrong(place, f"a comparison has one of {one}, and at least one of {more}")
         (subject,) = subjects
-        names = _path(data[subject], f"{place}.{subject}")
-        kind, value_of = self.subjects[subject](names, f"{place}.{subject}")
-        tests = (_test(kind, name, data[name], f"{place}.{name}") for name in operators)
-        whole = _all([_Part(_of_value(value_of, test)) for test in tests])
-        return _Part(whole.holds, _key(f"{subject} {'.'.join(names)}", kind, value_of, data))
+        path, here = data[subject], f"{place}.{subject}"
+        names = path.split(".") if isinstance(path, str) else []
+        if not all(names) or not 1 <= len(names) <= DEEPEST_PATH:
+            raise _wrong(here, f"give a name such as status, or plan.colour, of at most {DEEPEST_PATH} parts")
+        kind, value_of = ANYTHING, _of_event(SUBJECTS[subject])
+        if subject == "field":
+            first, *names = names
+            first, kind = self._compared(first, here)
+            if names and kind is not ANYTHING:
+                raise _wrong(here, f"“{first}” has nothing inside that is known; of a reference, only its key is")
+            value_of = _of_snapshot(first)
+        value_of = _inside(value_of, names) if names else value_of
+        return _all(
+            [_test(f"{subject} {path}", kind, value_of, name, data[name], f"{place}.{name}") for name in operators]
+        )
 
-    def _of_event(self, part: str, names: list[str]) -> tuple[Kind, ValueOf]:
-        """What came with an event, as it would be sent."""
-
-        def value_of(event: Event) -> Any:
-            return without_secrets_of_event(event.resource, part, getattr(event, part))
-
-        return ANYTHING, _inside(value_of, names)
-
-    def _field(self, names: list[str], place: str) -> tuple[Kind, ValueOf]:
-        first, *inner = names
-        first, kind = self.fields.compared(first, place)
-        if not inner:
-            return kind, _from_snapshot(first)
-        if kind is not ANYTHING:
-            raise _wrong(place, f"“{first}” has nothing inside that is known; of a reference, only its key is")
-        return ANYTHING, _inside(_from_snapshot(first), inner)
-
-
-class _Fields:
-    """The fields of a model that may be named; of any model, where it is not known which it will be."""
-
-    def __init__(self, model: type[models.Model] | None) -> None:
-        self.model = model
-        self.kinds: dict[str, Kind] = {}
-        self.many: set[str] = set()
-        if model is not None:
-            visible = {name for name, _, _ in visible_fields(model)}
-            self.kinds = {
-                each.name: kind_of_field(each) for each in model._meta.concrete_fields if each.name in visible
-            }
-            self.many = {each.name for each in model._meta.many_to_many}
-
-    def named(self, name: str, place: str) -> str:
-        """The name of a field that hooks may see; raises `InvalidFiltersError` where there is none."""
+    def _field(self, name: str, place: str) -> str:
+        """Return the name of a field that hooks may see; of any, where the model is not known."""
         if self.model is None:
             return name
         if name == "pk" and self.model._meta.pk is not None:
@@ -227,17 +206,11 @@ class _Fields:
         known = [*self.kinds, *self.many]
         raise _wrong(place, f"{self.model.__name__} has no field “{name}”.{did_you_mean(name, known)}")
 
-    def compared(self, name: str, place: str) -> tuple[str, Kind]:
-        """The same, of a field with one value, and how that is compared."""
-        if (name := self.named(name, place)) in self.many:
+    def _compared(self, name: str, place: str) -> tuple[str, Kind]:
+        """Return the name of a field with one value, and how that is read."""
+        if (name := self._field(name, place)) in self.many:
             raise _wrong(place, f"“{name}” is many objects: a filter may only ask whether it changed")
         return name, self.kinds.get(name, ANYTHING)
-
-
-def model_of_patterns(patterns: Sequence[str]) -> type[models.Model] | None:
-    """The model that all these event types are of, or None where there are several or none."""
-    resources = {pattern.rpartition(".")[0] for pattern in patterns}
-    return model_of(resources.pop()) if len(resources) == 1 else None
 
 
 def _wrong(place: str, what: str) -> InvalidFiltersError:
@@ -250,21 +223,24 @@ def _words(data: Any, place: str) -> frozenset[str]:
     return frozenset(data)
 
 
-def _path(data: Any, place: str) -> list[str]:
-    names = data.split(".") if isinstance(data, str) else []
-    if not all(names) or not 1 <= len(names) <= DEEPEST_PATH:
-        raise _wrong(place, f"give a name such as status, or plan.colour, of at most {DEEPEST_PATH} parts")
-    return names
-
-
-def _test(kind: Kind, name: str, operand: Any, place: str) -> Test:
+def _test(subject: str, kind: Kind, value_of: ValueOf, operator: str, operand: Any, place: str) -> _Part:
+    """Return the test of a value by an operator, with a key where that is an equality (`eq`, `in`)."""
     try:
-        return test_of(kind, name, operand)
+        test = test_of(kind, operator, operand)
     except ValueError as error:
         raise _wrong(place, str(error)) from error
 
+    def holds(event: Event) -> bool:
+        value = value_of(event)
+        return value is not NO_VALUE and test(value)
 
-def _from_snapshot(name: str) -> ValueOf:
+    values = keys_of_operands(kind, operand if operator == "in" else [operand]) if operator in ("eq", "in") else None
+    if values is None:
+        return _Part(holds)
+    return _Part(holds, Key(f"{subject} as {kind.words}", lambda event: key_of_value(kind, value_of(event)), values))
+
+
+def _of_snapshot(name: str) -> ValueOf:
     def value_of(event: Event) -> Any:
         try:
             return event.snapshot[name]
@@ -275,32 +251,9 @@ def _from_snapshot(name: str) -> ValueOf:
     return value_of
 
 
-def _inside(value_of: ValueOf, names: Sequence[str]) -> ValueOf:
-    def inner_value_of(event: Event) -> Any:
-        value = value_of(event)
-        for name in names:
-            value = value.get(name) if type(value) is dict or isinstance(value, Mapping) else None
-        return value
-
-    return inner_value_of
-
-
-def _of_value(value_of: ValueOf, test: Test) -> Condition:
-    def holds(event: Event) -> bool:
-        value = value_of(event)
-        return value is not NO_VALUE and test(value)
-
-    return holds
-
-
-def _key(name: str, kind: Kind, value_of: ValueOf, data: Mapping[str, Any]) -> Key | None:
-    """The key of a comparison that names an equality (`eq`, `in`)."""
-    operator = next((one for one in ("eq", "in") if one in data), None)
-    values = None if operator is None else values_of(kind, data[operator] if operator == "in" else [data[operator]])
-    if values is None:
-        return None
-    stands_for = stand_in(kind)
-    return Key(f"{name} as {kind.words}, {kind.type.__name__}", lambda event: stands_for(value_of(event)), values)
+def _of_event(part: str) -> ValueOf:
+    """What came with an event, as it would be sent."""
+    return lambda event: without_secrets_of_event(event.resource, part, getattr(event, part))
 
 
 def _of_change(name: str, end: str) -> ValueOf:
@@ -309,6 +262,16 @@ def _of_change(name: str, end: str) -> ValueOf:
         return NO_VALUE if change is None else change[end == "to"]
 
     return value_of
+
+
+def _inside(value_of: ValueOf, names: Sequence[str]) -> ValueOf:
+    def inner_value_of(event: Event) -> Any:
+        value = value_of(event)
+        for name in names:
+            value = value.get(name) if isinstance(value, Mapping) else None
+        return value
+
+    return inner_value_of
 
 
 def _all(parts: list[_Part]) -> _Part:
@@ -341,7 +304,3 @@ def _any(parts: list[_Part]) -> _Part:
     if len(keys) == len(parts) and len({key.name for key in keys}) == 1:
         return _Part(holds, keys[0]._replace(values=frozenset().union(*(key.values for key in keys))))
     return _Part(holds)
-
-
-def _not(part: _Part) -> _Part:
-    return _Part(lambda event: not part.holds(event))
