@@ -18,7 +18,7 @@ from heliostat.events.matching import registry
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.models import Callback
 from heliostat.testing import run_after_commit
-from heliostat.webhooks import changes, destinations, subscriptions
+from heliostat.webhooks import changes, kind, subscriptions
 from heliostat.webhooks.exceptions import InvalidHeadersError, InvalidModelError, InvalidSignalError
 from heliostat.webhooks.headers import parse_headers
 from heliostat.webhooks.models import Hook
@@ -131,18 +131,18 @@ def by_another_program(hook: Hook, **values: object) -> None:
 def test_where_a_hook_led_before_it_changed_is_not_remembered_by_who_looked_it_up_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    made, looked_up, elsewhere = hook(), destinations._look_up, URL + "elsewhere"
+    made, looked_up, elsewhere = hook(), kind._look_up, URL + "elsewhere"
 
     def changed_meanwhile(names: object) -> object:
         found = looked_up(names)
-        monkeypatch.setattr(destinations, "_look_up", looked_up)
+        monkeypatch.setattr(kind, "_look_up", looked_up)
         Hook.objects.filter(pk=made.pk).update(target_url=elsewhere)
-        destinations.destinations([made.subscriber])  # by another thread
+        kind.destinations([made.subscriber])  # by another thread
         return found
 
-    monkeypatch.setattr(destinations, "_look_up", changed_meanwhile)
-    destinations.destinations([made.subscriber])
-    found = destinations.destinations([made.subscriber])[made.subscriber]
+    monkeypatch.setattr(kind, "_look_up", changed_meanwhile)
+    kind.destinations([made.subscriber])
+    found = kind.destinations([made.subscriber])[made.subscriber]
     assert isinstance(found, Destination)
     assert found.url == elsewhere
 

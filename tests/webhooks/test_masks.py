@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from heliostat.webhooks.exceptions import InvalidHeadersError
-from heliostat.webhooks.masks import MASK, check_move, masked, unmasked
+from heliostat.webhooks.headers import MASK, check_move, masked, unmasked
 
 STORED = "Authorization: Bearer 42\nX-Site: north\nX-Api-Key: 1"
 

@@ -19,8 +19,8 @@ from heliostat.outbox.models import Callback
 from heliostat.webhooks.api import create_hook, create_signal
 from heliostat.webhooks.exceptions import InvalidFiltersError, InvalidSignalError
 from heliostat.webhooks.filters import compiled
+from heliostat.webhooks.import_guard import declares_signal, only_defines
 from heliostat.webhooks.models import Hook, Signal
-from heliostat.webhooks.sources import declares_signal, only_defines
 from tests.example.models import Depot, Vehicle
 
 pytestmark = pytest.mark.django_db

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from heliostat.outbox import resending
 from heliostat.outbox.models import Callback, Status
 from heliostat.testing import Receiver, drain_outbox
-from heliostat.webhooks import destinations, owners
+from heliostat.webhooks import kind, owners, permissions
 from heliostat.webhooks.api import create_hook
 from heliostat.webhooks.models import Hook
 from tests.delivery.working import eventually, hook_to, vehicles, working
@@ -51,7 +51,7 @@ def happens(using: str = "default") -> tuple[Status, str]:
 
 def after_a_while() -> None:
     """Answers of before do not count any more; nobody need wait for that."""
-    owners._generation += 1
+    permissions.forget_answers()
 
 
 def again(using: str = "default") -> tuple[Status, str]:
@@ -314,13 +314,13 @@ def test_owners_are_not_asked_for_at_each_delivery(ada: User) -> None:
     ]
     names = [hook.subscriber for hook in hooks]
     with CaptureQueriesContext(connection) as few:
-        destinations.destinations(names[:1])
+        kind.destinations(names[:1])
     after_a_while()
     with CaptureQueriesContext(connection) as many:
-        assert len(destinations.destinations(names)) == 20
+        assert len(kind.destinations(names)) == 20
     assert len(many) <= len(few) + 1
     with CaptureQueriesContext(connection) as known:
-        destinations.destinations(names)
+        kind.destinations(names)
     assert len(known) <= 1, "whether any hook changed, and no more"
 
 
@@ -332,6 +332,6 @@ def test_an_answer_does_not_outlive_its_seconds(ada: User, settings: Any) -> Non
         target="https://receiver.example.com/",
         enforce_permissions=True,
     )
-    assert not hasattr(destinations.destinations([hook.subscriber])[hook.subscriber], "reason")
+    assert not hasattr(kind.destinations([hook.subscriber])[hook.subscriber], "reason")
     User.objects.update(is_active=False)
-    assert getattr(destinations.destinations([hook.subscriber])[hook.subscriber], "reason", "") == owners.INACTIVE
+    assert getattr(kind.destinations([hook.subscriber])[hook.subscriber], "reason", "") == owners.INACTIVE

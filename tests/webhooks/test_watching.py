@@ -36,7 +36,7 @@ for line in sys.stdin:
 LONG_AND_SHORT = """
 import django; django.setup()
 from django.db import connection, transaction
-from heliostat.webhooks.watching import watch
+from heliostat.webhooks.subscriptions import watch
 import sys, threading, time
 from tests.example.models import Vehicle
 Vehicle.objects.create(name="1")

@@ -1,14 +1,19 @@
-"""What all views of the API share: permissions, formats and errors."""
+"""What all views and serializers of the API share: permissions, formats, fields and errors."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from django.apps import apps
 from django.conf import settings
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.exceptions import ValidationError as DjangoValidationError
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import APIException, NotFound, ParseError, ValidationError
 from rest_framework.pagination import CursorPagination
@@ -21,8 +26,12 @@ from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from heliostat.api.described import Described
-from heliostat.json_values import check_depth
-from heliostat.webhooks.exceptions import by_field
+from heliostat.api.policy import NO_SUCH_MODEL
+from heliostat.events.types import resource_of
+from heliostat.json_values import check_depth, check_json
+from heliostat.webhooks.api import named_model
+from heliostat.webhooks.exceptions import InvalidModelError, by_field
+from heliostat.webhooks.headers import masked
 
 LONGEST_REQUEST = 1024 * 1024
 LARGEST_KEY = 2**63 - 1
@@ -95,13 +104,10 @@ class NewestFirst(CursorPagination):
             cursor = super().decode_cursor(request)
         except NotFound as error:
             raise ParseError(NO_CURSOR) from error
-        if cursor is not None and cursor.position is not None and not _is_key(str(cursor.position)):
+        key = "" if cursor is None or cursor.position is None else str(cursor.position)
+        if key and not (key.isascii() and key.isdecimal() and int(key) <= LARGEST_KEY):
             raise ParseError(NO_CURSOR)
         return cursor
-
-
-def _is_key(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and int(text) <= LARGEST_KEY
 
 
 def api_error(error: DjangoValidationError) -> ValidationError:
@@ -114,3 +120,62 @@ def api_error(error: DjangoValidationError) -> ValidationError:
             for field, errors in by_field(error).items()
         }
     )
+
+
+OURS = "Heliostat sets this itself; leave it out."
+
+
+class Strict(serializers.Serializer[Any]):
+    """Refuses fields that it does not know, and new values for those that are not the caller's to set."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        shown = self.to_representation(self.instance) if self.instance is not None else {}
+        errors: dict[str, list[str]] = {}
+        for name, value in data.items() if isinstance(data, Mapping) else ():
+            if name not in self.fields:
+                errors[name] = ["There is no such field."]
+            elif self.fields[name].read_only and not (name in shown and shown[name] == value):
+                errors[name] = [OURS]
+        if errors:
+            raise ValidationError(errors)
+        return super().to_internal_value(data)
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class ModelName(serializers.Field[Any, Any, Any, Any]):
+    """A model by its name, `app.model`."""
+
+    default_error_messages = {"type": "A model is a text such as “targets.target”."}
+
+    def to_representation(self, value: ContentType) -> str:
+        model = value.model_class()
+        return resource_of(model) if model else f"{value.app_label}.{value.model}"
+
+    def to_internal_value(self, data: Any) -> ContentType:
+        if not isinstance(data, str):
+            self.fail("type")
+        try:
+            return ContentType.objects.get_for_model(named_model(data))
+        except InvalidModelError as error:
+            is_superuser = self.context["request"].user.is_superuser
+            raise ValidationError(error.messages if is_superuser else [NO_SUCH_MODEL]) from error
+
+
+class Headers(serializers.DictField):
+    """Headers by name. Values that look secret are shown masked; a mask that comes back stands for what is stored."""
+
+    child = serializers.CharField(allow_blank=True, trim_whitespace=False, max_length=16 * 1024)
+
+    def to_representation(self, value: Any) -> dict[str, str]:
+        return masked(value)
+
+
+class PlainJSON(serializers.JSONField):
+    """JSON that every database can store."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            check_json(data)
+        except DjangoValidationError as error:
+            raise ValidationError(error.messages) from error
+        return super().to_internal_value(data)

@@ -7,8 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 from rest_framework import serializers
 
-from heliostat.api.base import LARGEST_KEY
-from heliostat.api.fields import Strict
+from heliostat.api.base import LARGEST_KEY, Strict
 from heliostat.api.policy import may_read_body, sees_all
 from heliostat.outbox.models import Attempt, Callback, Status
 from heliostat.outbox.queries import in_state, made_before, made_since

@@ -13,12 +13,11 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
 
-from heliostat.api.base import api_error
-from heliostat.api.fields import Headers, ModelName, PlainJSON, Strict
+from heliostat.api.base import Headers, ModelName, PlainJSON, Strict, api_error
 from heliostat.api.policy import check_offered, may, may_do_all, may_set_owner, owns
 from heliostat.exceptions import ConfigurationError
 from heliostat.webhooks import owners
-from heliostat.webhooks.masks import check_move, masked_url, unmasked
+from heliostat.webhooks.headers import check_move, masked_url, unmasked
 from heliostat.webhooks.models import Hook
 
 SHARED = "v1"

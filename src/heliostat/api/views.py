@@ -18,9 +18,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from heliostat.api import deliveries, examples, hooks
+from heliostat.api import deliveries, hooks
 from heliostat.api.base import Conflict, HeliostatView, NewestFirst
-from heliostat.api.described import described
+from heliostat.api.described import CHANGE, RESEND_ALL, RESEND_SOME, ROTATE, SUBSCRIBE, described
 from heliostat.api.policy import (
     check_deliveries,
     check_may,
@@ -87,7 +87,7 @@ class HookViewSet(
     @described(
         request=hooks.HookSerializer,
         responses={201: hooks.NewHookSerializer, 409: CONFLICT},
-        examples=examples.SUBSCRIBE,
+        examples=SUBSCRIBE,
     )
     def create(self, request: Request) -> Response:
         """Make a hook. The answer holds its secret, this once."""
@@ -99,13 +99,13 @@ class HookViewSet(
             made = hooks.NewHookSerializer(serializer.save(), context=self.get_serializer_context())
         return Response(made.data, status=status.HTTP_201_CREATED)
 
-    @described(examples=examples.SUBSCRIBE)
+    @described(examples=SUBSCRIBE)
     def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Change a hook as a whole; what is left out stays."""
         with transaction.atomic():
             return super().update(request, *args, **kwargs)
 
-    @described(examples=examples.CHANGE)
+    @described(examples=CHANGE)
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Change some fields of a hook."""
         return super().partial_update(request, *args, **kwargs)
@@ -151,7 +151,7 @@ class HookViewSet(
         """Disable it: notify it of nothing. What waits for it is cancelled."""
         return self._after(operations.disable)
 
-    @described(request=hooks.RotateSerializer, responses=hooks.SecretSerializer, examples=examples.ROTATE)
+    @described(request=hooks.RotateSerializer, responses=hooks.SecretSerializer, examples=ROTATE)
     @action(detail=True, methods=["post"], url_path="rotate-secret")
     def rotate_secret(self, request: Request, pk: str) -> Response:
         """Make a new secret, shown this once. The old one signs too until the overlap ends."""
@@ -169,7 +169,7 @@ class HookViewSet(
         request=hooks.ResendAllSerializer,
         parameters=[PREVIEW],
         responses={200: deliveries.CountSerializer, 202: deliveries.ResentSerializer},
-        examples=examples.RESEND_ALL,
+        examples=RESEND_ALL,
     )
     @action(detail=True, methods=["post"])
     def resend(self, request: Request, pk: str) -> Response:
@@ -261,7 +261,7 @@ class DeliveryViewSet(HeliostatView, GenericViewSet[Any]):
         operation_id="deliveries_resend_some",
         request=deliveries.SelectionSerializer,
         responses={202: deliveries.CountSerializer},
-        examples=examples.RESEND_SOME,
+        examples=RESEND_SOME,
     )
     @action(detail=False, methods=["post"], url_path="resend", url_name="resend-some")
     def resend_some(self, request: Request) -> Response:

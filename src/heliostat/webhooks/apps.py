@@ -7,7 +7,7 @@ from heliostat.installed import need_the_outbox
 
 
 class WebhooksConfig(AppConfig):
-    """Webhooks: rows that ask to know."""
+    """Webhooks: rows that subscribe to events."""
 
     name = "heliostat.webhooks"
     label = "heliostat_webhooks"
@@ -25,14 +25,14 @@ class WebhooksConfig(AppConfig):
         from heliostat.delivery import kinds
         from heliostat.events.matching import registry
         from heliostat.events.types import declare_with
-        from heliostat.webhooks import changes, owners, signals, subscriptions, watching
+        from heliostat.webhooks import changes, permissions, signals, subscriptions
         from heliostat.webhooks.checks import (
             check_allowed_models,
             check_deliverers,
+            check_hooks_database,
             check_policy,
             check_saved_hooks,
         )
-        from heliostat.webhooks.databases import check_hooks_database
         from heliostat.webhooks.kind import HookKind, hook_deleted
         from heliostat.webhooks.models import SOURCE, Hook
         from heliostat.webhooks.operations import DISABLED, PING
@@ -40,7 +40,7 @@ class WebhooksConfig(AppConfig):
 
         registry.add_live(SOURCE, subscriptions.hooks)
         changes.when_written(subscriptions.hooks.changed)
-        watching.remember_databases()
+        subscriptions.remember_databases()
         register_check(check_deliverers)
         register_check(check_allowed_models)
         register_check(check_policy)
@@ -50,7 +50,7 @@ class WebhooksConfig(AppConfig):
         kinds.register(HookKind())
         kinds.register(NoticeKind())
         registry.add("webhooks.notices", notices)
-        owners.connect()
+        permissions.connect()
         signals.hook_event.connect(signals.publish_hook_event, dispatch_uid="heliostat.webhooks")
         receivers = (
             (post_save, subscriptions.hook_saved),

@@ -128,11 +128,6 @@ def _at(rows: list[tuple[int, str, int | None]]) -> Position:
     return Position(number, last, frozenset(id_ for id_, _, number in rows if number is None))
 
 
-def mark(using: str) -> int:
-    """A number that is another one as soon as any hook changed."""
-    return hash(where(using))
-
-
 def number(using: str) -> None:
     """Give the rows that are committed, and have none, their positions. Another process may be quicker.
 

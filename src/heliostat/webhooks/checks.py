@@ -6,19 +6,22 @@ from collections.abc import Collection, Iterator, Sequence
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
 from django.core.checks import CheckMessage, Error, Warning
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, router, transaction
+from django.db.models import Model
 from django.utils.module_loading import import_string
 
 from heliostat.conf import conf, did_you_mean
 from heliostat.events.types import declared_types, is_observable, resource_of
 from heliostat.exceptions import ConfigurationError
 from heliostat.moved import did_you_mean_path
-from heliostat.webhooks.databases import hooks_database
+from heliostat.outbox.database_checks import may_have_outbox, router_errors
 from heliostat.webhooks.deliverers.base import HookDeliverer, HooksDeliverer, class_of, deliverer_at
 from heliostat.webhooks.event_patterns import check_signals
 from heliostat.webhooks.exceptions import InvalidSignalError
-from heliostat.webhooks.models import Hook
+from heliostat.webhooks.models import Hook, hooks_database
 
 SHOWN = 20
 HINT = "docs/deliverers.md lists the ready ones, and shows how to write one."
@@ -73,6 +76,31 @@ def check_policy(**_: object) -> list[CheckMessage]:
     return [Error(f"HELIOSTAT_MAY_HOOK {conf.may_hook!r} {problem}", hint=hint, id="heliostat.E040")]
 
 
+def check_hooks_database(**_: object) -> list[CheckMessage]:
+    """Report hooks that are kept apart from users and content types, which they refer to, or from an outbox."""
+    if errors := router_errors(Hook):
+        return errors
+    alias = hooks_database()
+    if not may_have_outbox(alias):
+        text = f"The routers send hooks to the database {alias!r}, which has no outbox."
+        hint = "Let allow_migrate() accept the app 'heliostat_outbox' there, or route 'heliostat_webhooks' elsewhere."
+        return [Error(text, hint=hint, id="heliostat.E062")]
+    beside: tuple[tuple[type[Model], bool], ...] = (
+        (get_user_model(), router.db_for_write(get_user_model()) == alias),
+        (ContentType, router.allow_migrate_model(alias, ContentType)),  # each database has its own rows
+    )
+    return [
+        Error(
+            f"The routers send hooks to the database {alias!r}, and {model._meta.label} to {other!r}: "
+            "hooks refer to it by a foreign key, which cannot lead to another database.",
+            hint=f"Route the app 'heliostat_webhooks' to the database {other!r}, too.",
+            id="heliostat.E063",
+        )
+        for model, is_beside in beside
+        if not is_beside and (other := router.db_for_write(model))
+    ]
+
+
 def check_saved_hooks(databases: Sequence[str] | None = None, **_: object) -> list[CheckMessage]:
     """Hooks that were saved once and can be notified of nothing now: an event type is no longer declared, or silenced.
 
@@ -99,10 +127,10 @@ def _mistaken_hooks(alias: str) -> Iterator[tuple[Hook, str]]:
     known: dict[tuple[int | None, str], str | None] = {}
     hooks = Hook.objects.using(alias).filter(enabled=True, ended=False)
     for hook in hooks.only("pk", "name", "target_url", "model", "signals").order_by("pk").iterator():
-        asked = (hook.model_id, repr(hook.signals))
-        if asked not in known:
-            known[asked] = _problem_of(hook)
-        if problem := known[asked]:
+        subscribed = (hook.model_id, repr(hook.signals))
+        if subscribed not in known:
+            known[subscribed] = _problem_of(hook)
+        if problem := known[subscribed]:
             yield hook, problem
 
 
@@ -111,18 +139,11 @@ def _problem_of(hook: Hook) -> str | None:
         check_signals(hook.signals, hook.model)
     except InvalidSignalError as error:
         return str(error.message)
-    return _why_only_from_outside(hook)
-
-
-def _why_only_from_outside(hook: Hook) -> str | None:
-    """Django is silent about such a model; it is no mistake where another program's event types are declared."""
     model = hook.model.model_class() if hook.model else None
-    if (
-        model is None
-        or is_observable(model)
-        or any(name.startswith(f"{resource_of(model)}.") for name in declared_types())
-    ):
+    if model is None or is_observable(model):
         return None
+    if any(name.startswith(f"{resource_of(model)}.") for name in declared_types()):
+        return None  # the events of another program, which are declared
     return (
         f"{model.__name__} has heliostat_silent = True, so that only events which other programs write reach the hook; "
         "declare their event types"

@@ -1,9 +1,12 @@
-"""Content types of hooks: what kind of text a receiver expects."""
+"""Content types of hooks: which kind of text a receiver expects, and whether a text is well-formed as such."""
 
 from __future__ import annotations
 
+import json
 import re
 from enum import Enum
+from typing import NoReturn
+from xml.parsers import expat
 
 from heliostat.webhooks.exceptions import InvalidHeadersError
 
@@ -20,7 +23,7 @@ class Kind(Enum):
 
 
 def kind_of(content_type: str) -> Kind:
-    """What `application/json; charset=utf-8`, `application/geo+json` or `text/xml` mean."""
+    """Return what `application/json; charset=utf-8`, `application/geo+json` or `text/xml` mean."""
     essence = content_type.partition(";")[0].strip().lower()
     if essence.endswith(("/json", "+json")):
         return Kind.JSON
@@ -28,6 +31,72 @@ def kind_of(content_type: str) -> Kind:
 
 
 def check_content_type(content_type: str) -> None:
-    """Raises `InvalidHeadersError` where this cannot be sent as a content type."""
+    """Raise `InvalidHeadersError` where this cannot be sent as a content type."""
     if not CONTENT_TYPE.fullmatch(content_type):
         raise InvalidHeadersError(f"“{content_type}” is no content type; write for example application/json.")
+
+
+class Malformed(Exception):
+    """A text is not well-formed; lines and columns count from 1."""
+
+    def __init__(self, reason: str, line: int, column: int) -> None:
+        super().__init__(reason)
+        self.line = line
+        self.column = column
+
+
+def check_wellformed(text: str, kind: Kind, mark: str) -> None:
+    """Raise `Malformed`. `mark` stands where values will be; XML has places where no escaping would save it."""
+    if kind is Kind.JSON:
+        _check_json(text)
+    elif kind is Kind.XML:
+        _check_xml(text, mark)
+
+
+def _check_json(text: str) -> None:
+    def refuse(constant: str) -> NoReturn:
+        before = text[: text.find(constant)]
+        raise Malformed(f"{constant} is no JSON", before.count("\n") + 1, len(before) - before.rfind("\n"))
+
+    try:
+        json.loads(text, parse_constant=refuse)
+    except json.JSONDecodeError as error:
+        raise Malformed(error.msg, error.lineno, error.colno) from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; brackets in brackets in …
+        raise Malformed(str(error), 1, 1) from error
+
+
+def _check_xml(text: str, mark: str) -> None:
+    reader = _XmlReader(mark)
+    try:
+        reader.parser.Parse(text.encode(), True)
+    except expat.ExpatError as error:
+        raise Malformed(expat.errors.messages[error.code], error.lineno, error.offset + 1) from error
+
+
+class _XmlReader:
+    """Refuses document types (and with them entities), other encodings, and marks where they cannot be escaped."""
+
+    def __init__(self, mark: str) -> None:
+        self.mark = mark
+        self.parser = parser = expat.ParserCreate("utf-8", " ")  # with a separator, prefixes must be bound
+        parser.XmlDeclHandler = self._on_declaration
+        parser.StartDoctypeDeclHandler = lambda *_: self._refuse("a document type is not allowed")
+        parser.StartCdataSectionHandler = lambda: setattr(parser, "CharacterDataHandler", self._on_cdata)
+        parser.EndCdataSectionHandler = lambda: setattr(parser, "CharacterDataHandler", None)
+        parser.CommentHandler = parser.ProcessingInstructionHandler = self._on_comment
+
+    def _refuse(self, reason: str) -> NoReturn:
+        raise Malformed(reason, self.parser.CurrentLineNumber, self.parser.CurrentColumnNumber + 1)
+
+    def _on_declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
+        if encoding and encoding.lower() != "utf-8":
+            self._refuse(f"bodies are sent as UTF-8, not {encoding}")
+
+    def _on_cdata(self, data: str) -> None:
+        if self.mark in data:
+            self._refuse("a value cannot stand in a CDATA section")
+
+    def _on_comment(self, *data: str) -> None:
+        if any(self.mark in one for one in data):
+            self._refuse("a value cannot stand in a comment or a processing instruction")

@@ -1,4 +1,4 @@
-"""What a hook asks for: its model and its signals, as event types."""
+"""The event types of a hook: its model and its signals as patterns, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ DJANGO_SIGNALS = {
 
 
 def patterns_of(signals: list[str], model: ContentType | None) -> tuple[str, ...]:
-    """The event types that signals of a model stand for; none stand for everything that happens to it."""
+    """Return the event types that signals of a model stand for; no signals stand for all its events."""
     if not signals:
         return (f"{_resource(model)}.*",) if model else ()
     found: dict[str, None] = {}
@@ -58,12 +58,12 @@ def patterns_of(signals: list[str], model: ContentType | None) -> tuple[str, ...
 
 
 def of_relations_alone(signals: list[str]) -> bool:
-    """Whether a hook asks for changes of relations to many objects, and for no other changes."""
+    """Return whether a hook subscribes to changes of many-to-many relations, and to no other changes."""
     return bool(signals) and all(signal == M2M_CHANGED for signal in signals)
 
 
 def custom_signals(signals: list[str]) -> list[str]:
-    """The paths of the custom signals that these signals stand for: by path, or by the action of a `Signal` row."""
+    """Return the paths of the custom signals that these signals stand for: by path, or by action."""
     paths = [signal for signal in signals if signal not in DJANGO_SIGNALS and is_path(signal)]
     named = {signal.rpartition(".")[2] for signal in signals if signal not in DJANGO_SIGNALS and signal not in paths}
     if named := {name for name in named if name not in ACTIONS and not WILD.search(name)}:
@@ -77,7 +77,7 @@ def _rows_of_signals() -> list[str]:
 
 
 def is_path(signal: str) -> bool:
-    """Whether it names a signal, rather than an event type. Imports nothing."""
+    """Return whether this names a signal, rather than an event type. Imports nothing."""
     if ".signals." in signal or signal in conf.signals:
         return True
     resource, _, _ = signal.rpartition(".")
@@ -89,17 +89,13 @@ def is_path(signal: str) -> bool:
 def _patterns_of_one(signal: str, model: ContentType | None) -> list[str]:
     if signal in DJANGO_SIGNALS:
         return [f"{_resource(model)}.{action}" for action in DJANGO_SIGNALS[signal]]
-    if is_path(signal):
-        action = signal.rpartition(".")[2]
-        return [f"{_resource(model)}.{action}"] if model else _of_any_model(signal, action)
-    return [signal] if "." in signal else [f"{_resource(model)}.{signal}"]
-
-
-def _of_any_model(path: str, action: str) -> list[str]:
-    """The events of a custom signal: of the object that it carries, or by its path where it carries none."""
-    if getattr(settings, "HOOK_ALLOWED_MODELS", None) is None:
-        return [f"*.{action}"]
-    return [path, *(f"{resource}.{action}" for resource, model in resources().items() if is_allowed(model))]
+    if not is_path(signal):
+        return [signal] if "." in signal else [f"{_resource(model)}.{signal}"]
+    action = signal.rpartition(".")[2]
+    if model is not None or getattr(settings, "HOOK_ALLOWED_MODELS", None) is None:
+        return [f"{_resource(model)}.{action}"]
+    # Of any allowed model that the signal carries an object of, or by its path where it carries none.
+    return [signal, *(f"{resource}.{action}" for resource, one in resources().items() if is_allowed(one))]
 
 
 def _resource(model: ContentType | None) -> str:
@@ -110,7 +106,7 @@ def _resource(model: ContentType | None) -> str:
 
 
 def check_model(model: ContentType | None) -> None:
-    """Raises `InvalidModelError` where `HOOK_ALLOWED_MODELS` leaves this model out, or its database has no outbox."""
+    """Raise `InvalidModelError` where `HOOK_ALLOWED_MODELS` leaves this model out, or its database has no outbox."""
     found = model.model_class() if model else None
     if found and not is_allowed(found):
         raise InvalidModelError(f"HOOK_ALLOWED_MODELS does not name {found._meta.label_lower}.")
@@ -119,14 +115,14 @@ def check_model(model: ContentType | None) -> None:
 
 
 def is_allowed(model: type[Model]) -> bool:
-    """Whether hooks may be on this model: `HOOK_ALLOWED_MODELS` names it, or is not set."""
+    """Return whether hooks may be on this model: `HOOK_ALLOWED_MODELS` names it, or is not set."""
     allowed = getattr(settings, "HOOK_ALLOWED_MODELS", None)
     names = {model._meta.label_lower, resource_of(model)}
     return allowed is None or bool(names & {str(name).lower() for name in allowed})
 
 
 def key_of_object(model: ContentType | None, key: Any) -> str:
-    """The key of an object as events write it; raises `InvalidObjectError` where the model has no such keys."""
+    """Return the key of an object as events write it; raise `InvalidObjectError` where the model has no such keys."""
     if key is None or key == "":
         return ""
     if model is None:
@@ -149,7 +145,7 @@ def key_of_object(model: ContentType | None, key: Any) -> str:
 
 
 def check_signals(signals: Any, model: ContentType | None) -> None:
-    """Raises `InvalidSignalError` for signals that cannot be understood, or of which nothing can ever be published."""
+    """Raise `InvalidSignalError` for signals that cannot be understood, or of which nothing can ever be published."""
     check_spelling(signals, model)
     if problem := next(problems_of(signals, model), None):
         raise InvalidSignalError(problem)
@@ -160,7 +156,7 @@ def check_signals(signals: Any, model: ContentType | None) -> None:
 
 
 def check_spelling(signals: Any, model: ContentType | None) -> None:
-    """Raises `InvalidSignalError` for what is no list of signals, actions and event types."""
+    """Raise `InvalidSignalError` for what is no list of signals, actions and event types."""
     if not isinstance(signals, list) or not all(isinstance(signal, str) and signal for signal in signals):
         raise InvalidSignalError('Signals are a JSON list of texts, for example ["created", "updated"].')
     if len(signals) > MOST_SIGNALS:
@@ -192,7 +188,7 @@ def problems_of(signals: list[str], model: ContentType | None) -> Iterator[str]:
 
 
 def _problem_of(event_type: str) -> str | None:
-    """Why there is no such event; rows of custom signals are read only where nothing else declares it."""
+    """Return why there is no such event; rows of custom signals are read only where nothing else declares it."""
     problem = problem_of(event_type, is_durable=True)
     if problem is None:
         return None
@@ -213,12 +209,12 @@ def problem_of_action(action: str, resource: str) -> str | None:
 
 
 def row_actions() -> frozenset[str]:
-    """The actions of the custom signals that have a row: the event of any model may have one of them."""
+    """Return the actions of the custom signals that have a row: the event of any model may have one of them."""
     return frozenset(path.rpartition(".")[2] for path in _rows_of_signals())
 
 
 def check_allowed(patterns: tuple[str, ...]) -> None:
-    """Event types are no way around HOOK_ALLOWED_MODELS; raises `InvalidSignalError` where they would be."""
+    """Raise `InvalidSignalError` where event types match a model that HOOK_ALLOWED_MODELS does not name."""
     if getattr(settings, "HOOK_ALLOWED_MODELS", None) is None:
         return
     for model in apps.get_models():
@@ -232,7 +228,7 @@ def check_allowed(patterns: tuple[str, ...]) -> None:
 
 
 def may_match(pattern: str, resource: str) -> bool:
-    """Whether an event of this resource might match: a `*` goes over dots, so `shop.*` may be any of a shop's."""
+    """Return whether events of this resource may match: a `*` goes over dots (`shop.*`)."""
     literal = WILD.split(pattern)[0]
     if literal == pattern:
         return pattern.rpartition(".")[0] == resource
@@ -240,12 +236,12 @@ def may_match(pattern: str, resource: str) -> bool:
 
 
 def are_changes_only(patterns: tuple[str, ...]) -> bool:
-    """Whether these events are creations, changes and deletions, which carry no arguments of their own."""
+    """Return whether these events are creations, changes and deletions, which carry no arguments of their own."""
     return all(pattern.rpartition(".")[2] in ACTIONS for pattern in patterns)
 
 
 def check_path(path: str) -> None:
-    """Raises `InvalidSignalError` where a path leads to no signal."""
+    """Raise `InvalidSignalError` where a path leads to no signal."""
     if path in DJANGO_SIGNALS:
         return
     if "." not in path:

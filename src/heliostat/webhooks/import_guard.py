@@ -7,39 +7,68 @@ into one whose source shows that importing it runs nothing but definitions, the 
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
-from django.apps import AppConfig, apps
+from django.apps import apps
 from django.dispatch import Signal
 
 from heliostat.conf import did_you_mean
 from heliostat.events.signals import as_signal
 from heliostat.exceptions import ConfigurationError
-from heliostat.webhooks.sources import declares_signal, only_defines
+from heliostat.webhooks.exceptions import InvalidSerializerError
 
 OR_DEFINES = ", or whose source does nothing but define things, a Signal of this name among them"
+DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Pass)
+HARMLESS_CALLS = frozenset({
+    "Decimal", "NamedTuple", "ParamSpec", "TypeVar", "compile", "date", "datetime", "dict", "frozenset", "getLogger",
+    "get_logger", "get_user_model", "gettext", "gettext_lazy", "list", "namedtuple", "set", "timedelta",
+    "tuple", "_",
+})  # fmt: skip
+IN_MAIN = ("__name__ == '__main__'", "'__main__' == __name__")
 
 
 def signal_in_row(path: str) -> Signal:
-    """The signal at a path in a row; raises `ConfigurationError` where there is none that it may lead to."""
+    """Return the signal at a path in a row; raise `ConfigurationError` where there is none that it may lead to."""
     return as_signal(object_at(path, "signals"), path)
 
 
 def leads_to_signal(path: str) -> bool:
-    """Whether there is a signal at this path. Imports nothing: what is not loaded is read in its source."""
+    """Return whether there is a signal at this path. Imports nothing: reads the source of what is not loaded."""
     name, _, attribute = path.rpartition(".")
     if (module := sys.modules.get(name)) is not None:
         return isinstance(vars(module).get(attribute), Signal)
     return _declares_signal(name, attribute)
 
 
+@cache
+def serializer_at(path: str) -> Any:
+    """Return a serializer of this class, kept: making one costs ten times its use."""
+    return object_at(path, "serializers")()
+
+
+def check_serializer(path: str) -> None:
+    """Raise `InvalidSerializerError` where a path leads to no class with the method `to_representation`."""
+    try:
+        found = object_at(path, "serializers")
+    except ConfigurationError as error:
+        raise InvalidSerializerError(f"The serializer {error}") from error
+    if not isinstance(found, type) or not callable(getattr(found, "to_representation", None)):
+        raise InvalidSerializerError(f"“{path}” is no serializer, that is a class with to_representation(instance).")
+    try:
+        serializer_at(path)
+    except Exception as error:
+        raise InvalidSerializerError(f"The serializer “{path}” cannot be made without arguments: {error}") from error
+
+
 def object_at(path: str, purpose: str) -> Any:
-    """What a path in a row leads to; raises `ConfigurationError` where it leads nowhere, or must not be followed."""
+    """Return what a path in a row leads to; raise `ConfigurationError` where it leads nowhere it may lead to."""
     name, _, attribute = path.rpartition(".")
     module = sys.modules.get(name) or _imported(name, attribute, purpose)
     found = vars(module)  # getattr() could run code of the module
@@ -51,7 +80,8 @@ def object_at(path: str, purpose: str) -> Any:
 
 
 def _imported(name: str, attribute: str, purpose: str) -> ModuleType:
-    if not _is_for(purpose, name) and not (purpose == "signals" and _declares_signal(name, attribute)):
+    is_for_purpose = any(purpose in parts and specs for parts, specs in _found_in_apps(name))
+    if not is_for_purpose and not (purpose == "signals" and _declares_signal(name, attribute)):
         raise ConfigurationError(
             f"{name!r} cannot be imported: a hook may lead to what is loaded already, and to modules of installed apps "
             f"that are named {purpose}{OR_DEFINES if purpose == 'signals' else ''}. Import it in your "
@@ -61,10 +91,6 @@ def _imported(name: str, attribute: str, purpose: str) -> ModuleType:
         return import_module(name)
     except Exception as error:  # whatever the module raises while it is imported
         raise ConfigurationError(f"{name!r} cannot be imported: {error}") from error
-
-
-def _is_for(purpose: str, name: str) -> bool:
-    return any(purpose in parts and specs for parts, specs in _found_in_apps(name))
 
 
 def _declares_signal(name: str, attribute: str) -> bool:
@@ -84,22 +110,68 @@ def _source(spec: ModuleSpec) -> str:
 
 
 def _found_in_apps(name: str) -> Iterator[tuple[list[str], list[ModuleSpec]]]:
-    """The parts of a name inside each app that has it, and the modules on the way there: looked for among the files,
-    for an import would run each of them."""
+    """The parts of a name inside each app that has it, and the modules on the way there, none where there is no such
+    way: looked for among the files, because an import would run each of them."""
     for app in apps.get_app_configs():
-        if name.startswith(f"{app.name}."):
-            parts = name.removeprefix(f"{app.name}.").split(".")
-            yield parts, _specs(app, parts)
+        if not name.startswith(f"{app.name}."):
+            continue
+        parts, specs = name.removeprefix(f"{app.name}.").split("."), list[ModuleSpec]()
+        places = list(getattr(app.module, "__path__", ()))
+        for number in range(1, len(parts) + 1):
+            way = ".".join([app.name, *parts[:number]])
+            spec = PathFinder.find_spec(way, places) if places else None  # only packages have a place inside
+            if spec is None:
+                specs = []
+                break
+            specs.append(spec)
+            places = list(spec.submodule_search_locations or ())
+        yield parts, specs
 
 
-def _specs(app: AppConfig, parts: list[str]) -> list[ModuleSpec]:
-    """The specifications of the modules on this way into an app; none where it leads nowhere."""
-    name, places, found = app.name, list(getattr(app.module, "__path__", ())), []
-    for part in parts:
-        name = f"{name}.{part}"
-        spec = PathFinder.find_spec(name, places) if places else None  # only packages have a place inside
-        if spec is None:
-            return []
-        found.append(spec)
-        places = list(spec.submodule_search_locations or ())
-    return found
+def declares_signal(source: str, name: str) -> bool:
+    """Return whether a module only defines things, and assigns a `Signal` to this name (`paid = Signal()`)."""
+    return only_defines(source) and any(
+        isinstance(target, ast.Name)
+        and target.id == name
+        and isinstance(value := statement.value, ast.Call)  # type: ignore[attr-defined]
+        and _last_name(value.func).endswith("Signal")
+        for statement in ast.parse(source).body
+        for target in _targets(statement)
+    )
+
+
+def only_defines(source: str) -> bool:
+    """Return whether to import a module with this source runs nothing but imports, definitions and assignments."""
+    try:
+        return all(map(_is_definition, ast.parse(source).body))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+
+
+def _is_definition(statement: ast.stmt) -> bool:
+    if isinstance(statement, DEFINITIONS):
+        return True
+    if isinstance(statement, ast.Expr):
+        return isinstance(statement.value, ast.Constant)  # a docstring
+    if isinstance(statement, ast.If):  # what no import makes true
+        is_elsewhere = _last_name(statement.test) == "TYPE_CHECKING" or ast.unparse(statement.test) in IN_MAIN
+        return is_elsewhere and all(map(_is_definition, statement.orelse))
+    if not (targets := _targets(statement)) or not all(isinstance(target, ast.Name) for target in targets):
+        return False
+    value: ast.expr | None = statement.value  # type: ignore[attr-defined]
+    calls = (node for node in ast.walk(value or ast.Pass()) if isinstance(node, ast.Call))
+    names = (_last_name(call.func) for call in calls)
+    return all(name in HARMLESS_CALLS or name.endswith("Signal") for name in names)
+
+
+def _targets(statement: ast.stmt) -> list[ast.expr]:
+    """What a statement assigns to; nothing where it is no assignment."""
+    if isinstance(statement, ast.Assign):
+        return statement.targets
+    return [statement.target] if isinstance(statement, ast.AnnAssign) else []
+
+
+def _last_name(node: ast.expr) -> str:
+    if isinstance(node, ast.Name):
+        return node.id
+    return node.attr if isinstance(node, ast.Attribute) else ""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
@@ -13,17 +16,22 @@ from django.utils import timezone
 from heliostat.conf import conf
 from heliostat.delivery.http import HttpKind
 from heliostat.delivery.request import Destination, NoDestination
+from heliostat.exceptions import ConfigurationError
 from heliostat.outbox import circuit_breaker
 from heliostat.outbox.kinds import Dispatcher
 from heliostat.outbox.limits import Limits
 from heliostat.outbox.transitions import Result
-from heliostat.webhooks import changes, destinations
-from heliostat.webhooks.databases import hooks_database
+from heliostat.webhooks import changes, permissions
+from heliostat.webhooks.changes import Position
 from heliostat.webhooks.deliverers.base import answered, dispatcher
-from heliostat.webhooks.models import Hook, hook_of
+from heliostat.webhooks.exceptions import InvalidHeadersError
+from heliostat.webhooks.headers import parse_headers
+from heliostat.webhooks.models import Hook, hook_of, hooks_database
 from heliostat.webhooks.operations import disable_failing
+from heliostat.webhooks.owners import INACTIVE, why_stopped
 
 LIMITED = Q(paused=True) | Q(max_per_second__isnull=False) | Q(max_concurrent__isnull=False)
+REMEMBERED = 10_000  # destinations
 
 
 class HookKind(HttpKind):
@@ -32,7 +40,7 @@ class HookKind(HttpKind):
     name = "hook"
 
     def destinations(self, subscribers: Collection[str]) -> Mapping[str, Destination | NoDestination]:
-        return destinations.destinations(subscribers)
+        return destinations(subscribers)
 
     def dispatcher(self) -> Dispatcher | None:
         return dispatcher()
@@ -44,7 +52,8 @@ class HookKind(HttpKind):
         answered(result, using)
 
     def version(self) -> int:
-        return changes.mark(hooks_database())
+        """Return a number that is another one as soon as any hook changed."""
+        return hash(changes.where(hooks_database()))
 
     def limits(self) -> Mapping[str, Limits]:
         rows = Hook.objects.using(hooks_database()).filter(LIMITED, enabled=True)
@@ -74,3 +83,109 @@ def hook_deleted(instance: Hook, using: str, **_: Any) -> None:
 def _row(subscriber: str) -> QuerySet[Hook]:
     """Plain rows: the state of deliveries changes nothing for a dispatcher, so no process need look again."""
     return QuerySet(Hook, using=hooks_database()).filter(pk=hook_of(subscriber))
+
+
+class Owned:
+    """The destination of a hook that has an owner, with the last answer to whether it may be sent to."""
+
+    __slots__ = ("answered_in", "destination", "hook", "reason", "until")
+
+    def __init__(self, hook: Hook, destination: Destination) -> None:
+        self.hook = hook
+        self.destination = destination
+        self.reason = ""
+        self.until = 0.0
+        self.answered_in = -1
+
+    def is_answered(self) -> bool:
+        """Return whether the last answer is still valid."""
+        return self.answered_in == permissions.generation and time.monotonic() < self.until
+
+    def ask(self, owner: Any, generation: int) -> None:
+        """Ask again. `owner` was just read, so that its permissions are those of now; None where it was deleted."""
+        if owner is not None:
+            self.hook.user = owner
+        self.reason = INACTIVE if owner is None else why_stopped(self.hook)
+        self.until, self.answered_in = time.monotonic() + conf.permission_cache, generation
+
+
+Known = dict[str, Destination | NoDestination | Owned]
+
+_looked_up: tuple[Position | None, Known] = (None, {})  # what was looked up, and which changes it knows of
+
+
+def destinations(subscribers: Collection[str]) -> dict[str, Destination | NoDestination]:
+    """Return the destinations of these hooks, as they are now. What was looked up is kept until any hook changes.
+
+    Whether the owner of a hook may be notified is valid for HELIOSTAT_PERMISSION_CACHE seconds. All owners that must be
+    asked about are read in one query.
+    """
+    wanted, known, generation = set(subscribers), _still_true(), permissions.generation
+    if missing := wanted - known.keys():
+        known.update(_look_up(missing))
+    found = {name: known[name] for name in wanted}
+    owned = [one for one in found.values() if isinstance(one, Owned)]
+    if unknown := [one for one in owned if not one.is_answered()]:
+        users = get_user_model()._base_manager.db_manager(hints={"instance": unknown[0].hook})
+        owners = users.in_bulk({one.hook.user_id for one in unknown})
+        for one in unknown:
+            one.ask(owners.get(one.hook.user_id), generation)
+    return {
+        name: one if not isinstance(one, Owned) else NoDestination(one.reason) if one.reason else one.destination
+        for name, one in found.items()
+    }
+
+
+def _still_true() -> Known:
+    """What was looked up of hooks that did not change since.
+
+    After each change there is another dict: a thread that read a row before the change must not add it to this one.
+    """
+    global _looked_up  # noqa: PLW0603
+    seen, known = before = _looked_up
+    if seen is None:
+        _looked_up = changes.where(hooks_database()), (known := {})
+        return known
+    news = changes.since(seen, hooks_database())
+    if news.hooks is None or len(known) > REMEMBERED:
+        known = {}
+    elif news.hooks:
+        gone = {f"hook:{pk}" for pk in news.hooks}
+        known = {name: destination for name, destination in known.copy().items() if name not in gone}
+    if news.position != seen or known is not before[1]:
+        _looked_up = news.position, known
+    return known
+
+
+def _look_up(subscribers: Collection[str]) -> Known:
+    ids = {hook_of(name): name for name in subscribers}
+    found: Known = dict.fromkeys(ids.values(), NoDestination("the hook was deleted"))
+    for hook in Hook.objects.using(hooks_database()).filter(pk__in=ids):
+        name, destination = ids[hook.pk], _destination(hook)
+        if hook.user_id is None or isinstance(destination, NoDestination):
+            found[name] = destination
+            continue
+        if hook.model_id is not None:  # from Django's own cache: a row here would be a query for each hook
+            hook.model = ContentType.objects.db_manager(hook._state.db).get_for_id(hook.model_id)
+        found[name] = Owned(hook, destination)
+    return found
+
+
+def _destination(hook: Hook) -> Destination | NoDestination:
+    if not hook.enabled:
+        return NoDestination("the hook is disabled")
+    try:
+        return destination_of(hook)
+    except ConfigurationError as error:
+        return NoDestination(str(error))
+    except (InvalidHeadersError, ValueError):  # written past `save()`; what it says may hold a secret
+        return NoDestination("its headers or its content type cannot be sent: save the hook to see why")
+
+
+def destination_of(hook: Hook) -> Destination:
+    """Return the destination of a hook; raise `ConfigurationError` where its secret cannot be decrypted.
+
+    Raises `InvalidHeadersError` or `ValueError` where its headers or its content type cannot be sent.
+    """
+    lines = tuple(f"{name}: {value}" for name, value in parse_headers(hook.headers))
+    return Destination(hook.target_url, hook.http_method, lines, hook.content_type, hook.signing_keys())

@@ -1,11 +1,11 @@
-"""Hooks: rows that ask for a webhook, on a model or on one object."""
+"""Hooks: rows that subscribe to the events of a model or of one object."""
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
@@ -17,6 +17,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, router, transaction
 from django.utils import timezone
 
+from heliostat.events.databases import written_in
 from heliostat.outbox.querysets import OwnQuerySet
 from heliostat.text import validate_name
 from heliostat.webhooks import changes
@@ -34,25 +35,22 @@ from heliostat.webhooks.exceptions import (
     InvalidExpiryError,
     InvalidHeadersError,
     InvalidModelError,
-    InvalidSignalError,
     kind_of_error,
 )
 from heliostat.webhooks.filters import compiled
 from heliostat.webhooks.headers import check_headers
-from heliostat.webhooks.serializers import check_serializer
-from heliostat.webhooks.signed import Signed
+from heliostat.webhooks.import_guard import check_serializer
+from heliostat.webhooks.secrets import Signed
 from heliostat.webhooks.targets import METHODS, check_finite, check_target, host_of
 from heliostat.webhooks.templates import check_template
 
 COMES_WITH = {"enabled": "disabled_because", "model": "object_id"}  # saved with the one, for it depends on it
 MOST_CONCURRENT = 2**15 - 1  # the column's own limit is known of the default database alone
 SOURCE = "webhooks"  # under this name the registry knows the subscriptions of hooks
-Checks = dict[str, Callable[[], None]]
-"""By field: raises a `ValidationError` where it, with the others as they are, cannot work."""
 
 
 def _with_target_url(wanted: dict[str, Any]) -> dict[str, Any]:
-    """`target` and `target__startswith` by the field's own name."""
+    """Lookups such as `target__startswith` by the field's own name."""
     return {"target_url" + name[6:] if name.split("__")[0] == "target" else name: wanted[name] for name in wanted}
 
 
@@ -67,11 +65,11 @@ class HookQuerySet(OwnQuerySet["Hook"]):
         return self.filter(is_asking | ~models.Q(object_id=""), ended=False)
 
     def filter(self, *args: Any, **kwargs: Any) -> Self:
-        """Understands `target` too."""
+        """As always; `target` is another name for `target_url`."""
         return super().filter(*args, **_with_target_url(kwargs))
 
     def exclude(self, *args: Any, **kwargs: Any) -> Self:
-        """Understands `target` too."""
+        """As always; `target` is another name for `target_url`."""
         return super().exclude(*args, **_with_target_url(kwargs))
 
     def update(self, **values: Any) -> int:
@@ -84,7 +82,7 @@ class HookQuerySet(OwnQuerySet["Hook"]):
         return count
 
     def bulk_create(self, objs: Any, *args: Any, **kwargs: Any) -> list[Hook]:
-        """Looks at each as `save()` does, and raises what that raises."""
+        """Validate each as `save()` does, and raise what that raises."""
         objs, change = list(objs), secrets.randbits(63)
         for hook in objs:
             hook.make_ready(self.db)
@@ -97,7 +95,7 @@ class HookQuerySet(OwnQuerySet["Hook"]):
         return created
 
     def _of_change(self, change: int) -> list[int]:
-        """The ids of the hooks that one statement changed."""
+        """Return the ids of the hooks that one statement changed."""
         rows = self.model._base_manager.using(self.db).filter(last_change=change)
         return list(rows.values_list("pk", flat=True))
 
@@ -111,23 +109,25 @@ class Hook(Signed):
         max_length=200,
         blank=True,
         validators=[validate_name],
-        help_text="For people; it may say what the receiver does.",
+        help_text="Name, for people; for example what the receiver does.",
     )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.CASCADE,
         null=True,
         blank=True,
-        help_text="Whose hook it is; empty: the site's.",
+        help_text="Owner of the webhook; empty: the site.",
     )
     model = models.ForeignKey(
         ContentType,
         models.CASCADE,
         null=True,
         blank=True,
-        help_text="Notify of objects of this model. Empty: the events say which.",
+        help_text="Notify of objects of this model. Empty: the event types name the models.",
     )
-    object_id = models.CharField(max_length=255, blank=True, default="", help_text="Notify of this object only.")
+    object_id = models.CharField(
+        max_length=255, blank=True, default="", help_text="Notify of the object with this key only."
+    )
     content_object = GenericForeignKey("model", "object_id")
     signals = models.JSONField(
         default=list,
@@ -137,7 +137,7 @@ class Hook(Signed):
     enabled = models.BooleanField(default=True)
     ended = models.BooleanField(default=False, editable=False)
     target_url = models.CharField(
-        "address", max_length=2000, help_text="Where to send: https://…", validators=[check_target]
+        "address", max_length=2000, help_text="Address of the receiver: https://…", validators=[check_target]
     )
     http_method = models.CharField("method", max_length=10, choices=METHODS, default="POST")
     headers = models.TextField(
@@ -153,7 +153,7 @@ class Hook(Signed):
     payload_template = models.TextField(
         blank=True,
         default="",
-        help_text="What to send, with names in double braces: {{instance.name}}, {{event_type}}. Empty: see below.",
+        help_text="Body, with names in double braces: {{instance.name}}, {{event_type}}. Empty: the serializer's.",
     )
     serializer_class = models.CharField(
         max_length=255,
@@ -165,7 +165,7 @@ class Hook(Signed):
     filters = models.JSONField(
         default=dict, blank=True, help_text="Notify only of events that meet these conditions. Empty: of all events."
     )
-    paused = models.BooleanField(default=False, help_text="What happens waits, and is sent when the pause ends.")
+    paused = models.BooleanField(default=False, help_text="Send nothing for now. Callbacks wait until the pause ends.")
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Do not notify of events after this time.")
     ordered = models.BooleanField(
         default=False,
@@ -208,7 +208,7 @@ class Hook(Signed):
         return self.name or f"hook {self.pk} to {host_of(self.target_url)}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Saves nothing that could not be sent: raises what `validate()` raises. `update_fields` are not looked at."""
+        """Save the hook; raise what `validate()` raises. With `update_fields` it is not validated."""
         if self.enabled:
             self.disabled_because = ""
         # A new hook lives where hooks do, whatever Django guessed by the object or the user that it was given.
@@ -224,7 +224,7 @@ class Hook(Signed):
             super().save(*args, **kwargs)
 
     def make_ready(self, using: str) -> None:
-        """Validated, with a secret, and with the model as it is known in this database: as every hook is kept."""
+        """Validate the hook; give it a secret, and its model as this database knows it."""
         if self.model is not None and self.model._state.db not in (None, using):  # that of an object elsewhere
             types, self._state.db = ContentType.objects.db_manager(using), using
             self.model = types.get_by_natural_key(self.model.app_label, self.model.model)
@@ -248,18 +248,47 @@ class Hook(Signed):
             raise kind_of_error(name, errors[0])(error.error_dict) from error
 
     def clean(self) -> None:
-        """What fields have to do with each other; each field's own validator is beside it."""
+        """Check what fields have to do with each other; each field's own validator is beside it."""
         errors: dict[str, ValidationError] = {}
-        for field, check in self._checks().items():
+
+        @contextmanager
+        def field(name: str) -> Iterator[None]:
             try:
-                check()
+                yield
             except ValidationError as error:
-                errors[field] = error
+                errors[name] = error
+
+        with field("model"):
+            if self.model is None and not self.signals:
+                raise InvalidModelError("A hook needs a model, or events to be notified of.")
+            check_model(self.model)
+        with field("object_id"):
+            self.object_id = key_of_object(self.model, self.object_id)  # as events have it
+        with field("signals"):
+            # A hook that was saved once can always be disabled, although its event types are declared no longer.
+            check = check_signals if self.enabled or self._state.adding else check_spelling
+            check(self.signals, self.model)
+        patterns = None if "signals" in errors else self.patterns
+        if patterns is not None:
+            with field("filters"):
+                compiled(self.filters, patterns)
+            with field("payload_template"):
+                self._check_template(patterns)
+        with field("expires_at"):
+            self._check_expiry()
+        with field("signature"):
+            self.check_signature()
+        with field("content_type"):
+            if not self.content_type and not self.payload_template:
+                raise InvalidHeadersError("A content type may be empty only beside a payload template.")
+        with field("serializer_class"):
+            if self.serializer_class and not self.payload_template:  # beside a template it is ignored
+                check_serializer(self.serializer_class)
         if errors:
             raise ValidationError(errors)
 
     def full_clean(self, exclude: Any = None, *args: Any, **kwargs: Any) -> None:
-        """As in every model; but an error of a field that a form does not show is shown beside the form."""
+        """As in every model; but an error of a field that a form does not show stands beside the form."""
         try:
             super().full_clean(exclude, *args, **kwargs)
         except ValidationError as error:
@@ -268,45 +297,10 @@ class Hook(Signed):
                 found.setdefault(NON_FIELD_ERRORS if field in (exclude or ()) else field, []).extend(errors)
             raise ValidationError(found) from error
 
-    def _checks(self) -> Checks:
-        return {
-            "model": self._check_what_is_asked,
-            "object_id": self._check_object,
-            "signals": self._check_signals,
-            "filters": self._check_filters,
-            "expires_at": self._check_expiry,
-            "signature": self.check_signature,
-            "content_type": self._check_content_type,
-            "payload_template": self._check_template,
-            "serializer_class": self._check_serializer,
-        }
-
-    def _check_what_is_asked(self) -> None:
-        if self.model is None and not self.signals:
-            raise InvalidModelError("A hook needs a model, or events to be notified of.")
-        check_model(self.model)
-
-    def _check_signals(self) -> None:
-        """A hook that was saved once can always be disabled, although its event types are declared no longer."""
-        if self.enabled or self._state.adding:
-            check_signals(self.signals, self.model)
-        else:
-            check_spelling(self.signals, self.model)
-
-    def _check_object(self) -> None:
-        """Keys are written in one way: as events have them."""
-        self.object_id = key_of_object(self.model, self.object_id)
-
-    def _check_filters(self) -> None:
-        if (patterns := self._checked_patterns()) is not None:
-            compiled(self.filters, patterns)
-
-    def _checked_patterns(self) -> tuple[str, ...] | None:
-        """The event types that it is notified of; None where its signals are wrong, which is an error of its own."""
-        with suppress(InvalidSignalError):
-            self._check_signals()
-            return self.patterns
-        return None
+    def _check_template(self, patterns: tuple[str, ...]) -> None:
+        if self.payload_template:
+            model = self.model.model_class() if self.model else None
+            check_template(self.payload_template, self.content_type, model, not are_changes_only(patterns))
 
     def _check_expiry(self) -> None:
         if not isinstance(self.expires_at, datetime):  # none, or no time, which is an error of the field
@@ -315,21 +309,6 @@ class Hook(Signed):
             raise InvalidExpiryError("The expiry needs a time zone, as in 2026-11-21T18:00:00Z.")
         if self._state.adding and self.expires_at <= timezone.now():
             raise InvalidExpiryError("The expiry has passed: such a hook would be notified of nothing.")
-
-    def _check_content_type(self) -> None:
-        if not self.content_type and not self.payload_template:
-            raise InvalidHeadersError("A content type may be empty only beside a payload template.")
-
-    def _check_template(self) -> None:
-        patterns = self._checked_patterns()
-        if self.payload_template and patterns is not None:
-            model = self.model.model_class() if self.model else None
-            has_arguments = not are_changes_only(patterns)
-            check_template(self.payload_template, self.content_type, model, has_arguments)
-
-    def _check_serializer(self) -> None:
-        if self.serializer_class and not self.payload_template:  # beside a template it is ignored
-            check_serializer(self.serializer_class)
 
     @property
     def target(self) -> str:
@@ -351,8 +330,13 @@ class Hook(Signed):
         return patterns_of(self.signals, self.model)
 
 
+def hooks_database() -> str:
+    """Return the alias of the database that the routers name for hooks. All of them are in this one."""
+    return written_in(Hook)
+
+
 def hook_of(subscriber: str) -> int:
-    """The id of a hook, from its name in the outbox."""
+    """Return the id of a hook, from its name in the outbox."""
     return int(subscriber.partition(":")[2])
 
 

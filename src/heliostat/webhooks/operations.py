@@ -25,9 +25,8 @@ from heliostat.outbox.models import Callback, Status
 from heliostat.outbox.queries import in_state
 from heliostat.outbox.waking import wake_after_commit
 from heliostat.outbox.write import write
-from heliostat.webhooks.databases import hooks_database
 from heliostat.webhooks.exceptions import HookDisabledError
-from heliostat.webhooks.models import Hook, hook_of
+from heliostat.webhooks.models import Hook, hook_of, hooks_database
 from heliostat.webhooks.targets import host_of
 
 logger = logging.getLogger("heliostat.webhooks")
@@ -46,7 +45,7 @@ def ping(hook: Hook) -> Callback:
     if not hook.enabled:
         raise HookDisabledError(f"{hook} is disabled, so nothing is sent to it; enable it first.")
     resource, _, action = PING.partition(".")
-    using = _using(hook)
+    using = database_of(hook)
     event = Event(resource=resource, action=action, object_id=str(hook.pk), snapshot={"name": hook.name}, using=using)
     write([(event, [Subscription(name=hook.subscriber, pattern=PING, phase=Phase.DURABLE)])], using)
     return Callback.objects.using(using).get(event_id=event.id)
@@ -59,7 +58,7 @@ def pause(hook: Hook) -> None:
 
 def resume(hook: Hook) -> None:
     """Resume a paused webhook: its waiting callbacks are sent, the oldest first."""
-    using = _using(hook)
+    using = database_of(hook)
     waiting = in_state(Callback.objects.using(using), Status.WAITING).filter(subscriber=hook.subscriber)
     with transaction.atomic(using=using):
         _change(hook, paused=False)
@@ -71,7 +70,7 @@ def resume(hook: Hook) -> None:
 def enable(hook: Hook) -> None:
     """Enable a webhook for events from now on, and reset its circuit breaker."""
     _change(hook, enabled=True, failing_since=None)
-    circuit_breaker.reset([hook.subscriber], _using(hook))
+    circuit_breaker.reset([hook.subscriber], database_of(hook))
 
 
 def disable(hook: Hook, because: str = "") -> None:
@@ -89,17 +88,20 @@ def disable_failing(subscriber: str, because: str) -> None:
     try:
         with transaction.atomic(using=hooks_database()):
             if enabled.update(enabled=False, disabled_because=because[:200], failing_since=None):
-                _publish_disabled(Hook.objects.using(hooks_database()).get(pk=key), because)
+                if has_subscribers_of_type(DISABLED):
+                    hook = Hook.objects.using(hooks_database()).get(pk=key)
+                    facts = {"name": str(hook.name), "user": hook.user_id, "host": host_of(hook.target_url)}
+                    event = Event(
+                        resource=RESOURCE,
+                        action=ACTION,
+                        object_id=str(key),
+                        snapshot=facts | {"because": because},
+                        using=hooks_database(),
+                    )
+                    publish([event], hooks_database())
                 logger.warning("%s is disabled: %s", subscriber, because)
     except Refused as error:
         logger.error("%s should be disabled (%s), but %s", subscriber, because, error)
-
-
-def _publish_disabled(hook: Hook, because: str) -> None:
-    if has_subscribers_of_type(DISABLED):
-        facts = {"name": str(hook.name), "user": hook.user_id, "host": host_of(hook.target_url), "because": because}
-        event = Event(resource=RESOURCE, action=ACTION, object_id=str(hook.pk), snapshot=facts, using=hooks_database())
-        publish([event], hooks_database())
 
 
 def rotate_secret(hook: Hook, overlap: timedelta | None = None, signature: str = "") -> str:
@@ -109,7 +111,7 @@ def rotate_secret(hook: Hook, overlap: timedelta | None = None, signature: str =
     `signature` (`v1`, `v1a`) changes the kind of signature; for `v1a`, the receiver needs `hook.public_key`. Raise
     `ValueError` for an unknown signature.
     """
-    using, kept_for = _using(hook), timedelta(seconds=conf.secret_overlap) if overlap is None else overlap
+    using, kept_for = database_of(hook), timedelta(seconds=conf.secret_overlap) if overlap is None else overlap
     secret = new_secret(signature or hook.signature)
     with transaction.atomic(using=using):
         # The row's own secret, under a lock: this object may have been read before another rotation.
@@ -126,12 +128,8 @@ def rotate_secret(hook: Hook, overlap: timedelta | None = None, signature: str =
     return secret
 
 
-def _using(hook: Hook) -> str:
-    return database_of(hook)
-
-
 def _change(hook: Hook, **values: Any) -> None:
-    """Writes these columns alone, so that what somebody else changed meanwhile stays."""
+    """Write these columns only, so that a change of other columns by another process stays."""
     for name, value in values.items():
         setattr(hook, name, value)
-    hook.save(using=_using(hook), update_fields=[*values, "modified"])
+    hook.save(using=database_of(hook), update_fields=[*values, "modified"])

@@ -1,11 +1,12 @@
 """The e-mail to the owner of a hook that was disabled because its receiver is gone, or has only failed for days.
 
-It is a subscriber of the event `webhooks.hook.disabled`, which `@on`, listeners and other hooks may ask for too.
+It is a subscriber of the event `webhooks.hook.disabled`, to which `@on`, listeners and other hooks may subscribe, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from django.core.mail import send_mail
@@ -16,8 +17,7 @@ from heliostat.delivery.python import PythonKind
 from heliostat.events.event import Event, Phase
 from heliostat.events.subscriptions import Subscription
 from heliostat.text import clean_name
-from heliostat.webhooks.databases import hooks_database
-from heliostat.webhooks.models import Hook
+from heliostat.webhooks.models import Hook, hooks_database
 from heliostat.webhooks.operations import DISABLED
 
 MAIL = "notice:mail_to_owner"
@@ -32,7 +32,7 @@ What it missed is in its log, and can be sent again from there.
 
 
 def notices() -> Iterator[Subscription]:
-    """The source for the matcher: the subscriber of disabled hooks, which mails their owners."""
+    """Yield the subscription to disabled hooks that mails their owners."""
     if conf.mail_owners:
         yield Subscription(
             name=MAIL,
@@ -52,19 +52,15 @@ class NoticeKind(PythonKind):
 
 
 def mail_owner(event: Event) -> None:
-    """Write to the owner, unless they are inactive. Raises where the mail server refuses it; the worker retries."""
+    """Mail the owner, unless they are inactive. Raise where the mail server refuses it; the worker retries."""
     assert event.object_id is not None
     hook = Hook.objects.using(hooks_database()).filter(pk=event.object_id).select_related("user").first()
     owner = hook.user if hook is not None else None
     address = getattr(owner, "email", "")
     if address and getattr(owner, "is_active", True):
-        facts = {**event.snapshot, "name": event.snapshot["name"] or event.object_id, "link": _link(event.object_id)}
+        link = conf.site_url
+        with suppress(NoReverseMatch):  # a project without the admin
+            link = link.rstrip("/") + reverse("admin:heliostat_webhooks_hook_change", args=[event.object_id])
+        facts = {**event.snapshot, "name": event.snapshot["name"] or event.object_id, "link": link}
         subject = clean_name(f"Your webhook “{facts['name']}” is disabled")
         send_mail(subject, TEXT.format_map(facts), None, [address], fail_silently=False)
-
-
-def _link(key: str) -> str:
-    try:
-        return conf.site_url.rstrip("/") + reverse("admin:heliostat_webhooks_hook_change", args=[key])
-    except NoReverseMatch:  # a project without the admin
-        return conf.site_url

@@ -10,23 +10,17 @@ from __future__ import annotations
 
 import json
 import logging
-import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
 
 from django.apps import apps
-from django.contrib.auth import get_user_model
-from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.core.signals import setting_changed
 from django.db import Error as DatabaseError
 from django.db.models import Model
-from django.db.models.signals import m2m_changed, post_save
 
-from heliostat.conf import conf
-from heliostat.delivery.request import Destination, NoDestination
 from heliostat.events.transactions import own_savepoint
 from heliostat.events.types import WILD, is_observable, model_of, resource_of
 from heliostat.objects import find_object
@@ -225,83 +219,3 @@ def why_stopped(hook: Hook, *, enforced: bool | None = None) -> str:
         logger.exception("HELIOSTAT_MAY_HOOK failed for hook %s, nothing is sent to it", hook.pk)
         return NOT_KNOWN
     return ""
-
-
-class Owned:
-    """The destination of a hook that has an owner, with the last answer to whether it may be sent to."""
-
-    __slots__ = ("answered_in", "destination", "hook", "reason", "until")
-
-    def __init__(self, hook: Hook, destination: Destination) -> None:
-        self.hook = hook
-        self.destination = destination
-        self.reason = ""
-        self.until = 0.0
-        self.answered_in = -1
-
-    def is_known(self) -> bool:
-        """Return whether the last answer still counts."""
-        return self.answered_in == _generation and time.monotonic() < self.until
-
-    def ask(self, owner: Any, generation: int) -> None:
-        """Ask again. `owner` was just read, so that its permissions are those of now; None where it was deleted."""
-        if owner is not None:
-            self.hook.user = owner
-        self.reason = INACTIVE if owner is None else why_stopped(self.hook)
-        self.until, self.answered_in = time.monotonic() + conf.permission_cache, generation
-
-    def now(self) -> Destination | NoDestination:
-        """Return where the hook is, or why nothing is sent."""
-        return NoDestination(self.reason) if self.reason else self.destination
-
-
-Known = Destination | NoDestination | Owned
-
-_generation = 0  # of what this process knows of users and permissions
-
-
-def with_owner(hook: Hook, destination: Destination | NoDestination) -> Known:
-    """Return a destination that may be kept as long as the hook does not change: its owner is asked for apart."""
-    if hook.user_id is None or isinstance(destination, NoDestination):
-        return destination
-    if hook.model_id is not None:  # from Django's own cache: a row here would be a query for each hook
-        hook.model = ContentType.objects.db_manager(hook._state.db).get_for_id(hook.model_id)
-    return Owned(hook, destination)
-
-
-def destinations_now(known: Mapping[str, Known]) -> dict[str, Destination | NoDestination]:
-    """Return where these hooks are, without those whose owner may not be notified now.
-
-    Answers count for HELIOSTAT_PERMISSION_CACHE seconds. All owners that must be asked for are read in one query.
-    """
-    generation = _generation
-    unknown = [one for one in known.values() if isinstance(one, Owned) and not one.is_known()]
-    if unknown:
-        owners = _owners_of(unknown)
-        for one in unknown:
-            one.ask(owners.get(one.hook.user_id), generation)
-    return {name: one.now() if isinstance(one, Owned) else one for name, one in known.items()}
-
-
-def _owners_of(hooks: Iterable[Owned]) -> dict[Any, Any]:
-    found = list(hooks)
-    users = get_user_model()._base_manager.db_manager(hints={"instance": found[0].hook})
-    return users.in_bulk({one.hook.user_id for one in found})
-
-
-def permissions_changed(update_fields: Iterable[str] | None = None, **_: object) -> None:
-    """Users or permissions changed in this process: ask again. Others do after HELIOSTAT_PERMISSION_CACHE seconds."""
-    global _generation  # noqa: PLW0603  answers are kept where they are used, and compare this number
-    if update_fields is None or set(update_fields) != {"last_login"}:
-        _generation += 1
-        permissions.forget_answers()
-
-
-def connect() -> None:
-    """Hear of changes of users and permissions, at start."""
-    user = get_user_model()
-    post_save.connect(permissions_changed, sender=user, dispatch_uid="heliostat.webhooks.owners")
-    group = apps.get_model("auth.Group") if apps.is_installed("django.contrib.auth") else None
-    for model, name in ((user, "user_permissions"), (user, "groups"), (group, "permissions")):
-        if (relation := getattr(model, name, None)) is not None:  # a user model of a project's own may have none
-            m2m_changed.connect(permissions_changed, sender=relation.through, dispatch_uid="heliostat.webhooks.owners")

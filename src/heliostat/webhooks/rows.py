@@ -25,10 +25,15 @@ from heliostat.events.subscriptions import Interest, Key, Subscription
 from heliostat.events.types import resource_of
 from heliostat.exceptions import ConfigurationError
 from heliostat.webhooks import changes
-from heliostat.webhooks.conditions import condition_for
-from heliostat.webhooks.event_patterns import check_allowed, custom_signals, patterns_of, problems_of
-from heliostat.webhooks.exceptions import InvalidSignalError
-from heliostat.webhooks.filters import key_of
+from heliostat.webhooks.event_patterns import (
+    check_allowed,
+    custom_signals,
+    of_relations_alone,
+    patterns_of,
+    problems_of,
+)
+from heliostat.webhooks.exceptions import InvalidFiltersError, InvalidSignalError
+from heliostat.webhooks.filters import Condition, compiled, key_of, model_of_patterns
 from heliostat.webhooks.import_guard import signal_in_row
 from heliostat.webhooks.models import Hook
 from heliostat.webhooks.owners import viewer_at_end
@@ -37,8 +42,8 @@ from heliostat.webhooks.payloads import body_for
 logger = logging.getLogger("heliostat.webhooks")
 
 AT_ONCE = 5000  # rows
-FEW = 500  # rows that are asked for by their ids
-# Nothing of it says who is notified of what. Where a payload asks for it all the same, it is read then.
+FEW = 500  # rows that are read by their ids
+# Columns that do not decide who is notified of what. Where a payload names one, it is read then.
 LEFT_OUT = {
     "created",
     "modified",
@@ -133,14 +138,14 @@ class HookInterest(Interest):
         return f"hook:{self.row.pk}"
 
     def make(self) -> tuple[Subscription, ...]:
-        """The subscriptions of the hook; the last pattern of a hook on one object is that of its end."""
+        """Return the subscriptions of the hook; the last pattern of a hook on one object is that of its end."""
         try:
             with quiet():  # to make the object is nothing to notify of
                 hook = hook_of_row(self.row, self.using)
             ends = self.object_id is not None and hook.model is not None and hook.model.model_class() is not None
-            asked = self.patterns[:-1] if ends else self.patterns
-            condition = condition_for(hook) if asked else None
-        except Exception:  # it was written past `save()`; that must not end whatever anybody saves
+            patterns = self.patterns[:-1] if ends else self.patterns
+            condition = condition_for(hook) if patterns else None
+        except Exception:  # it was written past `save()`; that must not break a change of another program
             logger.exception("hook %s is notified of nothing: save it to see why", self.row.pk)
             return ()
         made = [
@@ -153,7 +158,7 @@ class HookInterest(Interest):
                 condition=condition,
                 ordered=hook.ordered,
             )
-            for pattern in asked
+            for pattern in patterns
         ]
         if ends:
             made.append(_end_with_object(hook, self.patterns[-1], self.using))
@@ -161,7 +166,7 @@ class HookInterest(Interest):
 
 
 def hook_of_row(row: Row, using: str) -> Hook:
-    """The hook of a row."""
+    """Return the hook of a row."""
     values = dict(zip(OWN, row, strict=False)) | dict(zip(ALIKE, row.alike, strict=False))
     values["filters"] = json.loads(row.filters)
     if type(signals := values["signals"]) is tuple:
@@ -178,7 +183,7 @@ def _model_of(alike: Alike) -> ContentType | None:
 
 
 class Maker:
-    """Makes subscribers of rows; remembers for as long as many are made what it understood of what is alike in them.
+    """Makes subscribers of rows; while it makes many, it keeps the event types of those that are alike.
 
     `is_read` says that the rows were just read: then signals are listened to, for which the database may be asked.
     """
@@ -187,41 +192,39 @@ class Maker:
         self._is_read = is_read
         self._using = using
         self._order = order
-        self._understood: dict[tuple[Any, ...], _Understood] = {}
+        self._known: dict[tuple[Any, ...], _EventTypes] = {}
 
     def of_row(self, row: Row) -> HookInterest:
-        """The subscriber of a row. One that cannot be understood is kept, and notified of nothing."""
+        """Return the subscriber of a row. One that is wrong is kept, and notified of nothing."""
         patterns: tuple[str, ...] = ()
         key, object_id = None, row.object_id or None
         try:
-            understood = self._look_at(row.alike)
-            patterns = understood.patterns if object_id is None else understood.patterns_of_object
-            if object_id is None and understood.patterns and row.filters != "{}":
-                key = key_of(json.loads(row.filters), understood.patterns)
-            for problem in understood.problems:
+            types = self._event_types(row.alike)
+            patterns = types.patterns if object_id is None else types.patterns_of_object
+            if object_id is None and types.patterns and row.filters != "{}":
+                key = key_of(json.loads(row.filters), types.patterns)
+            for problem in types.problems:
                 logger.warning("hook %s%s", row.pk, problem)
-        except Exception:  # it was written past `save()`; that must not end whatever anybody saves
+        except Exception:  # it was written past `save()`; that must not break a change of another program
             logger.exception("hook %s is notified of nothing: save it to see why", row.pk)
         return HookInterest(self._order(row.pk), patterns, object_id, key, row, self._using)
 
-    def _look_at(self, alike: Alike) -> _Understood:
+    def _event_types(self, alike: Alike) -> _EventTypes:
         which = alike[SIGNALS], alike[MODEL], alike[ENABLED]
         if type(alike[SIGNALS]) is not tuple:  # raises what is wrong
-            return _Understood(patterns_of(alike[SIGNALS], _model_of(alike)), (), [])
-        if (known := self._understood.get(which)) is None:
-            known = self._understood[which] = self._understand(alike)
-        return known
-
-    def _understand(self, alike: Alike) -> _Understood:
+            return _EventTypes(patterns_of(alike[SIGNALS], _model_of(alike)), (), [])
+        if (known := self._known.get(which)) is not None:
+            return known
         signals, model = list(alike[SIGNALS]), _model_of(alike)
-        patterns, problems = self._asked(signals, model) if alike[ENABLED] else ((), [])
+        patterns, problems = self._published(signals, model) if alike[ENABLED] else ((), [])
         if conf.hooks_shut_down:
             patterns = ()
         found: type[Model] | None = model.model_class() if model else None
         end = () if found is None else (f"{resource_of(found)}.deleted",)
-        return _Understood(patterns, (*patterns, *end), problems)
+        self._known[which] = types = _EventTypes(patterns, (*patterns, *end), problems)
+        return types
 
-    def _asked(self, signals: list[str], model: ContentType | None) -> tuple[tuple[str, ...], list[str]]:
+    def _published(self, signals: list[str], model: ContentType | None) -> tuple[tuple[str, ...], list[str]]:
         """The event types that signals stand for, and what is wrong with them that was right when they were saved."""
         patterns = patterns_of(signals, model)
         try:
@@ -238,8 +241,8 @@ class Maker:
         return patterns, [f": {problem}" for problem in problems]
 
 
-class _Understood(NamedTuple):
-    """The event types that hooks ask for, those of a hook on one object with its end, and what is wrong with them."""
+class _EventTypes(NamedTuple):
+    """The event types of hooks, those of a hook on one object with its end, and what is wrong with them."""
 
     patterns: tuple[str, ...]
     patterns_of_object: tuple[str, ...]
@@ -254,7 +257,7 @@ def _end_with_object(hook: Hook, pattern: str, using: str) -> Subscription:
         if event.using == using:  # in the same transaction as the object
             _end({hook.pk: viewer}, using)
         else:
-            _Ending.of(event.using, using).hooks[hook.pk] = viewer
+            _end_at_commit(hook.pk, viewer, event.using, using)
 
     return Subscription(
         name=f"end of {hook.subscriber}",
@@ -276,26 +279,52 @@ def _end(viewers: dict[int, str], using: str) -> None:
         changes.note(list(viewers), using, deleted=True)
 
 
-class _Ending:
-    """Hooks of another database whose objects are deleted in a transaction, or in a savepoint of it.
+def _end_at_commit(pk: int, viewer: str, using: str, hooks_using: str) -> None:
+    """End a hook of another database when the transaction, or savepoint, that deletes its object is committed.
 
-    They end all at once when it commits: a deletion may take thousands with it.
+    A deletion may take thousands of objects with it: their hooks end all at once.
     """
+    connection = transaction.get_connection(using)
+    savepoints = set(connection.savepoint_ids)
+    for entry in connection.run_on_commit:
+        if entry[0] == savepoints and isinstance(entry[1], partial) and entry[1].func is _end:
+            entry[1].args[0][pk] = viewer
+            return
+    transaction.on_commit(partial(_end, {pk: viewer}, hooks_using), using=using)
 
-    def __init__(self, hooks_using: str) -> None:
-        self.hooks: dict[int, str] = {}
-        self._using = hooks_using
 
-    def __call__(self) -> None:
-        _end(self.hooks, self._using)
+def condition_for(hook: Hook) -> Condition | None:
+    """Return the condition for a hook to be notified of an event of its types; None where it is notified of all.
 
-    @classmethod
-    def of(cls, using: str, hooks_using: str) -> _Ending:
-        connection = transaction.get_connection(using)
-        savepoints = set(connection.savepoint_ids)
-        for entry in connection.run_on_commit:
-            if isinstance(entry[1], cls) and entry[0] == savepoints:
-                return entry[1]
-        ending = cls(hooks_using)
-        transaction.on_commit(ending, using=using)
-        return ending
+    Filters that can no longer be read (a field was removed), or that fail, do not stop an event: a receiver can
+    recognise an unwanted event, but not a missing one. That is logged.
+    """
+    conditions: list[Condition] = []
+    if of_relations_alone(hook.signals) and (model := model_of_patterns(hook.patterns)) is not None:
+        many = frozenset(field.name for field in model._meta.many_to_many)
+        conditions.append(lambda event: not many.isdisjoint(event.changes))
+    if (end := hook.expires_at) is not None:
+        conditions.append(lambda event: event.time < end)
+    try:
+        if (filters := compiled(hook.filters, hook.patterns, is_saved=True)) is not None:
+            conditions.append(_never_failing(filters, hook))
+    except InvalidFiltersError as error:
+        text = "hook %s: its filters cannot be read, and it is notified of everything: %s"
+        logger.error(text, hook.pk, error.messages[0])
+    if len(conditions) <= 1:
+        return conditions[0] if conditions else None
+    return lambda event: all(condition(event) for condition in conditions)
+
+
+def _never_failing(condition: Condition, hook: Hook) -> Condition:
+    def holds(event: Event) -> bool:
+        try:
+            return condition(event)
+        except Exception:
+            if conf.hooks_raise_exceptions:
+                raise
+            text = "hook %s: its filters failed for %s %s (event %s), and it is notified of it"
+            logger.exception(text, hook.pk, event.type, event.object_id, event.id)
+            return True
+
+    return holds

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Any
 
@@ -17,20 +17,26 @@ from django.db import Error as DatabaseError
 from django.db import connections, transaction
 from django.db.backends.base.operations import BaseDatabaseOperations
 
+from heliostat.conf import conf
+from heliostat.delivery.worker import release_pooled
 from heliostat.events.context import quiet
 from heliostat.events.matching import registry
 from heliostat.events.subscriptions import Interest
+from heliostat.outbox.dialect import dialect_for
 from heliostat.webhooks import changes
 from heliostat.webhooks.changes import Position
-from heliostat.webhooks.databases import hooks_database
-from heliostat.webhooks.models import Hook
+from heliostat.webhooks.models import Hook, hooks_database
 from heliostat.webhooks.rows import HookInterest, Maker, rows
-from heliostat.webhooks.watching import watch
 
 logger = logging.getLogger("heliostat.webhooks")
 
 DELETING = "heliostat_hooks_deleting"  # attribute of a connection
 FLUSHES = "heliostat_notices"  # attribute of the method that empties tables, once it is wrapped
+LONGEST_WAIT = 10.0  # seconds, while the database cannot be read
+
+_watching: int | None = None  # the id of the process that a thread watches
+_at_start: dict[str, object] = {}  # names of databases, by alias
+_guard = threading.Lock()
 
 
 class LiveHooks:
@@ -55,6 +61,9 @@ class LiveHooks:
         return self._is_known and not self._is_forked
 
     def _after_fork(self) -> None:
+        """Threads do not come along into a child; another thread of the parent may have held a lock."""
+        global _guard, _watching
+        _guard, _watching = threading.Lock(), None
         self._reading = threading.RLock()
         self._is_forked = True
 
@@ -219,3 +228,46 @@ def notice_flushes() -> None:
 
     setattr(execute_sql_flush, FLUSHES, True)
     BaseDatabaseOperations.execute_sql_flush = execute_sql_flush  # type: ignore[method-assign]
+
+
+def remember_databases() -> None:
+    """Record which databases the settings name when the project starts; not when its apps are ready again in a test."""
+    for using in connections:
+        _at_start.setdefault(using, connections.settings[using].get("NAME"))
+
+
+def watch(look: Callable[[str], None], using: str) -> None:
+    """Call `look(using)` every HELIOSTAT_HOOKS_REFRESH seconds in a thread of this process's own (once a process)."""
+    global _watching  # noqa: PLW0603  a process is watched by one thread
+    if _watching == os.getpid() or not _is_shared(using):
+        return
+    with _guard:
+        if _watching != os.getpid():
+            _watching = os.getpid()
+            threading.Thread(target=_watch, args=(look, using), name="heliostat-hooks", daemon=True).start()
+
+
+def _is_shared(using: str) -> bool:
+    """Whether other processes may use the database: not one in memory, and not one that this process was switched to
+    after it started, as test runners do, which drop it at the end."""
+    if conf.hooks_refresh <= 0 or connections[using].settings_dict.get("NAME") != _at_start.get(using):
+        return False
+    return not dialect_for(using).is_in_memory
+
+
+def _watch(look: Callable[[str], None], using: str) -> None:
+    wait, failures = threading.Event(), 0
+    while not wait.wait(min(conf.hooks_refresh * 2**failures, LONGEST_WAIT) if conf.hooks_refresh else 1.0):
+        try:
+            if not _is_shared(using):  # a test runner has just given the process another database
+                connections[using].close()
+                continue
+            look(using)
+            failures = 0
+            release_pooled()
+            if connections[using].settings_dict.get("CONN_MAX_AGE"):  # else it stays open, as in a request
+                connections[using].close_if_unusable_or_obsolete()
+        except Exception as error:  # the database is away for a while; look again
+            logger.debug("changed hooks cannot be read now: %s", error)
+            failures = min(failures + 1, 10)
+            connections[using].close()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 import socket
+from contextlib import suppress
 from ipaddress import ip_address
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 
@@ -19,8 +20,12 @@ NAME = re.compile(r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_
 
 
 def check_target(url: str) -> None:
-    """Raises `InvalidTargetError` where a hook must not have this address."""
-    parts = _split(url)
+    """Raise `InvalidTargetError` where a hook must not have this address."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises where it is no number
+    except ValueError as error:
+        raise InvalidTargetError(f"This is no address: {error}.") from error
     if parts.scheme not in ("http", "https"):
         raise InvalidTargetError("The address must begin with http:// or https://.")
     if parts.username is not None or parts.password is not None:
@@ -40,30 +45,23 @@ def check_target(url: str) -> None:
 def _check_spelling(url: str, host: str) -> None:
     """What other programs might read differently from us has no place in an address."""
     if not host.isascii():
-        raise InvalidTargetError(f"The name of the host must be ASCII{_ascii_form(host)}.")
+        with suppress(UnicodeError):
+            raise InvalidTargetError(f"The name of the host must be ASCII: {host.encode('idna').decode()}.")
+        raise InvalidTargetError("The name of the host must be ASCII.")
     if not url.isascii() or "\\" in url:
         raise InvalidTargetError("The address holds a character that must be percent-encoded (ü is %C3%BC).")
-    if not NAME.fullmatch(host) and not _is_ipv6(host):
+    if NAME.fullmatch(host):
+        return
+    try:
+        is_address = ip_address(host).version == 6 and "%" not in host  # noqa: PLR2004  a scope id is of one machine
+    except ValueError:
+        is_address = False
+    if not is_address:
         raise InvalidTargetError(f"“{host}” is no name of a host.")
 
 
-def _ascii_form(host: str) -> str:
-    try:
-        return f": {host.encode('idna').decode()}"
-    except UnicodeError:
-        return ""
-
-
-def _is_ipv6(host: str) -> bool:
-    """Without a scope id, which means something on one machine only."""
-    try:
-        return ip_address(host).version == 6 and "%" not in host  # noqa: PLR2004
-    except ValueError:
-        return False
-
-
 def host_of(url: str) -> str:
-    """Where an address leads, without path and query, where many receivers keep secrets; empty where it is none."""
+    """Return the host of an address, without path and query, which often hold secrets; empty where it is none."""
     try:
         return urlsplit(url).netloc.rpartition("@")[2]
     except ValueError:
@@ -71,18 +69,9 @@ def host_of(url: str) -> str:
 
 
 def check_finite(rate: float) -> None:
-    """Raises a `ValidationError` for what is no number of requests a second: NaN, or infinitely many."""
+    """Raise a `ValidationError` for what is no number of requests a second: NaN, or infinitely many."""
     if not math.isfinite(rate):
         raise ValidationError("Give a number; for no limit, leave it empty.")
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # raises where it is no number
-    except ValueError as error:
-        raise InvalidTargetError(f"This is no address: {error}.") from error
-    return parts
 
 
 def _literal_address(host: str) -> str | None:

@@ -31,7 +31,7 @@ from heliostat.events.secrets import (
 from heliostat.events.snapshot import visible_fields
 from heliostat.events.types import model_of
 from heliostat.outbox.bodies import key_in_body
-from heliostat.webhooks.viewer import Viewer
+from heliostat.webhooks.permissions import Viewer
 
 DEEPEST = 5
 PLAIN = (
@@ -126,11 +126,10 @@ def _attribute(instance: models.Model, name: str, is_last: bool, viewer: Viewer)
 
 def _own_value(instance: models.Model, field: Any) -> Any:
     model = instance._meta.model
-    if points_to_secret(field, model):
+    if points_to_secret(field, model) or field.name in generic_secrets(model, instance.__dict__, database_of(instance)):
         return None
-    if field.name in generic_secrets(model, instance.__dict__, database_of(instance)):
-        return None
-    return _converters(model)[field.name](getattr(instance, field.attname))
+    convert = next(convert for name, _, convert in visible_fields(model) if name == field.name)
+    return convert(getattr(instance, field.attname))
 
 
 @cache
@@ -143,16 +142,12 @@ def _fields(model: type[models.Model]) -> dict[str, Any]:
     return found
 
 
-def _converters(model: type[models.Model]) -> dict[str, Callable[[Any], Any]]:
-    return {name: convert for name, _, convert in visible_fields(model)}
-
-
 def _is_many(field: Any) -> bool:
     return bool(field.one_to_many or field.many_to_many)
 
 
 def why_refused(path: Sequence[str], model: type[models.Model] | None, has_arguments: bool) -> str | None:
-    """What is wrong with a name, as far as that can be known when a hook is saved; None where nothing is.
+    """Return what is wrong with a name, as far as that is known when a hook is saved; None where nothing is.
 
     `has_arguments` says whether the hook is notified of events that may carry arguments of their own.
     """
@@ -184,7 +179,7 @@ def _why_refused_of(model: type[models.Model] | None, names: Sequence[str]) -> s
 
 
 def models_on(path: Sequence[str], model: type[models.Model]) -> Iterator[type[models.Model] | None]:
-    """The models of the objects that a name goes through, from an object of this model; None where it could be any."""
+    """Yield the models of the objects that a name goes through, from one of this model; None where it could be any."""
     current: type[models.Model] | None = model
     for name in path[1:-1] if path[0] == "instance" else ():
         field = _fields(current).get(name) if current is not None else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -18,11 +18,10 @@ from django.db.models import Model
 
 from heliostat.events.event import Event
 from heliostat.outbox.bodies import to_json
-from heliostat.webhooks.content_types import Kind, kind_of
+from heliostat.webhooks.content_types import Kind, Malformed, check_wellformed, kind_of
 from heliostat.webhooks.exceptions import InvalidPayloadError
-from heliostat.webhooks.syntax import Malformed, check_wellformed
+from heliostat.webhooks.permissions import Viewer
 from heliostat.webhooks.template_context import value_at, why_refused
-from heliostat.webhooks.viewer import Viewer
 
 LONGEST_TEMPLATE = 64 * 1024
 LONGEST_BODY = 1024 * 1024
@@ -62,10 +61,9 @@ class Template:
 
         Raises `InvalidPayloadError` with the text of `refusal` where it needs more characters than `limit`.
         """
-        escape = ESCAPES[self.kind]
         parts: list[str] = []
         for piece in self.pieces:
-            part = piece if isinstance(piece, str) else escape(value_at(event, piece.path, viewer), piece)
+            part = piece if isinstance(piece, str) else _escaped(value_at(event, piece.path, viewer), piece, self.kind)
             limit -= len(part)
             if limit < 0:
                 raise InvalidPayloadError(refusal)
@@ -75,7 +73,7 @@ class Template:
 
 @lru_cache(maxsize=1024)
 def compiled(text: str, content_type: str) -> Template:
-    """A template, made once; raises `InvalidPayloadError` that names the line and column of what is wrong."""
+    """Return a template, made once; raise `InvalidPayloadError` that names the line and column of what is wrong."""
     _check_text(text)
     kind = kind_of(content_type)
     template = Template(text, kind, tuple(_pieces(text, kind)))
@@ -90,14 +88,14 @@ def compiled(text: str, content_type: str) -> Template:
 
 
 def check_template(text: str, content_type: str, model: type[Model] | None, has_arguments: bool) -> None:
-    """Raises `InvalidPayloadError` for a template that cannot work, or that reaches for what it must not have."""
+    """Raise `InvalidPayloadError` for a template that cannot work, or that names what it may not read."""
     for piece in _placeholders(text, content_type):
         if reason := why_refused(piece.path, model, has_arguments):
             raise _problem(text, piece.start, f"{{{{{'.'.join(piece.path)}}}}} {reason}")
 
 
 def names_in(text: str, content_type: str) -> list[tuple[str, ...]]:
-    """The names that a template holds: `("instance", "depot", "name")`."""
+    """Return the names that a template holds: `("instance", "depot", "name")`."""
     return [piece.path for piece in _placeholders(text, content_type)]
 
 
@@ -167,7 +165,7 @@ def _located(line: int, column: int, reason: str) -> str:
 
 
 def text_of(value: Any) -> str:
-    """A value as text, spelt as in the default body; nothing is an empty text."""
+    """Return a value as text, as the default body writes it; None is an empty text."""
     if isinstance(value, str):
         return str.__str__(value)
     if value is None:
@@ -180,26 +178,14 @@ def _as_json(value: Any) -> str:
     return to_json(value, "a value of the payload template")
 
 
-def _in_json(value: Any, where: Placeholder) -> str:
-    return _as_json(text_of(value))[1:-1] if where.is_quoted else _as_json(value)
-
-
-def _in_xml(value: Any, _: Placeholder) -> str:
-    escaped = html.escape(NOT_IN_XML.sub("\ufffd", text_of(value)))  # gives what XML understands too
-    return escaped.translate(BLANKS_IN_XML)
-
-
-def _in_text(value: Any, _: Placeholder) -> str:
+def _escaped(value: Any, where: Placeholder, kind: Kind) -> str:
+    if kind is Kind.JSON:
+        return _as_json(text_of(value))[1:-1] if where.is_quoted else _as_json(value)
+    if kind is Kind.XML:  # html.escape() gives what XML understands, too
+        return html.escape(NOT_IN_XML.sub("\ufffd", text_of(value))).translate(BLANKS_IN_XML)
     return without_nul(text_of(value))
 
 
 def without_nul(text: str) -> str:
-    """PostgreSQL keeps no NUL characters in texts."""
+    """Return a text without NUL characters, which PostgreSQL cannot store."""
     return text.replace("\x00", "\ufffd")
-
-
-ESCAPES: dict[Kind, Callable[[Any, Placeholder], str]] = {
-    Kind.JSON: _in_json,
-    Kind.XML: _in_xml,
-    Kind.TEXT: _in_text,
-}

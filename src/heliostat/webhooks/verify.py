@@ -34,21 +34,17 @@ def verify(headers: Mapping[str, str], body: bytes, secret: str | Iterable[str],
     missing = [name for name in (ID, TIMESTAMP, SIGNATURE) if not known.get(name)]
     if missing:
         raise SignatureError(f"no {', '.join(missing)} header")
-    _check_age(known[TIMESTAMP], tolerance)
-    content = b"%s.%s.%s" % (known[ID].encode(errors="replace"), known[TIMESTAMP].encode(), body)
-    signatures = list(_signatures(known[SIGNATURE]))
-    if not any(key.scheme == scheme and key.fits(content, given) for key in keys for scheme, given in signatures):
-        raise SignatureError("no signature fits the body and the secret")
-
-
-def _check_age(timestamp: str, tolerance: float) -> None:
+    timestamp = known[TIMESTAMP]
     if not timestamp.isascii() or not timestamp.isdigit() or len(timestamp) > LONGEST_TIMESTAMP:
         raise SignatureError("the timestamp is no whole number of seconds")
     age = time.time() - int(timestamp)
     if abs(age) > tolerance:
-        raise SignatureError(
-            f"the timestamp is {abs(age):.0f} s {'old' if age > 0 else 'ahead'}; allowed are {tolerance:.0f} s"
-        )
+        direction = "old" if age > 0 else "ahead"
+        raise SignatureError(f"the timestamp is {abs(age):.0f} s {direction}; allowed are {tolerance:.0f} s")
+    content = b"%s.%s.%s" % (known[ID].encode(errors="replace"), timestamp.encode(), body)
+    signatures = list(_signatures(known[SIGNATURE]))
+    if not any(key.scheme == scheme and key.fits(content, given) for key in keys for scheme, given in signatures):
+        raise SignatureError("no signature fits the body and the secret")
 
 
 def _signatures(header: str) -> Iterator[tuple[str, bytes]]:

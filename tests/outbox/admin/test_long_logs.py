@@ -114,8 +114,8 @@ def test_every_way_through_the_log_goes_by_an_index(staff: Client, log: str) -> 
     for pk in range(1, 5):
         Hook.objects.using(log).create(pk=pk, target_url="https://receiver.example.com/", signals=["example.vehicle.*"])
     hooks = indexed_page(staff, "/admin/heliostat_webhooks/hook/", log).context["cl"].result_list
-    assert [hook.doing.waiting for hook in hooks] == [10] * 4
-    assert all(hook.doing.last_success for hook in hooks)
+    assert [hook.summary.waiting for hook in hooks] == [10] * 4
+    assert all(hook.summary.last_success for hook in hooks)
 
 
 def indexed_page(staff: Client, address: str, using: str) -> Any:

@@ -105,7 +105,7 @@ def test_the_list_says_what_waits_and_when_one_was_last_received(admin_client: C
         updated = now.replace(year=2020 + number)
         Callback.objects.create(event=event, subscriber=busy.subscriber, status=status, updated_at=updated)
     page = admin_client.get(HOOKS)
-    shown = {one.name: one.doing for one in page.context["cl"].result_list}
+    shown = {one.name: one.summary for one in page.context["cl"].result_list}
     assert (shown["busy"].waiting, shown["busy"].last_success.year) == (2, 2021)
     assert (shown["idle"].waiting, shown["idle"].last_success) == (0, None)
     assert f"?subscriber={idle.subscriber}" in page.content.decode()

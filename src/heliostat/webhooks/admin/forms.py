@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -11,14 +11,15 @@ from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db.models import Model, Q
+from django.utils.datastructures import MultiValueDict
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from heliostat.events.types import ACTIONS, declared_types, is_observable
 from heliostat.form_fields import JsonField
+from heliostat.json_values import parse_json
 from heliostat.objects import find_object
 from heliostat.webhooks import owners
-from heliostat.webhooks.admin.fields import SignalsField
 from heliostat.webhooks.event_patterns import DJANGO_SIGNALS, is_allowed
 from heliostat.webhooks.exceptions import InvalidModelError, by_field
 from heliostat.webhooks.models import Hook, Signal
@@ -68,6 +69,63 @@ CHANGED_MEANWHILE = (
     "This hook was changed since you opened the page, and to save this would undo it: open the page again, in another "
     "tab."
 )
+
+
+class SignalsWidget(forms.Textarea):
+    """Ticks for what is known and lines for anything else, all sent under one name."""
+
+    template_name = "heliostat_webhooks/signals.html"
+    known: Sequence[tuple[str, str]] = ()
+
+    def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> list[str]:
+        if isinstance(data, MultiValueDict):
+            return [str(value) for value in data.getlist(name)]
+        value = data.get(name, ())
+        return [value] if isinstance(value, str) else [str(one) for one in value]
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        given = _lines(value or ())
+        names = [name for name, _ in self.known]
+        context = super().get_context(name, "\n".join(line for line in given if line not in names), attrs)
+        context["widget"]["known"] = [(path, label, path in given) for path, label in self.known]
+        return context
+
+    def id_for_label(self, id_: str) -> str:
+        return f"{id_}_lines" if id_ else id_
+
+
+class SignalsField(forms.Field):
+    """A list of signals: ticks, one per line, or a JSON list."""
+
+    widget = SignalsWidget
+
+    def to_python(self, value: Any) -> list[str]:
+        found: dict[str, None] = {}
+        for line in _lines(value or ()):
+            found.update(dict.fromkeys(_listed(line) if line.startswith("[") else [line]))
+        return list(found)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return list(initial or ()) != self.to_python(data)
+        except ValidationError:
+            return True
+
+
+def _lines(values: Iterable[str]) -> list[str]:
+    """Each line by itself; a text that begins a JSON list stays whole."""
+    lines: list[str] = []
+    for value in values:
+        text = value.strip()
+        lines += [text] if text.startswith("[") else [line.strip() for line in text.splitlines() if line.strip()]
+    return lines
+
+
+def _listed(text: str) -> list[str]:
+    value = parse_json(text)
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ValidationError('A JSON list holds texts alone, for example ["created", "updated"].')
+    return value
 
 
 class SeenField(forms.CharField):

@@ -25,9 +25,9 @@ from heliostat.permissions import ObjectPermissions, has_permission
 from heliostat.visible import VisibleText
 from heliostat.webhooks.admin.forms import HookForm
 from heliostat.webhooks.admin.preview import Question, previewed
-from heliostat.webhooks.admin.state import Doing, doing, state_of
+from heliostat.webhooks.admin.state import Summary, state_of, summaries
 from heliostat.webhooks.admin.tools import TOOLS, action_of, rotation_page, show_secret, tools_for, use
-from heliostat.webhooks.masks import masked
+from heliostat.webhooks.headers import masked
 from heliostat.webhooks.models import Hook
 from heliostat.webhooks.owners import why_stopped
 from heliostat.webhooks.targets import host_of
@@ -40,7 +40,7 @@ else:
 STATE = ("enabled", "paused")
 FILTERED = (*STATE, "model")
 FIELDSETS: Any = (
-    ("Who asks", {"fields": ("name", "user", STATE)}),
+    ("Subscriber", {"fields": ("name", "user", STATE)}),
     ("Events", {"fields": ("model", "object_id", "signals", "filters", "expires_at")}),
     ("Receiver", {"fields": ("target_url", ("http_method", "content_type"), "headers")}),
     ("Payload", {"fields": ("payload_template", "serializer_class")}),
@@ -93,7 +93,7 @@ class HookAdmin(CheckedInput, VisibleText, ObjectPermissions, HookModelAdmin):
         return self.search_fields if self.has_change_permission(request) else ("name",)
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """How deliveries fare is for users who may view callbacks."""
+        """Only users who may view callbacks see the column of deliveries."""
         shown = super().get_list_display(request)
         return shown if _may_view_callbacks(request) else [name for name in shown if name != "deliveries"]
 
@@ -103,21 +103,21 @@ class HookAdmin(CheckedInput, VisibleText, ObjectPermissions, HookModelAdmin):
         return found
 
     def _attach(self, hooks: list[Hook], using: str) -> None:
-        for hook, how in zip(hooks, doing(hooks, using).values(), strict=True):
-            hook.doing = how  # type: ignore[attr-defined]
+        for hook, summary in zip(hooks, summaries(hooks, using), strict=True):
+            hook.summary = summary  # type: ignore[attr-defined]
 
     @admin.display(description="state")
     def state(self, hook: Hook) -> SafeString:
-        word, why = state_of(hook, _doing(hook))
+        word, why = state_of(hook, _summary(hook))
         return format_html('<span class="heliostat-state heliostat-{}">{}</span> {}', word, word, why)
 
     @admin.display(description="deliveries")
     def deliveries(self, hook: Hook) -> SafeString:
         """How many wait, when one was last received, and a link to the callbacks of this hook."""
-        how = _doing(hook)
-        last = moment(how.last_success) if how.last_success else "never"
+        summary = _summary(hook)
+        last = moment(summary.last_success) if summary.last_success else "never"
         text = '{} waiting · last received {} · <a href="{}">log</a>'
-        return format_html(text, how.waiting, last, log_of(hook))
+        return format_html(text, summary.waiting, last, log_of(hook))
 
     @admin.display(description="events")
     def events(self, hook: Hook) -> str:
@@ -244,8 +244,8 @@ def _may_view_callbacks(request: HttpRequest) -> bool:
     return any(has_permission(request.user, action, Callback) for action in ("view", "change"))
 
 
-def _doing(hook: Hook) -> Doing:
-    return getattr(hook, "doing", Doing())
+def _summary(hook: Hook) -> Summary:
+    return getattr(hook, "summary", Summary())
 
 
 def log_of(hook: Hook) -> str:

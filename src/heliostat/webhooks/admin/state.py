@@ -1,4 +1,4 @@
-"""How hooks are doing, for a page of them in a fixed number of queries."""
+"""The state of hooks, for a page of them in a fixed number of queries."""
 
 from __future__ import annotations
 
@@ -17,55 +17,43 @@ from heliostat.webhooks.models import Hook
 
 
 @dataclass(frozen=True, slots=True)
-class Doing:
-    """How many callbacks of a hook wait, when one was last received, and until when its receiver is left alone."""
+class Summary:
+    """How many callbacks of a hook wait, when one was last received, and until when its circuit breaker is open."""
 
     waiting: int = 0
     last_success: datetime | None = None
-    left_alone_until: datetime | None = None
+    open_until: datetime | None = None
 
 
-def doing(hooks: Sequence[Hook], using: str) -> dict[int, Doing]:
-    """How these hooks are doing, by id."""
-    waiting = _waiting([hook.subscriber for hook in hooks], using)
-    sent = in_state(Callback.objects.using(using), Status.SENT).order_by("-id").values("updated_at")
-    of_hook = sent.filter(subscriber=Concat(Value("hook:"), Cast(OuterRef("pk"), CharField())))
+def summaries(hooks: Sequence[Hook], using: str) -> list[Summary]:
+    """Return a summary of each hook."""
+    subscribers = [hook.subscriber for hook in hooks]
+    callbacks = Callback.objects.using(using)
+    waiting = in_state(callbacks, Status.WAITING).filter(subscriber__in=subscribers).order_by()
+    counts = dict(waiting.values_list("subscriber").annotate(count=Count(F("subscriber"))))
+    of_hook = in_state(callbacks, Status.SENT).filter(
+        subscriber=Concat(Value("hook:"), Cast(OuterRef("pk"), CharField()))
+    )
     rows = Hook.objects.using(using).filter(pk__in=[hook.pk for hook in hooks]).order_by()
-    last = dict(rows.values_list("pk", Subquery(of_hook[:1])))
-    closed = _open_until([hook.subscriber for hook in hooks], using)
-    return {
-        hook.pk: Doing(waiting.get(hook.subscriber, 0), last.get(hook.pk), closed.get(hook.subscriber))
-        for hook in hooks
-    }
-
-
-def _waiting(subscribers: Sequence[str], using: str) -> dict[str, int]:
-    found = in_state(Callback.objects.using(using), Status.WAITING).filter(subscriber__in=subscribers)
-    return dict(found.order_by().values_list("subscriber").annotate(count=Count(F("subscriber"))))
-
-
-def _open_until(subscribers: Sequence[str], using: str) -> dict[str, datetime | None]:
+    last = dict(rows.values_list("pk", Subquery(of_hook.order_by("-id").values("updated_at")[:1])))
     breakers = CircuitBreaker.objects.using(using).filter(subscriber__in=subscribers, open_until__gt=timezone.now())
-    return dict(breakers.values_list("subscriber", "open_until"))
+    is_open = dict(breakers.values_list("subscriber", "open_until"))
+    return [Summary(counts.get(hook.subscriber, 0), last.get(hook.pk), is_open.get(hook.subscriber)) for hook in hooks]
 
 
-def state_of(hook: Hook, how: Doing) -> tuple[str, str]:
-    """A word for a state, and why or since when."""
-    if (stopped := _why_nothing_is_sent(hook)) is not None:
-        return stopped
-    left_alone = f"left alone until {moment(how.left_alone_until)}" if how.left_alone_until else ""
-    if hook.failing_since:
-        return "failing", f"since {moment(hook.failing_since)} {left_alone}".rstrip()
-    return "enabled", left_alone
+def state_of(hook: Hook, summary: Summary) -> tuple[str, str]:
+    """Return a word for a state, and why or since when."""
 
+    def shown(time: datetime | None) -> str:
+        return moment(time) if time is not None else ""
 
-def _why_nothing_is_sent(hook: Hook) -> tuple[str, str] | None:
-    if hook.ended:
-        return "ended", "with its object"
-    if not hook.enabled:
-        return "disabled", hook.disabled_because
-    if hook.user is not None and not hook.user.is_active:
-        return "stopped", "its owner is inactive"
-    if hook.expires_at and hook.expires_at <= timezone.now():
-        return "expired", moment(hook.expires_at)
-    return ("paused", "what happens waits") if hook.paused else None
+    is_open = f"left alone until {moment(summary.open_until)}" if summary.open_until else ""
+    states = (
+        (hook.ended, "ended", "with its object"),
+        (not hook.enabled, "disabled", hook.disabled_because),
+        (hook.user is not None and not hook.user.is_active, "stopped", "its owner is inactive"),
+        (hook.expires_at and hook.expires_at <= timezone.now(), "expired", shown(hook.expires_at)),
+        (hook.paused, "paused", "what happens waits"),
+        (hook.failing_since, "failing", f"since {shown(hook.failing_since)} {is_open}".rstrip()),
+    )
+    return next(((word, why) for holds, word, why in states if holds), ("enabled", is_open))

@@ -1,11 +1,11 @@
-"""What can be done with hooks, one by a button on its page, many by an action of the list."""
+"""Operations on hooks: on one by a button on its page, on many by an action of the list."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from django import forms
 from django.contrib import admin, messages
@@ -15,73 +15,66 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
 
 from heliostat.conf import conf
 from heliostat.webhooks import operations
 from heliostat.webhooks.models import Hook
 
-
-def _ping(hook: Hook) -> SafeString:
-    page = reverse("admin:heliostat_outbox_callback_change", args=[operations.ping(hook).pk])
-    return format_html('A test event for “{}” is on its way: <a href="{}">see what came of it</a>.', hook, page)
-
-
-def _pause(hook: Hook) -> str:
-    operations.pause(hook)
-    return f"“{hook}” is paused: what happens waits."
-
-
-def _resume(hook: Hook) -> str:
-    operations.resume(hook)
-    return f"“{hook}” is sent again, beginning with what waited."
-
-
-def _enable(hook: Hook) -> str:
-    operations.enable(hook)
-    return f"“{hook}” is enabled."
-
-
-def _disable(hook: Hook) -> str:
-    operations.disable(hook, "by hand")
-    return f"“{hook}” is disabled; what waited for it is cancelled."
-
-
 MOST_SAID = 5
-TOOLS: dict[str, tuple[str, Callable[[Hook], str]]] = {
-    "ping": ("Send a test event", _ping),
-    "pause": ("Pause", _pause),
-    "resume": ("Resume", _resume),
-    "enable": ("Enable", _enable),
-    "disable": ("Disable", _disable),
+
+
+class Tool(NamedTuple):
+    """What a button does. `said` is shown afterwards, with the hook and the page of the callback of a test event."""
+
+    title: str
+    act: Callable[[Hook], Any]
+    said: str
+
+
+TOOLS = {
+    "ping": Tool(
+        "Send a test event",
+        operations.ping,
+        'A test event for “{hook}” is on its way: <a href="{page}">see what came of it</a>.',
+    ),
+    "pause": Tool("Pause", operations.pause, "“{hook}” is paused: what happens waits."),
+    "resume": Tool("Resume", operations.resume, "“{hook}” is sent again, beginning with what waited."),
+    "enable": Tool("Enable", operations.enable, "“{hook}” is enabled."),
+    "disable": Tool(
+        "Disable",
+        lambda hook: operations.disable(hook, "by hand"),
+        "“{hook}” is disabled; the callbacks that waited for it are cancelled.",
+    ),
 }
 
 
 def tools_for(hook: Hook) -> list[tuple[str, str]]:
-    """The tools that make sense for a hook as it is."""
+    """Return the tools that make sense for a hook in its state."""
     names = ["ping", "resume" if hook.paused else "pause", "disable"] if hook.enabled else ["enable"]
-    return [(name, TOOLS[name][0]) for name in names]
+    return [(name, TOOLS[name].title) for name in names]
 
 
 def use(tool: str, hooks: Sequence[Hook], page: Any, request: HttpRequest) -> None:
-    """Use a tool, and say what came of it."""
-    said: list[str] = []
+    """Use a tool, and show the result."""
+    (title, act, said), messages_said = TOOLS[tool], list[str]()
     for hook in hooks:
         try:
-            said.append(TOOLS[tool][1](hook))
-            page.log_change(request, hook, TOOLS[tool][0])
+            made = act(hook)
+            log = reverse("admin:heliostat_outbox_callback_change", args=[made.pk]) if made is not None else ""
+            messages_said.append(format_html(said, hook=hook, page=log))
+            page.log_change(request, hook, title)
         except ValidationError as error:
             messages.error(request, " ".join(error.messages))
-    if len(said) > MOST_SAID:
-        said = [f"{TOOLS[tool][0]}: done for {len(said)} hooks."]
-    for one in said:
+    if len(messages_said) > MOST_SAID:
+        messages_said = [f"{title}: done for {len(messages_said)} hooks."]
+    for one in messages_said:
         messages.success(request, one)
 
 
 def action_of(tool: str) -> Callable[[Any, HttpRequest, QuerySet[Hook]], None]:
-    """The action of the list that uses a tool on each chosen hook."""
+    """Return the action of the list that uses a tool on each chosen hook."""
 
-    @admin.action(description=TOOLS[tool][0], permissions=["change"])
+    @admin.action(description=TOOLS[tool].title, permissions=["change"])
     def action(page: Any, request: HttpRequest, queryset: QuerySet[Hook]) -> None:
         use(tool, list(queryset), page, request)
 
@@ -90,7 +83,7 @@ def action_of(tool: str) -> Callable[[Any, HttpRequest, QuerySet[Hook]], None]:
 
 
 class RotationForm(forms.Form):
-    """For how long the old secret counts beside the new one."""
+    """For how long the old secret is valid beside the new one."""
 
     signature = forms.ChoiceField(choices=Hook.SIGNATURES, label="Signature")
     overlap = forms.IntegerField(
@@ -110,7 +103,7 @@ def show_secret(request: HttpRequest, hook: Hook) -> None:
 
 
 def rotation_page(page: Any, request: HttpRequest, hook: Hook) -> HttpResponse | None:
-    """Asks how, and makes a new secret once that is answered; None when there is nothing more to ask.
+    """Show the form of a new secret, or make the secret and return None once the form is sent.
 
     A page that is sent twice makes one new secret: it knows which it saw.
     """

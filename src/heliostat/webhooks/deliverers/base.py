@@ -86,7 +86,10 @@ class HooksDeliverer:
         deliverer, using = cls(), using or home()
         deliverer.deliver_hooks(callbacks, using)
         if cls.after_deliver is not HooksDeliverer.after_deliver:
-            deliverer.after_deliver(_hooks_of(callbacks, using))
+            from heliostat.webhooks.models import Hook, hook_of
+
+            ids = [hook_of(subscriber) for subscriber in subscribers_of(list(callbacks), using)]
+            deliverer.after_deliver(list(Hook.objects.filter(pk__in=ids)))
 
 
 class WorkerHooksDeliverer(HooksDeliverer):
@@ -135,13 +138,6 @@ def class_of(deliver: Deliver) -> type[Any] | None:
     """Return the class whose `deliver` this is; None for a function."""
     owner = getattr(deliver, "__self__", None)
     return owner if isinstance(owner, type) else None
-
-
-def _hooks_of(callbacks: Sequence[int], using: str) -> list[Hook]:
-    from heliostat.webhooks.models import Hook, hook_of
-
-    ids = [hook_of(subscriber) for subscriber in subscribers_of(list(callbacks), using)]
-    return list(Hook.objects.filter(pk__in=ids))
 
 
 @cache

@@ -56,14 +56,16 @@ class Migration(migrations.Migration):
                     "name",
                     models.CharField(
                         blank=True,
-                        help_text="For people; it may say what the receiver does.",
+                        help_text="Name, for people; for example what the receiver does.",
                         max_length=200,
                         validators=[heliostat.text.validate_name],
                     ),
                 ),
                 (
                     "object_id",
-                    models.CharField(blank=True, default="", help_text="Notify of this object only.", max_length=255),
+                    models.CharField(
+                        blank=True, default="", help_text="Notify of the object with this key only.", max_length=255
+                    ),
                 ),
                 (
                     "signals",
@@ -78,7 +80,7 @@ class Migration(migrations.Migration):
                 (
                     "target_url",
                     models.CharField(
-                        help_text="Where to send: https://…",
+                        help_text="Address of the receiver: https://…",
                         max_length=2000,
                         validators=[heliostat.webhooks.targets.check_target],
                         verbose_name="address",
@@ -123,7 +125,7 @@ class Migration(migrations.Migration):
                     models.TextField(
                         blank=True,
                         default="",
-                        help_text="What to send, with names in double braces: {{instance.name}}, {{event_type}}. Empty: see below.",
+                        help_text="Body, with names in double braces: {{instance.name}}, {{event_type}}. Empty: the serializer's.",
                     ),
                 ),
                 (
@@ -146,7 +148,7 @@ class Migration(migrations.Migration):
                 (
                     "paused",
                     models.BooleanField(
-                        default=False, help_text="What happens waits, and is sent when the pause ends."
+                        default=False, help_text="Send nothing for now. Callbacks wait until the pause ends."
                     ),
                 ),
                 (
@@ -216,7 +218,7 @@ class Migration(migrations.Migration):
                     "model",
                     models.ForeignKey(
                         blank=True,
-                        help_text="Notify of objects of this model. Empty: the events say which.",
+                        help_text="Notify of objects of this model. Empty: the event types name the models.",
                         null=True,
                         on_delete=django.db.models.deletion.CASCADE,
                         to="contenttypes.contenttype",
@@ -226,7 +228,7 @@ class Migration(migrations.Migration):
                     "user",
                     models.ForeignKey(
                         blank=True,
-                        help_text="Whose hook it is; empty: the site's.",
+                        help_text="Owner of the webhook; empty: the site.",
                         null=True,
                         on_delete=django.db.models.deletion.CASCADE,
                         to=settings.AUTH_USER_MODEL,
