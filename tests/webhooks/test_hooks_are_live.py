@@ -21,6 +21,7 @@ from heliostat.testing import run_after_commit
 from heliostat.webhooks import changes, kind, subscriptions
 from heliostat.webhooks.exceptions import InvalidHeadersError, InvalidModelError, InvalidSignalError
 from heliostat.webhooks.headers import parse_headers
+from heliostat.webhooks.kind import HookKind
 from heliostat.webhooks.models import Hook
 from tests.chaos.processes import world
 from tests.example.models import Depot, Vehicle
@@ -137,12 +138,12 @@ def test_where_a_hook_led_before_it_changed_is_not_remembered_by_who_looked_it_u
         found = looked_up(names)
         monkeypatch.setattr(kind, "_look_up", looked_up)
         Hook.objects.filter(pk=made.pk).update(target_url=elsewhere)
-        kind.destinations([made.subscriber])  # by another thread
+        HookKind().destinations([made.subscriber])  # by another thread
         return found
 
     monkeypatch.setattr(kind, "_look_up", changed_meanwhile)
-    kind.destinations([made.subscriber])
-    found = kind.destinations([made.subscriber])[made.subscriber]
+    HookKind().destinations([made.subscriber])
+    found = HookKind().destinations([made.subscriber])[made.subscriber]
     assert isinstance(found, Destination)
     assert found.url == elsewhere
 

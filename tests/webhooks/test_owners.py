@@ -13,8 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from heliostat.outbox import resending
 from heliostat.outbox.models import Callback, Status
 from heliostat.testing import Receiver, drain_outbox
-from heliostat.webhooks import kind, owners, permissions
+from heliostat.webhooks import owners, permissions
 from heliostat.webhooks.api import create_hook
+from heliostat.webhooks.kind import HookKind
 from heliostat.webhooks.models import Hook
 from tests.delivery.working import eventually, hook_to, vehicles, working
 from tests.example.models import Depot, Vehicle
@@ -314,13 +315,13 @@ def test_owners_are_not_asked_for_at_each_delivery(ada: User) -> None:
     ]
     names = [hook.subscriber for hook in hooks]
     with CaptureQueriesContext(connection) as few:
-        kind.destinations(names[:1])
+        HookKind().destinations(names[:1])
     after_a_while()
     with CaptureQueriesContext(connection) as many:
-        assert len(kind.destinations(names)) == 20
+        assert len(HookKind().destinations(names)) == 20
     assert len(many) <= len(few) + 1
     with CaptureQueriesContext(connection) as known:
-        kind.destinations(names)
+        HookKind().destinations(names)
     assert len(known) <= 1, "whether any hook changed, and no more"
 
 
@@ -332,6 +333,6 @@ def test_an_answer_does_not_outlive_its_seconds(ada: User, settings: Any) -> Non
         target="https://receiver.example.com/",
         enforce_permissions=True,
     )
-    assert not hasattr(kind.destinations([hook.subscriber])[hook.subscriber], "reason")
+    assert not hasattr(HookKind().destinations([hook.subscriber])[hook.subscriber], "reason")
     User.objects.update(is_active=False)
-    assert getattr(kind.destinations([hook.subscriber])[hook.subscriber], "reason", "") == owners.INACTIVE
+    assert getattr(HookKind().destinations([hook.subscriber])[hook.subscriber], "reason", "") == owners.INACTIVE

@@ -26,12 +26,12 @@ from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from heliostat.api.described import Described
-from heliostat.api.policy import NO_SUCH_MODEL
 from heliostat.events.types import resource_of
 from heliostat.json_values import check_depth, check_json
 from heliostat.webhooks.api import named_model
 from heliostat.webhooks.exceptions import InvalidModelError, by_field
 from heliostat.webhooks.headers import masked
+from heliostat.webhooks.owners import NO_SUCH_MODEL
 
 LONGEST_REQUEST = 1024 * 1024
 LARGEST_KEY = 2**63 - 1

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from rest_framework import serializers
 
 from heliostat.api.base import LARGEST_KEY, Strict
-from heliostat.api.policy import may_read_body, sees_all
+from heliostat.api.policy import may_read_body, permitted
 from heliostat.outbox.models import Attempt, Callback, Status
 from heliostat.outbox.queries import in_state, made_before, made_since
 from heliostat.webhooks.models import hook_of
@@ -38,7 +38,9 @@ class DeliverySerializer(serializers.ModelSerializer[Callback]):
 
     def get_status_details(self, callback: Callback) -> str:
         """How it went; for users who may view all callbacks, with the error of the site's own code in full."""
-        is_hidden = callback.render_error != "" and not sees_all(self.context["request"].user, callback)
+        is_hidden = callback.render_error != "" and not permitted(
+            self.context["request"].user, "view", Callback, callback
+        )
         return callback.status_details if is_hidden else callback.render_error or callback.status_details
 
     def get_due_at(self, callback: Callback) -> str | None:

@@ -1,10 +1,9 @@
-"""Hooks as the API shows and takes them."""
+"""Serializers of hooks."""
 
 from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -14,7 +13,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
 
 from heliostat.api.base import Headers, ModelName, PlainJSON, Strict, api_error
-from heliostat.api.policy import check_offered, may, may_do_all, may_set_owner, owns
+from heliostat.api.policy import check_offered, may, may_set_owner, owns, permitted
 from heliostat.exceptions import ConfigurationError
 from heliostat.webhooks import owners
 from heliostat.webhooks.headers import check_move, masked_url, unmasked
@@ -23,8 +22,26 @@ from heliostat.webhooks.models import Hook
 SHARED = "v1"
 
 
-class HookSerializer(Strict, serializers.ModelSerializer[Hook]):
-    """A hook. Whose it is, only users say who may change hooks; a serializer, which is code, only superusers name."""
+class Keys(serializers.ModelSerializer[Hook]):
+    """The keys of a hook, as far as the receiver needs them. Nobody sees a private key."""
+
+    secret = serializers.SerializerMethodField(
+        help_text="Secret that verifies signatures, shown this once; null where the public key does."
+    )
+    public_key = serializers.SerializerMethodField(help_text="Key that verifies signatures of the kind v1a.")
+
+    def get_secret(self, hook: Hook) -> str | None:
+        return hook.reveal_secret() if hook.signature == SHARED else None
+
+    def get_public_key(self, hook: Hook) -> str | None:
+        if hook.signature != SHARED:
+            with suppress(ConfigurationError):  # it cannot be decrypted
+                return hook.public_key
+        return None
+
+
+class HookSerializer(Strict, Keys):
+    """A hook. Only users who may change hooks set its owner; only superusers name a serializer, which is code."""
 
     model = ModelName(required=False, allow_null=True, help_text="Notify of objects of this model: “targets.target”.")
     signals = serializers.ListField(
@@ -43,8 +60,6 @@ class HookSerializer(Strict, serializers.ModelSerializer[Hook]):
         help_text="Owner, set by users who may change hooks; null: the site's.",
     )
 
-    public_key = serializers.SerializerMethodField(help_text="What receivers verify with, where the signature is v1a.")
-
     class Meta:
         model = Hook
         fields: tuple[str, ...] = (
@@ -58,9 +73,6 @@ class HookSerializer(Strict, serializers.ModelSerializer[Hook]):
         )  # fmt: skip
         extra_kwargs: ClassVar[dict[str, Any]] = {"target_url": {"validators": []}, "content_type": {"validators": []}}
 
-    def get_public_key(self, hook: Hook) -> str | None:
-        return public_key(hook)
-
     def get_fields(self) -> dict[str, Any]:
         fields = super().get_fields()
         if "request" in self.context:
@@ -71,15 +83,13 @@ class HookSerializer(Strict, serializers.ModelSerializer[Hook]):
     def to_representation(self, instance: Hook) -> dict[str, Any]:
         """An address may hold a key, so users who may not change the hook see only its site."""
         shown: dict[str, Any] = super().to_representation(instance)
-        if not self._may_change(instance):
+        if self.parent is None:
+            may_change = may(self._user, "change", instance)
+        else:  # in a list, permissions on single objects are not asked: that would be a query for each
+            may_change = owns(self._user, instance) or permitted(self._user, "change", Hook)
+        if not may_change:
             shown["target_url"] = masked_url(instance.target_url)
         return shown
-
-    def _may_change(self, hook: Hook) -> bool:
-        """In a list, permissions on single objects are not asked: that would be a query for each."""
-        if self.parent is not None:
-            return owns(self._user, hook) or may_do_all(self._user, "change", Hook)
-        return may(self._user, "change", hook)
 
     @property
     def _before(self) -> Hook | None:
@@ -97,7 +107,8 @@ class HookSerializer(Strict, serializers.ModelSerializer[Hook]):
         """Before the hook's own validation, what could not be undone after it: code is imported there."""
         hook = copy.copy(before) if before is not None else Hook()
         if "headers" in attrs:
-            attrs["headers"] = _written(attrs["headers"], hook.headers)
+            headers = unmasked(attrs["headers"], hook.headers)
+            attrs["headers"] = json.dumps(headers) if headers else ""
         for name, value in attrs.items():
             setattr(hook, name, value)
         changed = {name for name in attrs if before is None or getattr(before, name) != getattr(hook, name)}
@@ -126,15 +137,8 @@ class HookSerializer(Strict, serializers.ModelSerializer[Hook]):
 class NewHookSerializer(HookSerializer):
     """A hook with its secret, which is shown when it is made, and never again."""
 
-    secret = serializers.SerializerMethodField(
-        help_text="What the receiver verifies signatures with; null where it does so with the public key."
-    )
-
     class Meta(HookSerializer.Meta):
         fields = (*HookSerializer.Meta.fields, "secret")
-
-    def get_secret(self, hook: Hook) -> str | None:
-        return shared_secret(hook)
 
 
 class RotateSerializer(Strict):
@@ -144,35 +148,12 @@ class RotateSerializer(Strict):
     signature = serializers.ChoiceField(choices=Hook.SIGNATURES, required=False)
 
 
-class SecretSerializer(serializers.ModelSerializer[Hook]):
+class SecretSerializer(Keys):
     """A new secret, which is shown this once; or the new public key."""
-
-    secret = serializers.SerializerMethodField()
-    public_key = serializers.SerializerMethodField()
 
     class Meta:
         model = Hook
         fields = ("signature", "secret", "public_key", "previous_secret_until")
-
-    def get_secret(self, hook: Hook) -> str | None:
-        return shared_secret(hook)
-
-    def get_public_key(self, hook: Hook) -> str | None:
-        return public_key(hook)
-
-
-def shared_secret(hook: Hook) -> str | None:
-    """What the receiver must know and nobody else. A private key is for nobody but us."""
-    return hook.reveal_secret() if hook.signature == SHARED else None
-
-
-def public_key(hook: Hook) -> str | None:
-    """What anybody may verify with; None where a secret is shared, or where the key cannot be decrypted."""
-    if hook.signature == SHARED:
-        return None
-    with suppress(ConfigurationError):
-        return hook.public_key
-    return None
 
 
 class ResendAllSerializer(Strict):
@@ -180,7 +161,3 @@ class ResendAllSerializer(Strict):
 
     since = serializers.DateTimeField()
     ended_as = serializers.ChoiceField(choices=("error", "cancelled", "sent"), default="error")
-
-
-def _written(headers: Mapping[str, str], stored: str) -> str:
-    return json.dumps(unmasked(headers, stored)) if headers else ""

@@ -26,18 +26,22 @@ from heliostat.webhooks.exceptions import InvalidSignalError
 from heliostat.webhooks.models import Hook, Signal, hook_of
 from heliostat.webhooks.operations import PING
 from heliostat.webhooks.owners import (
-    NO_SUCH_MODEL,
     WHERE,
     check_may_hook,
     may_be_notified,
     may_hook,
-    may_view,
     why_stopped,
 )
 
-__all__ = ["NO_SUCH_MODEL", "may_hook", "may_view"]
+VIEW = ("view", "change")
 
-VIEW = ("view", "change")  # as in the admin, permission to change is permission to view
+
+def permitted(user: Any, action: str, model: type[Model], obj: Model | None = None) -> bool:
+    """Return whether a user has the permission to `view`, `change` … all objects of a model, or this one.
+
+    As in the admin, permission to change is permission to view.
+    """
+    return any(has_permission(user, one, model, obj) for one in (VIEW if action == "view" else (action,)))
 
 
 def owns(user: Any, hook: Hook) -> bool:
@@ -47,8 +51,7 @@ def owns(user: Any, hook: Hook) -> bool:
 
 def may(user: Any, action: str, hook: Hook) -> bool:
     """Return whether a user may `view`, `change` or `delete` a hook: their own, or with the permission."""
-    enough = VIEW if action == "view" else (action,)
-    return owns(user, hook) or any(has_permission(user, one, Hook, hook) for one in enough)
+    return owns(user, hook) or permitted(user, action, Hook, hook)
 
 
 def check_may(user: Any, action: str, hook: Hook) -> None:
@@ -59,14 +62,9 @@ def check_may(user: Any, action: str, hook: Hook) -> None:
         raise PermissionDenied
 
 
-def may_do_all(user: Any, action: str, model: type[Model]) -> bool:
-    """Return whether a user has the permission for all objects of a model, those of nobody included."""
-    return any(has_permission(user, one, model) for one in (VIEW if action == "view" else (action,)))
-
-
 def visible_hooks(user: Any) -> QuerySet[Hook]:
     """Return the hooks that a list shows this user: all, with the permission to view or change hooks, or their own."""
-    return Hook.objects.all() if may_do_all(user, "view", Hook) else own_hooks(user)
+    return Hook.objects.all() if permitted(user, "view", Hook) else own_hooks(user)
 
 
 def with_subscribers(hooks: QuerySet[Hook], using: str) -> QuerySet[Any] | list[str]:
@@ -92,15 +90,13 @@ def check_deliveries(user: Any, action: str, callbacks: Iterable[Callback]) -> N
 
     Those of their own hooks they may see and send again; of others', the permission on callbacks says so.
     """
-    if may_do_all(user, action, Callback):
+    if permitted(user, action, Callback):
         return
     found = list(callbacks)
     wanted = {hook_of(one.subscriber) for one in found}
     own = {f"hook:{pk}" for pk in own_hooks(user).filter(pk__in=wanted).values_list("pk", flat=True)}
-    others = [one for one in found if one.subscriber not in own]
-    for one in others:
-        if not any(has_permission(user, enough, Callback, one) for enough in VIEW):
-            raise Http404
+    if not all(one.subscriber in own or permitted(user, "view", Callback, one) for one in found):
+        raise Http404
     if action == "view":
         return
     for one in found:
@@ -109,18 +105,13 @@ def check_deliveries(user: Any, action: str, callbacks: Iterable[Callback]) -> N
             raise PermissionDenied
 
 
-def sees_all(user: Any, callback: Callback) -> bool:
-    """Return whether a user has the permission to view a callback, whose ever the hook is."""
-    return any(has_permission(user, action, Callback, callback) for action in VIEW)
-
-
 def may_read_body(user: Any, callback: Callback) -> bool:
     """Return whether a user may read what a callback sends, and what was answered to it, which may repeat that.
 
     The owner of the hook may only while they may be notified of it. What was made while they could not, nobody sent;
     and the hook may have been another's, or on something else.
     """
-    if sees_all(user, callback):
+    if permitted(user, "view", Callback, callback):
         return True
     hook = _hook_of(callback)
     return hook is None or (
@@ -136,7 +127,7 @@ def may_be_sent_again(user: Any, callback: Callback) -> bool:
 
 def check_resend_all(user: Any, hook: Hook, callbacks: QuerySet[Callback]) -> None:
     """Raise `PermissionDenied` where some of these callbacks of the user's own hook are of what they may not view."""
-    if may_do_all(user, "change", Callback) or not hook.enforce_permissions:
+    if permitted(user, "change", Callback) or not hook.enforce_permissions:
         return
     types = callbacks.order_by().values_list("event__resource", "event__action").distinct()
     if not all(_may_be_notified(user, hook, ".".join(one), hook.object_id) for one in types):

@@ -26,10 +26,10 @@ from heliostat.api.policy import (
     check_may,
     check_resend_all,
     may_add_hook,
-    may_do_all,
     may_read_body,
     own_hooks,
     owns,
+    permitted,
     visible_hooks,
     with_subscribers,
 )
@@ -177,7 +177,7 @@ class HookViewSet(
         asked = hooks.ResendAllSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         hook = self.get_object()
-        if not (owns(request.user, hook) or may_do_all(request.user, "change", Callback)):
+        if not (owns(request.user, hook) or permitted(request.user, "change", Callback)):
             raise PermissionDenied
         since, ended = asked.validated_data["since"], Status(asked.validated_data["ended_as"])
         which = (hook.subscriber, since)
@@ -223,7 +223,7 @@ class DeliveryViewSet(HeliostatView, GenericViewSet[Any]):
 
     def _among(self, found: QuerySet[Callback], hook: int | None) -> Any:
         """Those of the user's own hooks; with the permission to view callbacks, of all."""
-        sees_all, own = may_do_all(self.request.user, "view", Callback), own_hooks(self.request.user)
+        sees_all, own = permitted(self.request.user, "view", Callback), own_hooks(self.request.user)
         if hook is not None:
             if not (sees_all or own.filter(pk=hook).exists()):
                 raise Http404

@@ -40,8 +40,10 @@ def create_hook(
     if isinstance(signals, str):
         raise InvalidSignalError(f"Signals are a list: write [{signals!r}].")
     names = [str(signal) for signal in signals]
+    if isinstance(model, str):
+        model = named_model(model)
     if model is not None:
-        fields["model"] = _content_type(model)
+        fields["model"] = model if isinstance(model, ContentType) else ContentType.objects.get_for_model(model)
     if isinstance(headers, Mapping):
         headers = json.dumps(dict(headers))
     with transaction.atomic():
@@ -55,12 +57,6 @@ def create_hook(
 def create_signal(signal: str) -> Signal:
     """Return the row of a signal; create it if needed. Raise `InvalidSignalError` if the path leads to no signal."""
     return Signal.objects.get_or_create(name=signal)[0]
-
-
-def _content_type(model: ModelName) -> ContentType:
-    if isinstance(model, ContentType):
-        return model
-    return ContentType.objects.get_for_model(named_model(model) if isinstance(model, str) else model)
 
 
 def named_model(name: str) -> type[Model]:

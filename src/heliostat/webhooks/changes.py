@@ -47,7 +47,7 @@ NEXT = f"(SELECT coalesce(max(position), 0) + 1 FROM {TABLE} AS others)"
 
 
 class Position(NamedTuple):
-    """Where a reader stands: at the row `last`, with the position `number`; `early` it read before they had one."""
+    """Where a reader stands: at the row `last`, with the position `number`; it read `early` before they had one."""
 
     number: int = 0
     last: int | None = None
@@ -71,14 +71,14 @@ def when_written(listener: Listener) -> None:
 
 
 def note(hooks: Collection[int] | None, using: str, *, deleted: bool = False) -> None:
-    """Hooks changed, or were deleted, in the transaction that is open: let this process and all others know."""
+    """Record that hooks changed, or were deleted, in the open transaction, for this process and all others."""
     write(hooks, using)
     for listener in _listeners:
         listener(hooks, using, deleted)
 
 
 def write(hooks: Collection[int] | None, using: str) -> None:
-    """Write that these hooks change in the transaction that is open; None: any of them."""
+    """Record that these hooks change in the open transaction; None: any of them."""
     named = None if hooks is None or len(hooks) > MOST_NAMED else json.dumps(sorted(hooks))
     id_ = secrets.randbits(63)
     position = NEXT if has_positions_at_once(using) else "NULL"
@@ -89,18 +89,17 @@ def write(hooks: Collection[int] | None, using: str) -> None:
 
 
 def has_positions_at_once(using: str) -> bool:
-    """Whether the order of writing is the order of commits."""
+    """Return whether the order of writing is the order of commits."""
     return bool(connections[using].vendor == "sqlite")
 
 
 def where(using: str) -> Position:
-    """Where a reader stands that reads all hooks after this."""
-    rows = _rows(using, f"position IS NULL OR position = {LAST}")
-    return _at(rows)
+    """Return where a reader stands that reads all hooks after this."""
+    return _at(_rows(using, f"position IS NULL OR position = {LAST}"))
 
 
 def since(position: Position, using: str) -> News:
-    """What changed since a reader stood there."""
+    """Return what changed since a reader stood there."""
     rows = _rows(using, "position IS NULL OR position >= %s", position.number)
     now = _at(rows)
     ids = {id_: number for id_, _, number in rows}

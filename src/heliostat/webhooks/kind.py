@@ -39,8 +39,26 @@ class HookKind(HttpKind):
 
     name = "hook"
 
-    def destinations(self, subscribers: Collection[str]) -> Mapping[str, Destination | NoDestination]:
-        return destinations(subscribers)
+    def destinations(self, subscribers: Collection[str]) -> dict[str, Destination | NoDestination]:
+        """Return the destinations of these hooks, as they are now. What was looked up is kept until any hook changes.
+
+        Permissions of owners are valid for HELIOSTAT_PERMISSION_CACHE seconds. All owners whose permissions are checked
+        again are read in one query.
+        """
+        wanted, known, generation = set(subscribers), _still_true(), permissions.generation
+        if missing := wanted - known.keys():
+            known.update(_look_up(missing))
+        found = {name: known[name] for name in wanted}
+        owned = [one for one in found.values() if isinstance(one, Owned)]
+        if unknown := [one for one in owned if not one.is_answered()]:
+            users = get_user_model()._base_manager.db_manager(hints={"instance": unknown[0].hook})
+            owners = users.in_bulk({one.hook.user_id for one in unknown})
+            for one in unknown:
+                one.ask(owners.get(one.hook.user_id), generation)
+        return {
+            name: one if not isinstance(one, Owned) else NoDestination(one.reason) if one.reason else one.destination
+            for name, one in found.items()
+        }
 
     def dispatcher(self) -> Dispatcher | None:
         return dispatcher()
@@ -112,28 +130,6 @@ class Owned:
 Known = dict[str, Destination | NoDestination | Owned]
 
 _looked_up: tuple[Position | None, Known] = (None, {})  # what was looked up, and which changes it knows of
-
-
-def destinations(subscribers: Collection[str]) -> dict[str, Destination | NoDestination]:
-    """Return the destinations of these hooks, as they are now. What was looked up is kept until any hook changes.
-
-    Whether the owner of a hook may be notified is valid for HELIOSTAT_PERMISSION_CACHE seconds. All owners that must be
-    asked about are read in one query.
-    """
-    wanted, known, generation = set(subscribers), _still_true(), permissions.generation
-    if missing := wanted - known.keys():
-        known.update(_look_up(missing))
-    found = {name: known[name] for name in wanted}
-    owned = [one for one in found.values() if isinstance(one, Owned)]
-    if unknown := [one for one in owned if not one.is_answered()]:
-        users = get_user_model()._base_manager.db_manager(hints={"instance": unknown[0].hook})
-        owners = users.in_bulk({one.hook.user_id for one in unknown})
-        for one in unknown:
-            one.ask(owners.get(one.hook.user_id), generation)
-    return {
-        name: one if not isinstance(one, Owned) else NoDestination(one.reason) if one.reason else one.destination
-        for name, one in found.items()
-    }
 
 
 def _still_true() -> Known:

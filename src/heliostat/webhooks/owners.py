@@ -1,8 +1,9 @@
-"""Whether the owner of a hook may be notified of what it subscribes to: asked when a person makes or changes the hook,
-and again, cached for seconds, whenever a callback is about to leave.
+"""Whether the owner of a hook may be notified of what it subscribes to.
+
+That is checked when a person makes or changes the hook, and again, cached for seconds, before each delivery.
 
 `HELIOSTAT_MAY_HOOK` names the function that decides about models and objects. A hook without an owner is the site's,
-and so is one that code makes without `enforce_permissions=True`: no permission is asked. An inactive owner stops any
+and so is one that code makes without `enforce_permissions=True`: no permission is checked. An inactive owner stops any
 hook.
 """
 

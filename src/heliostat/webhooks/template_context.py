@@ -157,49 +157,46 @@ def why_refused(path: Sequence[str], model: type[models.Model] | None, has_argum
     if private := next((name for name in path if name.startswith("_")), None):
         return f"holds “{private}”, which is private"
     if root == "instance":
-        return _why_refused_of(model, names) if model is not None else None
+        steps = _steps(model, names) if model is not None else ()
+        return next(filter(None, (_why_closed(*step) for step in steps)), None)
     if root not in EVENT_NAMES and not has_arguments:
         return f"is not known.{did_you_mean(root, ['instance', *EVENT_NAMES])}"
     return None
 
 
-def _why_refused_of(model: type[models.Model] | None, names: Sequence[str]) -> str | None:
+def _steps(model: type[models.Model], names: Sequence[str]) -> Iterator[tuple[type[models.Model], str, Any, bool]]:
+    """Yield each model on a way of names with the name, its field or None, and whether it is the last name.
+
+    The way ends at what is no relation; a generic relation may lead to anything, and ends it, too.
+    """
+    current: type[models.Model] | None = model
     for position, name in enumerate(names, start=1):
-        if model is None:  # a generic relation may lead to anything
-            return None
-        if reason := _why_closed(model, name, is_last=position == len(names)):
-            return reason
-        field = _fields(model).get(name)
-        if field is None or isinstance(field, models.JSONField):
-            return None
-        if not field.is_relation and position < len(names):
-            return f"goes into “{name}”, which is a plain value"
-        model = field.related_model
-    return None
+        if current is None:
+            return
+        field = _fields(current).get(name)
+        yield current, name, field, position == len(names)
+        current = field.related_model if field is not None and field.is_relation else None
 
 
 def models_on(path: Sequence[str], model: type[models.Model]) -> Iterator[type[models.Model] | None]:
     """Yield the models of the objects that a name goes through, from one of this model; None where it could be any."""
-    current: type[models.Model] | None = model
-    for name in path[1:-1] if path[0] == "instance" else ():
-        field = _fields(current).get(name) if current is not None else None
-        if field is None or not field.is_relation:
+    for _, _, field, is_last in _steps(model, path[1:] if path[0] == "instance" else ()):
+        if is_last or field is None or not field.is_relation:
             return
-        current = field.related_model
-        yield current
+        yield field.related_model
 
 
-def _why_closed(model: type[models.Model], name: str, is_last: bool) -> str | None:
-    field = _fields(model).get(name)
+def _why_closed(model: type[models.Model], name: str, field: Any, is_last: bool) -> str | None:
     if is_secret(model, field.name if field is not None else name):
         return f"holds “{name}”, which is a secret"
-    if is_last and field is not None and field.concrete and points_to_secret(field, model):
-        return f"holds “{name}”, whose value is the key of an object, and that is a secret"
     if field is not None:
+        if is_last and field.concrete and points_to_secret(field, model):
+            return f"holds “{name}”, whose value is the key of an object, and that is a secret"
+        if not is_last and not field.is_relation and not isinstance(field, models.JSONField):
+            return f"goes into “{name}”, which is a plain value"
         return f"holds “{name}”, which is many objects" if _is_many(field) else None
     attribute = inspect.getattr_static(model, name, None)
     if attribute is None:
         return f"is not known: {model.__name__} has no “{name}”.{did_you_mean(name, _fields(model))}"
-    if isinstance(attribute, PLAIN):
-        return None
-    return f"holds “{name}”, which is no field; methods and properties are not called"
+    reason = f"holds “{name}”, which is no field; methods and properties are not called"
+    return None if isinstance(attribute, PLAIN) else reason

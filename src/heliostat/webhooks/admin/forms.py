@@ -1,9 +1,9 @@
-"""The form of a hook: every field says what may be written into it, every error stands beside its field."""
+"""The form of a hook. Each field says what may be written into it; each error stands beside its field."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -102,7 +102,10 @@ class SignalsField(forms.Field):
     def to_python(self, value: Any) -> list[str]:
         found: dict[str, None] = {}
         for line in _lines(value or ()):
-            found.update(dict.fromkeys(_listed(line) if line.startswith("[") else [line]))
+            names = parse_json(line) if line.startswith("[") else [line]
+            if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+                raise ValidationError('A JSON list holds texts only, for example ["created", "updated"].')
+            found.update(dict.fromkeys(names))
         return list(found)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
@@ -121,13 +124,6 @@ def _lines(values: Iterable[str]) -> list[str]:
     return lines
 
 
-def _listed(text: str) -> list[str]:
-    value = parse_json(text)
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise ValidationError('A JSON list holds texts alone, for example ["created", "updated"].')
-    return value
-
-
 class SeenField(forms.CharField):
     """Which version of a row a page shows; nothing that a person writes."""
 
@@ -138,15 +134,15 @@ class SeenField(forms.CharField):
 
 
 class HookForm(HookModelForm):
-    """A hook, with what can be written into its fields said beside them."""
+    """The form of a hook, with examples beside its fields."""
 
     signals = SignalsField(required=False, help_text=SIGNALS_HELP)
     filters = JsonField(required=False, help_text=FILTERS_HELP)
     seen = SeenField(required=False)
     editor: Any = None
-    """The user whose form it is: they save only what they may receive themselves. None where nothing is saved."""
+    """The user who saves the form: only what they may receive themselves. None where nothing is saved."""
     viewer: Any = None
-    """The user who sees the form: which objects there are is said only of models that they may view."""
+    """The user who sees the form, who learns which objects exist only of models that they may view."""
 
     class Meta:
         model = Hook
@@ -168,14 +164,14 @@ class HookForm(HookModelForm):
         self._before = copy.copy(self.instance)
         if self.instance.pk:
             self.initial["seen"] = self.instance.modified.isoformat()
-        if "model" in self.fields:  # a person who may only look has no fields
-            self._offer_what_there_is()
-
-    def _offer_what_there_is(self) -> None:
+        if "model" not in self.fields:  # a person who may only look has no fields
+            return
         models, signals, filters = (self.fields[name] for name in ("model", "signals", "filters"))
         models.queryset = hookable_models(self.instance.model_id)  # type: ignore[attr-defined]
         signals.help_text = SIGNALS_HELP + _declared_help()
-        signals.widget.known = [*((action, action) for action in ACTIONS), *_custom_signals()]
+        paths = Signal.objects.exclude(name__in=DJANGO_SIGNALS).values_list("name", flat=True)
+        custom = ((path, format_html("<code>{}</code>", path)) for path in paths)
+        signals.widget.known = [*((action, action) for action in ACTIONS), *custom]
         filters.widget.attrs |= {"rows": 5, "cols": 80, "spellcheck": "false"}
 
     def clean(self) -> dict[str, Any] | None:
@@ -193,7 +189,7 @@ class HookForm(HookModelForm):
             self._check_permissions()
 
     def _check_permissions(self) -> None:
-        """Nobody saves a hook that sends what they may not view, nor changes one whose owner may not be notified."""
+        """Refuse a hook that sends what the editor may not view, and changes of one whose owner may not be notified."""
         is_new = self.instance.pk is None
         changed = owners.DECIDE if is_new else self.changed_data
         if not is_new and (reason := owners.why_closed(self._before, changed)):
@@ -207,17 +203,17 @@ class HookForm(HookModelForm):
                 self.add_error(name if name in self.fields else None, messages)
 
     def _check_object(self, model: type[Model] | None, object_id: str) -> None:
-        """An object that went since the hook was made is no mistake; one that never was, is."""
+        """Report an object that does not exist, unless it was deleted since the hook was made."""
         if model is None:
             self.add_error("model", InvalidModelError("An object needs the model that it is of."))
         elif self.viewer is not None and not owners.may_hook(self.viewer, model):
-            return  # of its objects nothing is said
+            return  # say nothing of its objects
         elif find_object(model._base_manager.all(), object_id) is None:
             self.add_error("object_id", f"There is no {model._meta.verbose_name} with the id “{object_id}”.")
 
 
 def hookable_models(chosen: int | None) -> Any:
-    """Models that hooks may be on, and the one that was chosen before the settings forbade it."""
+    """Return the models that hooks may be on, and the one that was chosen before the settings forbade it."""
     allowed = (
         model for model in apps.get_models() if is_observable(model) and is_allowed(model) and not model._meta.proxy
     )
@@ -226,13 +222,8 @@ def hookable_models(chosen: int | None) -> Any:
     return ContentType.objects.filter(Q(pk__in=ids) | Q(pk=chosen)).order_by("app_label", "model")
 
 
-def _custom_signals() -> Iterator[tuple[str, SafeString]]:
-    for path in Signal.objects.exclude(name__in=DJANGO_SIGNALS).values_list("name", flat=True):
-        yield path, format_html("<code>{}</code>", path)
-
-
 def _declared_help() -> SafeString:
-    """The event types that this site declares beside the changes of its models."""
+    """Return help on the event types that this site declares beside the changes of its models."""
     types = declared_types().items()
     if not types:
         return mark_safe("")

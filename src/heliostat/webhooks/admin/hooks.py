@@ -1,4 +1,4 @@
-"""The pages of hooks: list, form, and what can be done with them.
+"""The pages of hooks: list, form, and operations.
 
 Each asks Django's permissions on hooks, or on the one hook. Only superusers name a serializer, which is code.
 """
@@ -80,11 +80,11 @@ class HookAdmin(CheckedInput, VisibleText, ObjectPermissions, HookModelAdmin):
         return [*tools, *ours, *super().get_urls()]
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        """Only what the filters offer: `?headers__contains=…` would reveal secrets letter by letter."""
+        """Allow only what the filters offer: `?headers__contains=…` would reveal secrets letter by letter."""
         return lookup.partition("__")[0] in FILTERED and super().lookup_allowed(lookup, value, request)
 
     def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
-        """Users are found by typing where their own pages in this admin can search; elsewhere they are named by key."""
+        """Find users by typing where their own pages in this admin can search; elsewhere by key."""
         page = self.admin_site._registry.get(get_user_model())
         return ("user",) if page is not None and page.get_search_fields(request) else ()
 
@@ -113,11 +113,12 @@ class HookAdmin(CheckedInput, VisibleText, ObjectPermissions, HookModelAdmin):
 
     @admin.display(description="deliveries")
     def deliveries(self, hook: Hook) -> SafeString:
-        """How many wait, when one was last received, and a link to the callbacks of this hook."""
+        """How many callbacks wait, when one was last received, and a link to them."""
         summary = _summary(hook)
         last = moment(summary.last_success) if summary.last_success else "never"
+        log = f"{reverse(f'admin:{Callback._meta.app_label}_callback_changelist')}?subscriber={hook.subscriber}"
         text = '{} waiting · last received {} · <a href="{}">log</a>'
-        return format_html(text, summary.waiting, last, log_of(hook))
+        return format_html(text, summary.waiting, last, log)
 
     @admin.display(description="events")
     def events(self, hook: Hook) -> str:
@@ -140,7 +141,11 @@ class HookAdmin(CheckedInput, VisibleText, ObjectPermissions, HookModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Hook | None = None) -> Any:
         if obj is None:
-            hidden = self._not_for(request)
+            hidden = {"user", "serializer_class"}  # of a new hook
+            if request.user.is_superuser:
+                hidden.remove("serializer_class")
+            if self.has_change_permission(request):
+                hidden.remove("user")
             return [
                 (title, {"fields": [name for name in one["fields"] if name not in hidden]}) for title, one in FIELDSETS
             ]
@@ -154,12 +159,6 @@ class HookAdmin(CheckedInput, VisibleText, ObjectPermissions, HookModelAdmin):
             return ()
         code = () if request.user.is_superuser else ("serializer_class",)
         return ("signature", "public_key", *code)
-
-    def _not_for(self, request: HttpRequest) -> tuple[str, ...]:
-        """Return the fields of a new hook that this user has no say in."""
-        user = request.user
-        code = () if user.is_superuser else ("serializer_class",)
-        return code if self.has_change_permission(request) else ("user", *code)
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form = super().get_form(request, *args, **kwargs)
@@ -186,7 +185,7 @@ class HookAdmin(CheckedInput, VisibleText, ObjectPermissions, HookModelAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Hook, form: Any, change: bool) -> None:
-        """Of a hook that is there, what the form changed alone: its secret and its state are not the form's."""
+        """Save only what the form changed of a hook: its secret and its state are not the form's."""
         obj.enforce_permissions = True
         if change:
             obj.save(update_fields=[*form.changed_data, "enforce_permissions", "modified"])
@@ -211,7 +210,7 @@ class HookAdmin(CheckedInput, VisibleText, ObjectPermissions, HookModelAdmin):
         return rotation_page(self, request, hook) or self._back_to(hook)
 
     def preview(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
-        """What the form, as it is sent here, would send; nothing of it is saved."""
+        """Show what the hook of this form would send; save nothing."""
         hook = self._changeable(request, pk) if pk is not None else None
         if not self._may_write(request, hook):
             raise PermissionDenied
@@ -246,8 +245,3 @@ def _may_view_callbacks(request: HttpRequest) -> bool:
 
 def _summary(hook: Hook) -> Summary:
     return getattr(hook, "summary", Summary())
-
-
-def log_of(hook: Hook) -> str:
-    """The address of the callbacks of this hook."""
-    return f"{reverse(f'admin:{Callback._meta.app_label}_callback_changelist')}?subscriber={hook.subscriber}"

@@ -3,34 +3,9 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from heliostat.webhooks.deliverers.background import deliver_hooks_using_asyncio
-    from heliostat.webhooks.deliverers.base import deliver_hook, deliver_hooks, deliver_hooks_by_worker
-    from heliostat.webhooks.deliverers.celery import (
-        deliver_hook_using_task,
-        deliver_hooks_using_asyncio_task,
-        deliver_hooks_using_task,
-    )
-    from heliostat.webhooks.deliverers.django_tasks import (
-        deliver_hook_using_django_task,
-        deliver_hooks_using_django_task,
-    )
-
-__all__ = [
-    "deliver_hook",
-    "deliver_hook_using_django_task",
-    "deliver_hook_using_task",
-    "deliver_hooks",
-    "deliver_hooks_by_worker",
-    "deliver_hooks_using_asyncio",
-    "deliver_hooks_using_asyncio_task",
-    "deliver_hooks_using_django_task",
-    "deliver_hooks_using_task",
-]
-
-# Imported when first used: some need what is not installed everywhere.
+# By module, which is imported when it is first used: some need what is not installed everywhere.
 _MODULES = {
     "deliver_hook": "base",
     "deliver_hook_using_django_task": "django_tasks",
@@ -42,6 +17,7 @@ _MODULES = {
     "deliver_hooks_using_django_task": "django_tasks",
     "deliver_hooks_using_task": "celery",
 }
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> Any:

@@ -64,9 +64,8 @@ class HooksDeliverer:
 
     def deliver_hooks(self, callbacks: Sequence[int], using: str) -> None:
         """Send these callbacks of the outbox, or have them sent. Called after their commit."""
-        deliver = element_deliverer()
-        owner = class_of(deliver)
-        if owner is not None and getattr(owner, "deliver_hook", None) is HookDeliverer.deliver_hook:
+        deliver = chosen(HookDeliverer)
+        if getattr(class_of(deliver), "deliver_hook", None) is HookDeliverer.deliver_hook:
             send_now(callbacks, using)  # all at once, instead of one after the other
             return
         for callback in callbacks:
@@ -141,29 +140,43 @@ def class_of(deliver: Deliver) -> type[Any] | None:
 
 
 @cache
-def collection_deliverer() -> Deliver:
-    """Return what sends the callbacks of a commit: the worker, where the setting is wrong."""
-    return _followed(conf.collection_deliverer, HooksDeliverer, deliver_hooks_by_worker)
+def chosen(base: type[Any]) -> Deliver:
+    """Return the deliverer that the setting names for this base class; its default where the setting is wrong."""
+    is_collection = base is HooksDeliverer
+    try:
+        return deliverer_at(conf.collection_deliverer if is_collection else conf.element_deliverer, base)
+    except ConfigurationError as error:  # a system check reports it, too, but no callback is lost for a wrong path
+        logger.error("%s", error)
+        return deliver_hooks_by_worker if is_collection else deliver_hook
 
 
 @cache
-def element_deliverer() -> Deliver:
-    """Return what sends a single callback."""
-    return _followed(conf.element_deliverer, HookDeliverer, deliver_hook)
-
-
 def dispatcher() -> Dispatcher | None:
     """Return what sends callbacks right after their commit; None leaves them to a worker."""
-    deliver = collection_deliverer()
+    deliver = chosen(HooksDeliverer)
     return None if class_of(deliver) is WorkerHooksDeliverer else deliver
 
 
-def _followed(path: str, base: type[Any], otherwise: Deliver) -> Deliver:
-    try:
-        return deliverer_at(path, base)
-    except ConfigurationError as error:  # a system check says so too, but no change is lost for a wrong path
-        logger.error("%s", error)
-        return otherwise
+@cache
+def dumping_class() -> type[Any] | None:
+    """Return the class of the collection deliverer, where the project overrides its `dump_payload`."""
+    owner = class_of(chosen(HooksDeliverer))
+    return None if getattr(owner, "dump_payload", None) in (None, HooksDeliverer.dump_payload) else owner
+
+
+@cache
+def answering_class() -> type[Any] | None:
+    """Return the class of the element deliverer, where the project overrides its `after_deliver`."""
+    owner = class_of(chosen(HookDeliverer))
+    return None if owner is None or owner.after_deliver is HookDeliverer.after_deliver else owner
+
+
+def _settings_changed(**_: object) -> None:
+    for function in (chosen, dispatcher, dumping_class, answering_class):
+        function.cache_clear()
+
+
+setting_changed.connect(_settings_changed)
 
 
 def deliverer_at(path: str, base: type[Any]) -> Deliver:
@@ -171,7 +184,10 @@ def deliverer_at(path: str, base: type[Any]) -> Deliver:
     settings = {HooksDeliverer: Conf.collection_deliverer.name, HookDeliverer: Conf.element_deliverer.name}
     other = HookDeliverer if base is HooksDeliverer else HooksDeliverer
     where = f"{settings[base]}: {path!r}"
-    found = _imported(path.replace(MISSPELT, f"{PACKAGE}."), where)
+    try:
+        found = import_string(path.replace(MISSPELT, f"{PACKAGE}."))
+    except Exception as error:  # whatever a module of the project's raises
+        raise ConfigurationError(f"{where} {_why_not_imported(path, error)}") from error
     if isinstance(found, type) and issubclass(found, (HooksDeliverer, HookDeliverer)):
         hint = f"write `name = {found.__name__}.deliver` beside it, and give the path of that name"
         raise ConfigurationError(f"{where} is a class; {hint}.")
@@ -183,34 +199,13 @@ def deliverer_at(path: str, base: type[Any]) -> Deliver:
     return found  # type: ignore[no-any-return]
 
 
-def _imported(path: str, where: str) -> Any:
-    try:
-        return import_string(path)
-    except ImportError as error:
-        if extra := EXTRAS.get(error.name or ""):
-            text = f"{where} needs what is not installed; run: pip install 'heliostat[{extra}]'"
-            raise ConfigurationError(text) from error
-        names = import_module(PACKAGE).__all__
-        hint = did_you_mean(path, [f"{PACKAGE}.{one}" for one in names])
-        raise ConfigurationError(f"{where} cannot be imported: {error}.{hint}") from error
-    except Exception as error:  # whatever a module of the project's raises
-        raise ConfigurationError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
-
-
-def _settings_changed(**_: object) -> None:
-    collection_deliverer.cache_clear()
-    element_deliverer.cache_clear()
-    dumping_class.cache_clear()
-
-
-setting_changed.connect(_settings_changed)
-
-
-@cache
-def dumping_class() -> type[Any] | None:
-    """Return the class of the collection's deliverer, where the project overrides its `dump_payload`."""
-    owner = class_of(collection_deliverer())
-    return None if getattr(owner, "dump_payload", None) in (None, HooksDeliverer.dump_payload) else owner
+def _why_not_imported(path: str, error: Exception) -> str:
+    if not isinstance(error, ImportError):
+        return f"cannot be imported: {type(error).__name__}: {error}"
+    if extra := EXTRAS.get(error.name or ""):
+        return f"needs what is not installed; run: pip install 'heliostat[{extra}]'"
+    names = [f"{PACKAGE}.{one}" for one in import_module(PACKAGE).__all__]
+    return f"cannot be imported: {error}.{did_you_mean(path, names)}"
 
 
 def dumped(payload: Any, what: str) -> str:
@@ -233,8 +228,7 @@ def dumped(payload: Any, what: str) -> str:
 
 def answered(result: Result, using: str) -> None:
     """Call `after_deliver` of the element deliverer with the answer of a receiver, where the project overrides it."""
-    owner = class_of(element_deliverer())
-    if result.status_code is None or owner is None or owner.after_deliver is HookDeliverer.after_deliver:
+    if result.status_code is None or (owner := answering_class()) is None:
         return
     row = Event.objects.using(using).get(pk=result.claimed.event_id)
     with notifying(event_from(row.body, row.context, using)):  # what it changes happens one level deeper
