@@ -111,7 +111,7 @@ class NewestFirst(CursorPagination):
 
 
 def api_error(error: DjangoValidationError) -> ValidationError:
-    """The error of a hook as an answer: texts, under the names of fields."""
+    """Return the error of a hook as an answer: texts, under the names of fields."""
     return ValidationError(
         {
             api_settings.NON_FIELD_ERRORS_KEY if field == NON_FIELD_ERRORS else field: [

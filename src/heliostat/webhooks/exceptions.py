@@ -87,7 +87,7 @@ def kind_of_error(field: str, error: ValidationError) -> type[ValidationError]:
 
 
 def by_field(error: ValidationError) -> dict[str, list[ValidationError]]:
-    """The errors in an error, under the fields that they are about."""
+    """Return the errors in an error, under the fields that they are about."""
     found: dict[str, list[ValidationError]] = {}
     given = error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.error_list}
     for field, errors in given.items():

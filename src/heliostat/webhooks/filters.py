@@ -252,7 +252,7 @@ def _of_snapshot(name: str) -> ValueOf:
 
 
 def _of_event(part: str) -> ValueOf:
-    """What came with an event, as it would be sent."""
+    """Return what came with an event, as it would be sent."""
     return lambda event: without_secrets_of_event(event.resource, part, getattr(event, part))
 
 
@@ -275,7 +275,7 @@ def _inside(value_of: ValueOf, names: Sequence[str]) -> ValueOf:
 
 
 def _all(parts: list[_Part]) -> _Part:
-    """The part with the equality goes first: what it rules out is asked nothing more, and so cannot fail of it."""
+    """Return a part that holds if all hold. The one with the equality goes first: if it fails, no other is tested."""
     keyed = [part for part in parts if part.key is not None]
     first = min(keyed, key=lambda part: len(part.key.values) if part.key else 0, default=parts[0])
     if len(parts) == 1:

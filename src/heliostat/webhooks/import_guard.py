@@ -94,7 +94,7 @@ def _imported(name: str, attribute: str, purpose: str) -> ModuleType:
 
 
 def _declares_signal(name: str, attribute: str) -> bool:
-    """Whether the source of a module of an installed app says that this is a signal, and would run nothing else."""
+    """Return whether the source of a module of an installed app only defines things, this signal among them."""
     for _, specs in _found_in_apps(name):
         if specs and declares_signal(_source(specs[-1]), attribute):
             return all(only_defines(_source(spec)) for spec in specs[:-1] if spec.name not in sys.modules)
@@ -102,7 +102,7 @@ def _declares_signal(name: str, attribute: str) -> bool:
 
 
 def _source(spec: ModuleSpec) -> str:
-    """The source of a module; empty where it has none, as a package without `__init__.py`."""
+    """Return the source of a module; empty where it has none, as a package without `__init__.py`."""
     try:
         return spec.loader.get_source(spec.name) or ""  # type: ignore[union-attr]
     except (AttributeError, ImportError, SyntaxError, UnicodeDecodeError):
@@ -165,7 +165,7 @@ def _is_definition(statement: ast.stmt) -> bool:
 
 
 def _targets(statement: ast.stmt) -> list[ast.expr]:
-    """What a statement assigns to; nothing where it is no assignment."""
+    """Return what a statement assigns to; nothing where it is no assignment."""
     if isinstance(statement, ast.Assign):
         return statement.targets
     return [statement.target] if isinstance(statement, ast.AnnAssign) else []

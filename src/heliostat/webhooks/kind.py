@@ -133,7 +133,7 @@ _looked_up: tuple[Position | None, Known] = (None, {})  # what was looked up, an
 
 
 def _still_true() -> Known:
-    """What was looked up of hooks that did not change since.
+    """Return what was looked up of hooks that did not change since.
 
     After each change there is another dict: a thread that read a row before the change must not add it to this one.
     """

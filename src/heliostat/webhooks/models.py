@@ -360,6 +360,6 @@ class Signal(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Raises `InvalidSignalError` where the path leads to no signal that an event can be made of."""
+        """Raise `InvalidSignalError` where the path leads to no signal that an event can be made of."""
         check_path(self.name)
         super().save(*args, **kwargs)

@@ -55,7 +55,7 @@ def _of_texts(compare: Callable[[str, str], bool]) -> Callable[[Any, Any], bool]
 
 
 def _contains(value: Any, item: Any) -> bool:
-    """Whether a text, the names of an object, or a list contains an item. Fast for long lists, too."""
+    """Return whether a text, the names of an object, or a list contains an item. Fast for long lists, too."""
     if not isinstance(value, list):
         return isinstance(value, (str, Mapping)) and isinstance(item, str) and item in value
     if isinstance(item, Truth):
@@ -127,7 +127,7 @@ def _decimal(value: Any) -> decimal.Decimal:
 
 
 def _moment(value: Any) -> datetime.datetime:
-    """A date and time; without an offset in the site's time zone, without a time at midnight."""
+    """Return a date and time; without an offset in the site's time zone, without a time at midnight."""
     found = (parse_datetime(value) or parse_date(value)) if isinstance(value, str) else value
     if not isinstance(found, datetime.date):
         raise ValueError
@@ -137,7 +137,7 @@ def _moment(value: Any) -> datetime.datetime:
 
 
 def _as_sent(value: Any) -> Any:
-    """A value of any type as it would be sent; but a decimal stays a number."""
+    """Return a value of any type as it would be sent; but a decimal stays a number."""
     if isinstance(value, bool):
         return Truth(value)
     if value is None or isinstance(value, (str, *NUMBERS, *CONTAINERS)):

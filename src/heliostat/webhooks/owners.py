@@ -146,7 +146,7 @@ def viewer_at_end(hook: Hook, instance: Any) -> str:
 
 
 def _viewer(user_id: Any, model: type[Model], object_id: str) -> str:
-    """A user and an object, so that no other owner and no other object has the same permission."""
+    """Return a user and an object, so that no other owner and no other object has the same permission."""
     return json.dumps([str(user_id), model._meta.label_lower, object_id])
 
 

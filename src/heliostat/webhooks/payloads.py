@@ -79,7 +79,7 @@ def body_for(hook: Hook, event: Event) -> str | None:
 
 
 def made_body(hook: Hook, event: Event) -> str | None:
-    """The same for a single hook; nothing is counted or logged."""
+    """Return the same for a single hook; nothing is counted or logged."""
     if not is_rendering():
         with rendering():
             return made_body(hook, event)
@@ -93,7 +93,7 @@ def made_body(hook: Hook, event: Event) -> str | None:
 
 
 def _viewer(hook: Hook, event: Event) -> Viewer:
-    """The viewer of what a hook is sent. A hook that code made is the site's, unless it says otherwise."""
+    """Return the viewer of what a hook is sent. A hook that code made is the site's, unless it says otherwise."""
     return Viewer(event, hook.user_id, is_enforced=hook.user_id is not None and hook.enforce_permissions)
 
 
@@ -130,7 +130,7 @@ def _default(event: Event, viewer: Viewer) -> str:
 
 
 def _from_model(hook: Hook, event: Event) -> Any:
-    """What the model gives. Where it has both methods, what it says for this hook goes over what it says for all.
+    """Return what the model gives. With both methods, the payload for this hook overrides the one for all.
 
     `get_static_payload()` is called once for an event, however many hooks; so it fails once, too.
     """
@@ -198,7 +198,7 @@ def _of_related(value: Any, model: Any) -> Any:
 
 
 def _is_nested(value: Any) -> bool:
-    """Whether related objects are written out, rather than named by their keys."""
+    """Return whether related objects are written out, rather than named by their keys."""
     if isinstance(value, (list, tuple)):
         return bool(value) and all(isinstance(item, Mapping) for item in value)
     return isinstance(value, Mapping)

@@ -114,7 +114,7 @@ def connect() -> None:
 
 
 def _user(user_id: Any) -> Any | None:
-    """The user as the database has it now, with permissions not looked up yet; None where it is deleted."""
+    """Return the user as the database has it now, with permissions not looked up yet; None where it is deleted."""
     known, question = memory(), ("user", user_id)
     if question not in known:
         model = get_user_model()

@@ -115,7 +115,7 @@ class _Reader:
         return made
 
     def _shared(self, value: Any) -> Any:
-        """The same value, once in memory."""
+        """Return the same value, once in memory."""
         if type(value) is list and all(type(one) is str for one in value):
             value = tuple(value)
         return value if value.__hash__ is None else self._values.setdefault((type(value), value), value)
@@ -225,7 +225,7 @@ class Maker:
         return types
 
     def _published(self, signals: list[str], model: ContentType | None) -> tuple[tuple[str, ...], list[str]]:
-        """The event types that signals stand for, and what is wrong with them that was right when they were saved."""
+        """Return the event types that signals stand for, and what is wrong with them since they were saved."""
         patterns = patterns_of(signals, model)
         try:
             check_allowed(patterns)
@@ -250,7 +250,7 @@ class _EventTypes(NamedTuple):
 
 
 def _end_with_object(hook: Hook, pattern: str, using: str) -> Subscription:
-    """The hooks of an object end with it; callbacks that wait, that of its deletion too, are still sent."""
+    """Return the subscription that ends a hook with its object; its callbacks that wait are still sent."""
 
     def object_deleted(event: Event) -> None:
         viewer = viewer_at_end(hook, event.instance)

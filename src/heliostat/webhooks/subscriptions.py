@@ -170,7 +170,7 @@ class LiveHooks:
                 registry.add_overlay(self._read(hooks), self.catch_up)
 
     def again(self, interest: Interest) -> Interest:
-        """The same hook, by the settings of now."""
+        """Return the same hook, by the settings of now."""
         assert isinstance(interest, HookInterest)
         return Maker(interest.using, registry.order, is_read=False).of_row(interest.row)
 
@@ -248,8 +248,10 @@ def watch(look: Callable[[str], None], using: str) -> None:
 
 
 def _is_shared(using: str) -> bool:
-    """Whether other processes may use the database: not one in memory, and not one that this process was switched to
-    after it started, as test runners do, which drop it at the end."""
+    """Return whether other processes may use the database.
+
+    They do not use one in memory, nor one that a test runner switched this process to, and drops at the end.
+    """
     if conf.hooks_refresh <= 0 or connections[using].settings_dict.get("NAME") != _at_start.get(using):
         return False
     return not dialect_for(using).is_in_memory

@@ -75,7 +75,7 @@ def check_finite(rate: float) -> None:
 
 
 def _literal_address(host: str) -> str | None:
-    """The address that a host is when it needs no DNS, in whatever spelling (`2130706433`, `0x7f.1`, `127.1`)."""
+    """Return the address of a host that needs no DNS, in any spelling (`2130706433`, `0x7f.1`); None for others."""
     host = host.removesuffix(".")
     if host == "localhost" or host.endswith(".localhost"):
         return "127.0.0.1"

@@ -79,7 +79,7 @@ def _may_view_object(event: Event, viewer: Viewer) -> bool:
 
 
 def _of_object(event: Event, names: list[str], viewer: Viewer) -> Any:
-    """The object's own fields are taken from the snapshot: as it was then, whatever happened to it since."""
+    """Return a value of the object. Its own fields are those of the snapshot, as they were at the time of the event."""
     if not _may_view_object(event, viewer):
         return None
     if not isinstance(event.instance, models.Model):

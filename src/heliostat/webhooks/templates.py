@@ -146,7 +146,7 @@ def _path(text: str, match: re.Match[str]) -> tuple[str, ...]:
 
 
 def _sample(template: Template) -> str:
-    """The template with values of just the length of their placeholders, so that an error has the right place."""
+    """Return the template with values as long as their placeholders, so that an error has the right place."""
     parts = list(template.pieces)
     for match, position in zip(PLACEHOLDER.finditer(template.text), range(1, len(parts), 2), strict=True):
         piece, length = parts[position], len(match[0])

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from heliostat.webhooks.admin import hooks, signals
+from heliostat.webhooks.admin import hooks
 
-__all__ = ["hooks", "signals"]
+__all__ = ["hooks"]

@@ -1,4 +1,4 @@
-"""The pages of hooks: list, form, and operations.
+"""The pages of hooks (list, form and operations) and of custom signals.
 
 Each asks Django's permissions on hooks, or on the one hook. Only superusers name a serializer, which is code.
 """
@@ -28,14 +28,15 @@ from heliostat.webhooks.admin.preview import Question, previewed
 from heliostat.webhooks.admin.state import Summary, state_of, summaries
 from heliostat.webhooks.admin.tools import TOOLS, action_of, rotation_page, show_secret, tools_for, use
 from heliostat.webhooks.headers import masked
-from heliostat.webhooks.models import Hook
+from heliostat.webhooks.models import Hook, Signal
 from heliostat.webhooks.owners import why_stopped
 from heliostat.webhooks.targets import host_of
 
 if TYPE_CHECKING:
     HookModelAdmin = admin.ModelAdmin[Hook]
+    SignalModelAdmin = admin.ModelAdmin[Signal]
 else:
-    HookModelAdmin = admin.ModelAdmin
+    HookModelAdmin = SignalModelAdmin = admin.ModelAdmin
 
 STATE = ("enabled", "paused")
 FILTERED = (*STATE, "model")
@@ -237,6 +238,11 @@ class HookAdmin(CheckedInput, VisibleText, ObjectPermissions, HookModelAdmin):
 
     def _back_to(self, hook: Hook) -> HttpResponse:
         return HttpResponseRedirect(reverse(f"{self.admin_site.name}:heliostat_webhooks_hook_change", args=[hook.pk]))
+
+
+@admin.register(Signal)
+class SignalAdmin(CheckedInput, VisibleText, SignalModelAdmin):
+    search_fields = ("name",)
 
 
 def _may_view_callbacks(request: HttpRequest) -> bool:

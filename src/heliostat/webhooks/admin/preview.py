@@ -95,7 +95,7 @@ def previewed(form: Any, request: HttpRequest, site: admin.AdminSite) -> dict[st
 
 
 def _event(hook: Hook, asked: dict[str, Any], request: HttpRequest, site: admin.AdminSite) -> Event:
-    """The event that the question describes; raises `Refused`."""
+    """Return the event that the question describes; raise `Refused`."""
     resource, _, action = hook.patterns[0].rpartition(".")
     action = asked["action"].strip() or (ACTIONS[1] if WILD.search(action) else action)
     if hook.model is not None:
@@ -128,7 +128,7 @@ def _event(hook: Hook, asked: dict[str, Any], request: HttpRequest, site: admin.
 
 
 def _visible(model: type[Model], request: HttpRequest, site: admin.AdminSite) -> QuerySet[Any]:
-    """The objects that this person may see: as the model's own page has them, where there is one."""
+    """Return the objects that this person may see: as the model's own page has them, where there is one."""
     page = site._registry.get(model)
     permission = f"{model._meta.app_label}.view_{model._meta.model_name}"
     may_view = page.has_view_permission(request) if page is not None else request.user.has_perm(permission)
@@ -160,7 +160,7 @@ def _old_values(changes: dict[str, str | None], model: type[Model]) -> dict[str,
 
 
 def _preview(hook: Hook, event: Event, in_full: bool) -> Preview:
-    """The request for an event. Whatever rendering a payload writes is undone, and published to nobody.
+    """Return the request for an event. Whatever rendering a payload writes is undone, and published to nobody.
 
     `in_full`: show the texts of errors of the site's own code, too, which may hold anything.
     """
