@@ -59,7 +59,7 @@ class JSONParser(BaseParser):
 
 
 class Conflict(APIException):
-    """What is asked cannot be done in the present state."""
+    """The request cannot be fulfilled in the present state."""
 
     status_code = 409
     default_detail = "This cannot be done now."

@@ -1,4 +1,4 @@
-"""What may be hooked, and the description of the API itself."""
+"""The event types for webhooks, and the description of the API itself."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class DeclaredTypeSerializer(serializers.Serializer[Any]):
 
 
 class EventTypesSerializer(serializers.Serializer[Any]):
-    """The event types that webhooks may ask for."""
+    """The event types that webhooks may subscribe to."""
 
     models = HookableModelSerializer(many=True)
     signals = OfferedSignalSerializer(many=True)
@@ -54,7 +54,7 @@ class EventTypesSerializer(serializers.Serializer[Any]):
 
 
 class EventTypesView(HeliostatView):
-    """What may be hooked."""
+    """The event types for webhooks."""
 
     @described(responses=EventTypesSerializer)
     def get(self, request: Request) -> Response:

@@ -62,7 +62,7 @@ class WholeDeliverySerializer(DeliverySerializer):
 
 
 class AttemptSerializer(serializers.ModelSerializer[Attempt]):
-    """One try at a delivery. What was answered is empty while the body is null: a receiver may repeat the body."""
+    """One attempt at a delivery. The response is empty while the body is null: a receiver may repeat the body."""
 
     class Meta:
         model = Attempt
@@ -78,7 +78,7 @@ class DeliveryQuery(Strict):
     """Which deliveries."""
 
     hook = serializers.IntegerField(
-        min_value=1, max_value=LARGEST_KEY, required=False, help_text="Those of this hook; else of all that you see."
+        min_value=1, max_value=LARGEST_KEY, required=False, help_text="Deliveries of this hook only."
     )
     status = serializers.ChoiceField(choices=Status.choices, required=False)
     event_type = serializers.CharField(
@@ -95,16 +95,16 @@ class DeliveryQuery(Strict):
         return attrs
 
     def narrow(self, callbacks: QuerySet[Callback]) -> QuerySet[Callback]:
-        """Those that are asked for."""
-        asked = self.validated_data
-        if "event_type" in asked:
-            resource, _, action = asked["event_type"].rpartition(".")
+        """Return the callbacks that the query selects."""
+        wanted = self.validated_data
+        if "event_type" in wanted:
+            resource, _, action = wanted["event_type"].rpartition(".")
             callbacks = callbacks.filter(event__resource=resource, event__action=action)
-        if "status" in asked:
-            callbacks = in_state(callbacks, Status(asked["status"]))
-        if "since" in asked:
-            callbacks = made_since(callbacks, asked["since"])
-        return made_before(callbacks, asked["until"]) if "until" in asked else callbacks
+        if "status" in wanted:
+            callbacks = in_state(callbacks, Status(wanted["status"]))
+        if "since" in wanted:
+            callbacks = made_since(callbacks, wanted["since"])
+        return made_before(callbacks, wanted["until"]) if "until" in wanted else callbacks
 
 
 class SelectionSerializer(Strict):
@@ -116,7 +116,7 @@ class SelectionSerializer(Strict):
 
 
 class ResentSerializer(serializers.Serializer[Any]):
-    """How many are sent again, and how many more there are: ask again for those."""
+    """The number of deliveries that are sent again, and of those that remain for another request."""
 
     count = serializers.IntegerField()
     remaining = serializers.IntegerField()

@@ -85,7 +85,7 @@ class HookSerializer(Strict, Keys):
         shown: dict[str, Any] = super().to_representation(instance)
         if self.parent is None:
             may_change = may(self._user, "change", instance)
-        else:  # in a list, permissions on single objects are not asked: that would be a query for each
+        else:  # in a list, permissions on single objects would be a query for each
             may_change = owns(self._user, instance) or permitted(self._user, "change", Hook)
         if not may_change:
             shown["target_url"] = masked_url(instance.target_url)

@@ -1,6 +1,6 @@
 """Who may see, change and make hooks and see deliveries: owners their own, others with Django's permissions.
 
-What is somebody else's and may not be viewed is not found (404); what may be viewed but not changed is refused (403).
+An object of another user that may not be viewed is not found (404); one that may only be viewed is refused (403).
 `heliostat.webhooks.owners` says who may receive which events.
 """
 
@@ -106,7 +106,7 @@ def check_deliveries(user: Any, action: str, callbacks: Iterable[Callback]) -> N
 
 
 def may_read_body(user: Any, callback: Callback) -> bool:
-    """Return whether a user may read what a callback sends, and what was answered to it, which may repeat that.
+    """Return whether a user may read the body of a callback, and the response, which may repeat it.
 
     The owner of the hook may only while they may be notified of it. What was made while they could not, nobody sent;
     and the hook may have been another's, or on something else.

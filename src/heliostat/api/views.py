@@ -71,7 +71,7 @@ class HookViewSet(
         return found.select_related("model")
 
     def get_object(self) -> Hook:
-        """Return the hook if this user may do to it what is asked; locked, where it is to be changed.
+        """Return the hook if this user may do to it what they request; locked, where it is to be changed.
 
         Raises `Http404` where they may not see it, `PermissionDenied` where they may only see it.
         """
@@ -111,7 +111,7 @@ class HookViewSet(
         return super().partial_update(request, *args, **kwargs)
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Delete a hook. What waits for it is cancelled."""
+        """Delete a hook. Its waiting callbacks are cancelled."""
         with transaction.atomic():
             return super().destroy(request, *args, **kwargs)
 
@@ -130,39 +130,39 @@ class HookViewSet(
     @described(request=None, responses=hooks.HookSerializer)
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
-        """Send nothing for now: what happens waits."""
+        """Pause a hook: its callbacks wait."""
         return self._after(operations.pause)
 
     @described(request=None, responses=hooks.HookSerializer)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
-        """Send again, beginning with what waited."""
+        """Resume a paused hook: its waiting callbacks are sent, the oldest first."""
         return self._after(operations.resume)
 
     @described(request=None, responses=hooks.HookSerializer)
     @action(detail=True, methods=["post"])
     def enable(self, request: Request, pk: str) -> Response:
-        """Enable it: notify it of what happens from now on."""
+        """Enable a hook for events from now on."""
         return self._after(operations.enable)
 
     @described(request=None, responses=hooks.HookSerializer)
     @action(detail=True, methods=["post"])
     def disable(self, request: Request, pk: str) -> Response:
-        """Disable it: notify it of nothing. What waits for it is cancelled."""
+        """Disable a hook. Its waiting callbacks are cancelled."""
         return self._after(operations.disable)
 
     @described(request=hooks.RotateSerializer, responses=hooks.SecretSerializer, examples=ROTATE)
     @action(detail=True, methods=["post"], url_path="rotate-secret")
     def rotate_secret(self, request: Request, pk: str) -> Response:
         """Make a new secret, shown this once. The old one signs too until the overlap ends."""
-        asked = hooks.RotateSerializer(data=request.data or {})
-        asked.is_valid(raise_exception=True)
-        hours = asked.validated_data.get("overlap_hours")
+        parameters = hooks.RotateSerializer(data=request.data or {})
+        parameters.is_valid(raise_exception=True)
+        hours = parameters.validated_data.get("overlap_hours")
         overlap = None if hours is None else timedelta(hours=hours)
         with self._held() as hook:
             if reason := why_stopped(hook):
                 raise PermissionDenied(f"The secret cannot be changed while {reason}.")
-            operations.rotate_secret(hook, overlap, asked.validated_data.get("signature", ""))
+            operations.rotate_secret(hook, overlap, parameters.validated_data.get("signature", ""))
         return Response(hooks.SecretSerializer(hook).data)
 
     @described(
@@ -174,12 +174,12 @@ class HookViewSet(
     @action(detail=True, methods=["post"])
     def resend(self, request: Request, pk: str) -> Response:
         """Send again what failed since a time, at most 10,000 at once; with ?preview=true, only count it."""
-        asked = hooks.ResendAllSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
+        parameters = hooks.ResendAllSerializer(data=request.data)
+        parameters.is_valid(raise_exception=True)
         hook = self.get_object()
         if not (owns(request.user, hook) or permitted(request.user, "change", Callback)):
             raise PermissionDenied
-        since, ended = asked.validated_data["since"], Status(asked.validated_data["ended_as"])
+        since, ended = parameters.validated_data["since"], Status(parameters.validated_data["ended_as"])
         which = (hook.subscriber, since)
         check_resend_all(request.user, hook, resending.ended_since(*which, status=ended))
         if request.query_params.get("preview", "").lower() in ("true", "1", "yes"):
@@ -190,7 +190,7 @@ class HookViewSet(
 
     @contextmanager
     def _held(self) -> Iterator[Hook]:
-        """The hook, while nobody else can change it."""
+        """Lock the hook: no other request can change it."""
         with transaction.atomic():
             yield self.get_object()
 
@@ -222,7 +222,7 @@ class DeliveryViewSet(HeliostatView, GenericViewSet[Any]):
         return self._page(rows, deliveries.DeliverySerializer)
 
     def _among(self, found: QuerySet[Callback], hook: int | None) -> Any:
-        """Those of the user's own hooks; with the permission to view callbacks, of all."""
+        """Return callbacks of the user's own hooks; with the permission to view callbacks, of all hooks."""
         sees_all, own = permitted(self.request.user, "view", Callback), own_hooks(self.request.user)
         if hook is not None:
             if not (sees_all or own.filter(pk=hook).exists()):
@@ -244,7 +244,7 @@ class DeliveryViewSet(HeliostatView, GenericViewSet[Any]):
     @described(responses=deliveries.AttemptSerializer(many=True))
     @action(detail=True)
     def attempts(self, request: Request, pk: str) -> Response:
-        """The tries at a delivery, newest first."""
+        """The attempts at a delivery, newest first."""
         callback = self.get_object()
         context = {"may_read_body": may_read_body(request.user, callback)}
         return self._page(Attempt.objects.filter(callback=callback), deliveries.AttemptSerializer, **context)
@@ -265,10 +265,10 @@ class DeliveryViewSet(HeliostatView, GenericViewSet[Any]):
     )
     @action(detail=False, methods=["post"], url_path="resend", url_name="resend-some")
     def resend_some(self, request: Request) -> Response:
-        """Send a selection again. What waits or is being sent is left alone, and not counted."""
-        asked = deliveries.SelectionSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        ids = set(asked.validated_data["deliveries"])
+        """Send a selection again, except callbacks that wait or are being sent."""
+        parameters = deliveries.SelectionSerializer(data=request.data)
+        parameters.is_valid(raise_exception=True)
+        ids = set(parameters.validated_data["deliveries"])
         found = list(self.get_queryset().filter(pk__in=ids).defer("body", "event__body", "event__context"))
         if len(found) < len(ids):
             raise Http404

@@ -50,11 +50,11 @@ class HookKind(HttpKind):
             known.update(_look_up(missing))
         found = {name: known[name] for name in wanted}
         owned = [one for one in found.values() if isinstance(one, Owned)]
-        if unknown := [one for one in owned if not one.is_answered()]:
+        if unknown := [one for one in owned if not one.is_checked()]:
             users = get_user_model()._base_manager.db_manager(hints={"instance": unknown[0].hook})
             owners = users.in_bulk({one.hook.user_id for one in unknown})
             for one in unknown:
-                one.ask(owners.get(one.hook.user_id), generation)
+                one.check(owners.get(one.hook.user_id), generation)
         return {
             name: one if not isinstance(one, Owned) else NoDestination(one.reason) if one.reason else one.destination
             for name, one in found.items()
@@ -104,27 +104,27 @@ def _row(subscriber: str) -> QuerySet[Hook]:
 
 
 class Owned:
-    """The destination of a hook that has an owner, with the last answer to whether it may be sent to."""
+    """The destination of a hook that has an owner, with the last result of the check of their permissions."""
 
-    __slots__ = ("answered_in", "destination", "hook", "reason", "until")
+    __slots__ = ("checked_in", "destination", "hook", "reason", "until")
 
     def __init__(self, hook: Hook, destination: Destination) -> None:
         self.hook = hook
         self.destination = destination
         self.reason = ""
         self.until = 0.0
-        self.answered_in = -1
+        self.checked_in = -1
 
-    def is_answered(self) -> bool:
-        """Return whether the last answer is still valid."""
-        return self.answered_in == permissions.generation and time.monotonic() < self.until
+    def is_checked(self) -> bool:
+        """Return whether the last result is still valid."""
+        return self.checked_in == permissions.generation and time.monotonic() < self.until
 
-    def ask(self, owner: Any, generation: int) -> None:
-        """Ask again. `owner` was just read, so that its permissions are those of now; None where it was deleted."""
+    def check(self, owner: Any, generation: int) -> None:
+        """Check again. `owner` was just read, so that its permissions are current; None where it was deleted."""
         if owner is not None:
             self.hook.user = owner
         self.reason = INACTIVE if owner is None else why_stopped(self.hook)
-        self.until, self.answered_in = time.monotonic() + conf.permission_cache, generation
+        self.until, self.checked_in = time.monotonic() + conf.permission_cache, generation
 
 
 Known = dict[str, Destination | NoDestination | Owned]

@@ -75,7 +75,7 @@ class HookQuerySet(OwnQuerySet["Hook"]):
     def update(self, **values: Any) -> int:
         if values.get("enabled") is True:  # an expression (`bulk_update()`) may say yes of one and no of another
             values["disabled_because"] = ""
-        change = secrets.randbits(63)  # by which the rows that were changed are known, whatever the condition was
+        change = secrets.randbits(63)  # marks the rows that were changed, whatever the condition was
         with transaction.atomic(using=self.db):
             if count := super().update(**values, last_change=change):
                 changes.note(self._of_change(change), self.db)
@@ -196,7 +196,7 @@ class Hook(Signed):
     last_change = models.BigIntegerField(null=True, editable=False, db_index=True)
 
     action = ""
-    """The action of the event that `get_dynamic_payload(hook)` is asked about; empty at any other time."""
+    """The action of the event that `get_dynamic_payload(hook)` is called for; empty at any other time."""
 
     objects = HookQuerySet.as_manager()
 

@@ -71,7 +71,7 @@ def _is_superuser(user: Any) -> bool:
 def check_may_hook(user: Any, hook: Hook) -> None:
     """Raise a `ValidationError` where the hook would send this user what they may not view.
 
-    Each model is asked for that the hook is on, that its event types can match, and that its template reads over
+    Checks each model that the hook is on, that its event types can match, and that its template reads over
     relations. Events of no model need the permission to view events.
     """
     if _is_superuser(user):
@@ -125,7 +125,7 @@ def viewer_at_end(hook: Hook, instance: Any) -> str:
     """Return what `Hook.viewer_at_end` holds from now on, when the object of the hook is deleted: the owner, where a
     permission on this object alone lets them view it; empty otherwise.
 
-    When its last callbacks leave, nobody can be asked about the object any more. Asks about the object as it was, in
+    When its last callbacks are sent, the object is gone. Checks the permission on the object as it was, in
     the transaction of the deletion. Raises nothing.
     """
     model = hook.model.model_class() if hook.model else None
@@ -162,7 +162,7 @@ def _check_template(user: Any, hook: Hook, models: list[type[Model]]) -> None:
 def why_closed(hook: Hook, changed: Collection[str]) -> str:
     """Return why these fields of a hook cannot be changed now; empty where they can.
 
-    While its owner may not be notified, what the hook sends and where stays as it is, until somebody who may change the
+    While its owner may not be notified, what the hook sends and where stays as it is, until a user who may change the
     hook gives it to another owner.
     """
     if "user" in changed or CLOSED.isdisjoint(changed):

@@ -1,7 +1,7 @@
 """What a user may view, and what a payload for them may hold, by Django's authentication backends.
 
 While payloads are rendered, a user is read once for each change, and answers about them are kept in two memories, so
-that none outlives what it was asked about. Answers that were read outside a transaction, or in one that has since
+that no answer outlives its object. Answers that were read outside a transaction, or in one that has since
 committed, count for the whole process for HELIOSTAT_PERMISSION_CACHE seconds. Answers inside a transaction may follow
 from its own changes, which can be rolled back: they count only while one change is rendered.
 """

@@ -185,7 +185,7 @@ def _model_of(alike: Alike) -> ContentType | None:
 class Maker:
     """Makes subscribers of rows; while it makes many, it keeps the event types of those that are alike.
 
-    `is_read` says that the rows were just read: then signals are listened to, for which the database may be asked.
+    `is_read` says that the rows were just read: then signals are connected, which may query the database.
     """
 
     def __init__(self, using: str, order: Callable[[int], int], *, is_read: bool = True) -> None:

@@ -1,6 +1,6 @@
 """The pages of hooks (list, form and operations) and of custom signals.
 
-Each asks Django's permissions on hooks, or on the one hook. Only superusers name a serializer, which is code.
+Each checks Django's permissions on hooks, or on the one hook. Only superusers name a serializer, which is code.
 """
 
 from __future__ import annotations
@@ -218,7 +218,7 @@ class HookAdmin(CheckedInput, VisibleText, ObjectPermissions, HookModelAdmin):
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         form_class = self.get_form(request, hook, change=hook is not None)
-        form_class.editor = None  # the preview itself asks what this user may view
+        form_class.editor = None  # the preview itself checks what this user may view
         form = form_class(request.POST, instance=hook)
         context = {**self.admin_site.each_context(request), "opts": self.opts, "title": "Preview", "media": self.media}
         context |= previewed(form, request, self.admin_site)

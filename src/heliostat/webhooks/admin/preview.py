@@ -94,10 +94,10 @@ def previewed(form: Any, request: HttpRequest, site: admin.AdminSite) -> dict[st
         return {"problems": [str(refusal)]}
 
 
-def _event(hook: Hook, asked: dict[str, Any], request: HttpRequest, site: admin.AdminSite) -> Event:
+def _event(hook: Hook, question: dict[str, Any], request: HttpRequest, site: admin.AdminSite) -> Event:
     """Return the event that the question describes; raise `Refused`."""
     resource, _, action = hook.patterns[0].rpartition(".")
-    action = asked["action"].strip() or (ACTIONS[1] if WILD.search(action) else action)
+    action = question["action"].strip() or (ACTIONS[1] if WILD.search(action) else action)
     if hook.model is not None:
         model = hook.model.model_class()
     else:
@@ -107,7 +107,7 @@ def _event(hook: Hook, asked: dict[str, Any], request: HttpRequest, site: admin.
         return Event(resource=resource, action=action)
     seen = _visible(model, request, site)
     _check_template(hook, model, request, site)
-    object_id = hook.object_id or asked["object"].strip()
+    object_id = hook.object_id or question["object"].strip()
     instance: Model | None = find_object(seen, object_id) if object_id else seen.order_by("-pk").first()
     if instance is None:
         which = f"the id “{object_id}”" if object_id else "any id yet"
@@ -121,7 +121,7 @@ def _event(hook: Hook, asked: dict[str, Any], request: HttpRequest, site: admin.
         action=action,
         object_id=public_key(instance, type(instance)),
         snapshot=now,
-        changes={name: (old, now.get(name)) for name, old in _old_values(asked["changes"], model).items()},
+        changes={name: (old, now.get(name)) for name, old in _old_values(question["changes"], model).items()},
         instance=instance,
         using=seen.db,
     )

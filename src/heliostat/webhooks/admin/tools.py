@@ -20,15 +20,15 @@ from heliostat.conf import conf
 from heliostat.webhooks import operations
 from heliostat.webhooks.models import Hook
 
-MOST_SAID = 5
+MOST_MESSAGES = 5
 
 
 class Tool(NamedTuple):
-    """What a button does. `said` is shown afterwards, with the hook and the page of the callback of a test event."""
+    """What a button does. `message` is shown afterwards, with the hook and the page of the callback of a test event."""
 
     title: str
     act: Callable[[Hook], Any]
-    said: str
+    message: str
 
 
 TOOLS = {
@@ -56,18 +56,18 @@ def tools_for(hook: Hook) -> list[tuple[str, str]]:
 
 def use(tool: str, hooks: Sequence[Hook], page: Any, request: HttpRequest) -> None:
     """Use a tool, and show the result."""
-    (title, act, said), messages_said = TOOLS[tool], list[str]()
+    (title, act, message), texts = TOOLS[tool], list[str]()
     for hook in hooks:
         try:
             made = act(hook)
             log = reverse("admin:heliostat_outbox_callback_change", args=[made.pk]) if made is not None else ""
-            messages_said.append(format_html(said, hook=hook, page=log))
+            texts.append(format_html(message, hook=hook, page=log))
             page.log_change(request, hook, title)
         except ValidationError as error:
             messages.error(request, " ".join(error.messages))
-    if len(messages_said) > MOST_SAID:
-        messages_said = [f"{title}: done for {len(messages_said)} hooks."]
-    for one in messages_said:
+    if len(texts) > MOST_MESSAGES:
+        texts = [f"{title}: done for {len(texts)} hooks."]
+    for one in texts:
         messages.success(request, one)
 
 
@@ -94,7 +94,7 @@ class RotationForm(forms.Form):
 
 
 def show_secret(request: HttpRequest, hook: Hook) -> None:
-    """Show on the next page, and never again, what the receiver needs; a private key is nobody's business."""
+    """Show on the next page, and never again, what the receiver needs; a private key is never shown."""
     key, what = (
         (hook.public_key, "public key") if hook.public_key else (hook.reveal_secret(), "secret, shown this once")
     )

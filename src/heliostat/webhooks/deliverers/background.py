@@ -25,7 +25,7 @@ THREADS = 4  # each with a connection to the database
 
 
 class BackgroundHooksDeliverer(HooksDeliverer):
-    """Sends from threads of its own, all callbacks at once; the element deliverer is not asked."""
+    """Send all callbacks at once from threads of this process, without the element deliverer."""
 
     def deliver_hooks(self, callbacks: Sequence[int], using: str) -> None:
         global _sender  # noqa: PLW0603  one for each process: threads do not survive a fork

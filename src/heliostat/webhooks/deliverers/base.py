@@ -110,7 +110,7 @@ class HookDeliverer:
         send_now([callback], using)
 
     def after_deliver(self, response: Response) -> None:
-        """Called with every answer of a receiver, after it was recorded, whatever process sent the callback.
+        """Called with every answer of a receiver, after it was recorded, in the process that sent the callback.
 
         Keep it short: the sender waits for it.
         """

@@ -72,14 +72,14 @@ class TaskHooksDeliverer(_ByCelery, HooksDeliverer):
 
 
 class TogetherHooksDeliverer(_ByCelery, HooksDeliverer):
-    """One task that sends all at once; the element's deliverer is not asked."""
+    """Create one task that sends all callbacks at once, without the element deliverer."""
 
     def deliver_hooks(self, callbacks: Sequence[int], using: str) -> None:
         enqueue(send_hooks, list(callbacks), using)
 
 
 class TaskHookDeliverer(_ByCelery, HookDeliverer):
-    """One task for each hook."""
+    """Create one task for each callback."""
 
     def deliver_hook(self, callback: int, using: str) -> None:
         enqueue(deliver_hook, callback, using)
@@ -89,7 +89,7 @@ _away_until = 0.0
 
 
 def enqueue(task: Any, *arguments: Any) -> None:
-    """Put a task on the queue, or leave it to a worker where the broker is away: said once, and quickly."""
+    """Put a task on the queue. While the broker is down, log that once, and leave the callbacks to a worker."""
     global _away_until  # noqa: PLW0603  the broker is one for the process
     if time.monotonic() < _away_until:
         return

@@ -1,4 +1,4 @@
-"""By Django Tasks, on whatever backend the setting `TASKS` names: `django.tasks`, or its backport before Django 6."""
+"""Deliverers by Django Tasks, on the backend of the setting `TASKS`: of Django 6, or of its backport before."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ else:
 
 
 class _ByDjangoTasks:
-    """What all of these need: a backend whose tables are there."""
+    """A deliverer that needs a backend whose tables exist."""
 
     @classmethod
     def problem(cls) -> str:
@@ -28,14 +28,14 @@ class _ByDjangoTasks:
 
 
 class DjangoTaskHooksDeliverer(_ByDjangoTasks, HooksDeliverer):
-    """One task for the hooks of a commit, which asks the element's deliverer for each."""
+    """Create one task for the callbacks of a commit, which sends each with the element deliverer."""
 
     def deliver_hooks(self, callbacks: Sequence[int], using: str) -> None:
         deliver_hooks.enqueue(list(callbacks), using)
 
 
 class DjangoTaskHookDeliverer(_ByDjangoTasks, HookDeliverer):
-    """One task for each hook."""
+    """Create one task for each callback."""
 
     def deliver_hook(self, callback: int, using: str) -> None:
         deliver_hook.enqueue(callback, using)
