@@ -251,7 +251,7 @@ def test_hooks_that_people_make_or_change_ask_for_permission_at_delivery(as_ada:
     assert Hook.objects.get(pk=hook.pk).enforce_permissions
 
 
-CLOSED: tuple[dict[str, Any], ...] = (
+LOCKED: tuple[dict[str, Any], ...] = (
     {"target_url": "https://other.example.com/"},
     {"filters": {"changed": ["name"]}},
     {"headers": {"X-A": "b"}},
@@ -265,7 +265,7 @@ def test_while_an_owner_has_no_right_the_hook_stays_as_it_is(as_ada: APIClient, 
     address = f"/api/hooks/{made['id']}/"
     ada.user_permissions.set(Permission.objects.filter(codename="view_depot"))
     secret = Hook.objects.get().encrypted_secret
-    for fields in (*CLOSED, {"headers": {}}):
+    for fields in (*LOCKED, {"headers": {}}):
         answer = as_ada.patch(address, fields)
         assert answer.status_code == 403, fields
         assert owners.NOT_ALLOWED in answer.json()["detail"]
@@ -275,7 +275,7 @@ def test_while_an_owner_has_no_right_the_hook_stays_as_it_is(as_ada: APIClient, 
     assert as_ada.patch(address, {"name": "mine"}).status_code == 200
     assert as_ada.post(f"{address}pause/").status_code == 200
     ada.user_permissions.set(Permission.objects.filter(codename__in=["view_vehicle", "view_depot"]))
-    for fields in CLOSED:
+    for fields in LOCKED:
         assert as_ada.patch(address, fields).status_code == 200, fields
     assert as_ada.post(f"{address}rotate-secret/").status_code == 200
     assert as_ada.delete(address).status_code == 204

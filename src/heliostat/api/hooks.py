@@ -112,7 +112,7 @@ class HookSerializer(Strict, Keys):
         for name, value in attrs.items():
             setattr(hook, name, value)
         changed = {name for name in attrs if before is None or getattr(before, name) != getattr(hook, name)}
-        if before is not None and (reason := owners.why_closed(before, changed)):
+        if before is not None and (reason := owners.why_locked(before, changed)):
             raise PermissionDenied(f"This cannot be changed while {reason}.")
         if not owners.DECIDE.isdisjoint(changed):
             check_offered(hook.signals)

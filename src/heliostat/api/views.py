@@ -218,17 +218,14 @@ class DeliveryViewSet(HeliostatView, GenericViewSet[Any]):
         query = deliveries.DeliveryQuery(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         found = query.narrow(self.get_queryset())
-        rows = self._among(found, query.validated_data.get("hook"))
-        return self._page(rows, deliveries.DeliverySerializer)
-
-    def _among(self, found: QuerySet[Callback], hook: int | None) -> Any:
-        """Return callbacks of the user's own hooks; with the permission to view callbacks, of all hooks."""
-        sees_all, own = permitted(self.request.user, "view", Callback), own_hooks(self.request.user)
+        hook, own = query.validated_data.get("hook"), own_hooks(request.user)
+        sees_all = permitted(request.user, "view", Callback)
         if hook is not None:
             if not (sees_all or own.filter(pk=hook).exists()):
                 raise Http404
-            return found.filter(subscriber=f"hook:{hook}")
-        return found if sees_all else OfSubscribers(found, with_subscribers(own, found.db))
+            found = found.filter(subscriber=f"hook:{hook}")
+        rows = found if sees_all or hook is not None else OfSubscribers(found, with_subscribers(own, found.db))
+        return self._page(rows, deliveries.DeliverySerializer)
 
     def get_object(self) -> Callback:
         found: Callback = super().get_object()

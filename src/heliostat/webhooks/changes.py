@@ -103,14 +103,12 @@ def since(position: Position, using: str) -> News:
     rows = _rows(using, "position IS NULL OR position >= %s", position.number)
     now = _at(rows)
     ids = {id_: number for id_, _, number in rows}
-    if position.last is None and now.last is not None and now.last not in position.early:
-        return News(None, now)  # there was no row by which to know this log again
-    if position.last is not None and ids.get(position.last) != position.number:
-        return News(None, now)
-    if not position.early <= ids.keys():
-        return News(None, now)
     new = [hooks for id_, hooks, _ in rows if id_ != position.last and id_ not in position.early]
-    if None in new:
+    if position.last is None:  # there was no row by which to know this log again
+        is_other_log = now.last is not None and now.last not in position.early
+    else:
+        is_other_log = ids.get(position.last) != position.number
+    if is_other_log or not position.early <= ids.keys() or None in new:
         return News(None, now)
     return News(frozenset(pk for hooks in new for pk in json.loads(hooks)), now)
 

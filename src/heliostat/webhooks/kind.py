@@ -74,8 +74,12 @@ class HookKind(HttpKind):
         return hash(changes.where(hooks_database()))
 
     def limits(self) -> Mapping[str, Limits]:
-        rows = Hook.objects.using(hooks_database()).filter(LIMITED, enabled=True)
-        found = rows.order_by().values_list("pk", "max_concurrent", "max_per_second", "paused")
+        rows: QuerySet[Hook] = QuerySet(Hook, using=hooks_database())
+        found = (
+            rows.filter(LIMITED, enabled=True)
+            .order_by()
+            .values_list("pk", "max_concurrent", "max_per_second", "paused")
+        )
         return {f"hook:{pk}": Limits(concurrent, rate, paused) for pk, concurrent, rate, paused in found}
 
     def failing(self, subscriber: str) -> None:

@@ -39,7 +39,7 @@ DECIDE = frozenset(
     {"user", "model", "object_id", "signals", "filters", "payload_template", "serializer_class", "target_url"}
 )
 """The fields of a hook that decide which events it receives, and where they are sent."""
-CLOSED = (DECIDE - {"user"}) | {"headers", "http_method", "content_type"}
+LOCKED = (DECIDE - {"user"}) | {"headers", "http_method", "content_type"}
 """The fields that stay as they are while the owner may not be notified."""
 
 WHERE = "GET event-types/ lists what you may ask for."
@@ -61,11 +61,7 @@ def may_hook(user: Any, model: type[Model], object_id: str = "") -> bool:
     """Return whether an active user may receive events of a model, or of the one with this key."""
     if not getattr(user, "is_active", True):
         return False
-    return bool(_is_superuser(user) or permissions.policy()(user, model, object_id))
-
-
-def _is_superuser(user: Any) -> bool:
-    return bool(getattr(user, "is_superuser", False))
+    return bool(getattr(user, "is_superuser", False) or permissions.policy()(user, model, object_id))
 
 
 def check_may_hook(user: Any, hook: Hook) -> None:
@@ -74,7 +70,7 @@ def check_may_hook(user: Any, hook: Hook) -> None:
     Checks each model that the hook is on, that its event types can match, and that its template reads over
     relations. Events of no model need the permission to view events.
     """
-    if _is_superuser(user):
+    if getattr(user, "is_superuser", False):
         return
     model = hook.model.model_class() if hook.model else None
     if hook.model and (model is None or not _may_match(user, model, hook)):
@@ -159,13 +155,13 @@ def _check_template(user: Any, hook: Hook, models: list[type[Model]]) -> None:
                 raise InvalidPayloadError(f"{{{{{name}}}}} holds data of an object that you may not view. {WHERE}")
 
 
-def why_closed(hook: Hook, changed: Collection[str]) -> str:
+def why_locked(hook: Hook, changed: Collection[str]) -> str:
     """Return why these fields of a hook cannot be changed now; empty where they can.
 
     While its owner may not be notified, what the hook sends and where stays as it is, until a user who may change the
     hook gives it to another owner.
     """
-    if "user" in changed or CLOSED.isdisjoint(changed):
+    if "user" in changed or LOCKED.isdisjoint(changed):
         return ""
     return why_stopped(hook, enforced=True)
 

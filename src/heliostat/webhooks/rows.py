@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from django.db.models import Model, QuerySet
 from heliostat.conf import conf
 from heliostat.events.context import quiet
 from heliostat.events.event import Event, Phase
+from heliostat.events.matching import registry
 from heliostat.events.signals import listen_to
 from heliostat.events.subscriptions import Interest, Key, Subscription
 from heliostat.events.types import resource_of
@@ -188,10 +189,9 @@ class Maker:
     `is_read` says that the rows were just read: then signals are connected, which may query the database.
     """
 
-    def __init__(self, using: str, order: Callable[[int], int], *, is_read: bool = True) -> None:
+    def __init__(self, using: str, *, is_read: bool = True) -> None:
         self._is_read = is_read
         self._using = using
-        self._order = order
         self._known: dict[tuple[Any, ...], _EventTypes] = {}
 
     def of_row(self, row: Row) -> HookInterest:
@@ -207,7 +207,7 @@ class Maker:
                 logger.warning("hook %s%s", row.pk, problem)
         except Exception:  # it was written past `save()`; that must not break a change of another program
             logger.exception("hook %s is notified of nothing: save it to see why", row.pk)
-        return HookInterest(self._order(row.pk), patterns, object_id, key, row, self._using)
+        return HookInterest(registry.order(row.pk), patterns, object_id, key, row, self._using)
 
     def _event_types(self, alike: Alike) -> _EventTypes:
         which = alike[SIGNALS], alike[MODEL], alike[ENABLED]

@@ -125,7 +125,7 @@ class LiveHooks:
     def _read_all(self, using: str) -> None:
         """Read all hooks. Those whose rows did not change stay as they are, and cost no memory twice."""
         position = changes.where(using)  # what changes after it is read again
-        maker, found, changed = Maker(using, registry.order), set[int](), dict[int, Interest | None]()
+        maker, found, changed = Maker(using), set[int](), dict[int, Interest | None]()
         for row in rows(using):
             made = maker.of_row(row)
             found.add(made.order)
@@ -135,21 +135,19 @@ class LiveHooks:
         registry.apply({**{order: None for order in registry.live_orders() if order not in found}, **changed})
         self._position, self._is_known = position, True
 
-    def _read(self, pks: Collection[int]) -> dict[int, Interest | None]:
-        """Read some hooks by id; None for what is gone."""
-        maker = Maker(self.using, registry.order)
-        found: dict[int, Interest | None] = {registry.order(pk): None for pk in pks}
-        found.update((registry.order(row.pk), maker.of_row(row)) for row in rows(self.using, frozenset(pks)))
+    def _read(self, pks: Collection[int] | None = None) -> dict[int, Interest | None]:
+        """Read some hooks by id, or all; None for what is gone."""
+        maker = Maker(self.using)
+        found: dict[int, Interest | None] = {registry.order(pk): None for pk in pks or ()}
+        for row in rows(self.using, None if pks is None else frozenset(pks)):
+            found[registry.order(row.pk)] = maker.of_row(row)
         return found
 
     def _know_here(self) -> None:
         """Read all hooks as this transaction sees them, for it alone."""
         try:
             with quiet(), transaction.atomic(using=self.using):  # a savepoint: there may be no such table yet
-                maker = Maker(self.using, registry.order)
-                made: dict[int, Interest | None] = {
-                    registry.order(row.pk): maker.of_row(row) for row in rows(self.using)
-                }
+                made = self._read()
         except DatabaseError as error:
             logger.debug("hooks cannot be read now: %s", error)
             made = {}
@@ -172,7 +170,7 @@ class LiveHooks:
     def again(self, interest: Interest) -> Interest:
         """Return the same hook, by the settings of now."""
         assert isinstance(interest, HookInterest)
-        return Maker(interest.using, registry.order, is_read=False).of_row(interest.row)
+        return Maker(interest.using, is_read=False).of_row(interest.row)
 
 
 def _is_in_transaction(using: str) -> bool:

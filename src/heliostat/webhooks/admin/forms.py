@@ -192,7 +192,7 @@ class HookForm(HookModelForm):
         """Refuse a hook that sends what the editor may not view, and changes of one whose owner may not be notified."""
         is_new = self.instance.pk is None
         changed = owners.DECIDE if is_new else self.changed_data
-        if not is_new and (reason := owners.why_closed(self._before, changed)):
+        if not is_new and (reason := owners.why_locked(self._before, changed)):
             self.add_error(None, f"This cannot be changed while {reason}; give the hook another owner first.")
             return
         try:
