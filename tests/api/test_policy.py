@@ -14,8 +14,9 @@ from django.db import connections
 from rest_framework.test import APIClient
 
 from heliostat.api import views
-from heliostat.api.policy import NO_SUCH_MODEL, may_add_hook
+from heliostat.api.policy import may_add_hook
 from heliostat.webhooks.models import Hook, Signal
+from heliostat.webhooks.owners import NO_SUCH_MODEL
 from tests.api.conftest import URL, a_hook, client_of, user_who_may_view
 from tests.example.models import Depot, Vehicle
 

@@ -16,14 +16,17 @@ from django.utils import timezone
 from heliostat.conf import conf
 from heliostat.delivery.http import HttpKind
 from heliostat.delivery.request import Destination, NoDestination
+from heliostat.events.context import notifying
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox import circuit_breaker
+from heliostat.outbox.bodies import event_from
 from heliostat.outbox.kinds import Dispatcher
 from heliostat.outbox.limits import Limits
+from heliostat.outbox.models import Event
 from heliostat.outbox.transitions import Result
 from heliostat.webhooks import changes, permissions
 from heliostat.webhooks.changes import Position
-from heliostat.webhooks.deliverers.base import answered, dispatcher
+from heliostat.webhooks.deliverers.base import Response, answering_class, dispatcher
 from heliostat.webhooks.exceptions import InvalidHeadersError
 from heliostat.webhooks.headers import parse_headers
 from heliostat.webhooks.models import Hook, hook_of, hooks_database
@@ -67,19 +70,21 @@ class HookKind(HttpKind):
         return reverse("admin:heliostat_webhooks_hook_change", args=[hook_of(subscriber)])
 
     def attempted(self, result: Result, using: str) -> None:
-        answered(result, using)
+        """Call `after_deliver` of the element deliverer with the answer, where the project overrides it."""
+        if result.status_code is None or (owner := answering_class()) is None:
+            return
+        row = Event.objects.using(using).get(pk=result.claimed.event_id)
+        with notifying(event_from(row.body, row.context, using)):  # what it changes happens one level deeper
+            owner().after_deliver(Response(result.status_code, result.url, result.response, result.claimed.id))
 
     def version(self) -> int:
         """Return a number that is another one as soon as any hook changed."""
         return hash(changes.where(hooks_database()))
 
     def limits(self) -> Mapping[str, Limits]:
-        rows: QuerySet[Hook] = QuerySet(Hook, using=hooks_database())
-        found = (
-            rows.filter(LIMITED, enabled=True)
-            .order_by()
-            .values_list("pk", "max_concurrent", "max_per_second", "paused")
-        )
+        hooks: QuerySet[Hook] = QuerySet(Hook, using=hooks_database())
+        rows = hooks.filter(LIMITED, enabled=True).order_by()
+        found = rows.values_list("pk", "max_concurrent", "max_per_second", "paused")
         return {f"hook:{pk}": Limits(concurrent, rate, paused) for pk, concurrent, rate, paused in found}
 
     def failing(self, subscriber: str) -> None:

@@ -104,7 +104,7 @@ class SignalsField(forms.Field):
         for line in _lines(value or ()):
             names = parse_json(line) if line.startswith("[") else [line]
             if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
-                raise ValidationError('A JSON list holds texts only, for example ["created", "updated"].')
+                raise ValidationError('A JSON list holds texts alone, for example ["created", "updated"].')
             found.update(dict.fromkeys(names))
         return list(found)
 

@@ -19,14 +19,11 @@ from django.utils.module_loading import import_string
 
 from heliostat.conf import Conf, conf, did_you_mean
 from heliostat.delivery.send_now import send_now
-from heliostat.events.context import notifying
 from heliostat.events.databases import home
 from heliostat.exceptions import ConfigurationError, SnapshotError
 from heliostat.outbox.backlog import subscribers_of
-from heliostat.outbox.bodies import event_from, to_json
+from heliostat.outbox.bodies import to_json
 from heliostat.outbox.kinds import Dispatcher
-from heliostat.outbox.models import Event
-from heliostat.outbox.transitions import Result
 
 if TYPE_CHECKING:
     from heliostat.webhooks.models import Hook
@@ -224,12 +221,3 @@ def dumped(payload: Any, what: str) -> str:
         logger.exception("dump_payload of %s failed for %s; JSON is sent", conf.collection_deliverer, what)
         return text
     return found
-
-
-def answered(result: Result, using: str) -> None:
-    """Call `after_deliver` of the element deliverer with the answer of a receiver, where the project overrides it."""
-    if result.status_code is None or (owner := answering_class()) is None:
-        return
-    row = Event.objects.using(using).get(pk=result.claimed.event_id)
-    with notifying(event_from(row.body, row.context, using)):  # what it changes happens one level deeper
-        owner().after_deliver(Response(result.status_code, result.url, result.response, result.claimed.id))
