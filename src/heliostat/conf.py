@@ -190,7 +190,7 @@ def address(value: Any) -> str | None:
 class Conf(Settings):
     """The settings, as attributes. Times are in seconds, sizes in bytes."""
 
-    max_depth = Setting(5, "How often subscribers that change objects may set each other off.", number(0, int))
+    max_depth = Setting(5, "Maximum length of a chain of events in which subscribers change objects.", number(0, int))
     silent = Setting[list[str]](
         [
             "sessions.*",

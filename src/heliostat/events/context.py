@@ -74,7 +74,7 @@ def facts(event_type: str) -> dict[str, Any]:
     depth = _depth.get()
     if depth > conf.max_depth:
         raise EventDepthError(
-            f"{event_type} is event number {depth + 1} in a chain of subscribers that set each other off, and "
+            f"{event_type} is event number {depth + 1} in a chain of subscribers whose changes cause each other, and "
             f"HELIOSTAT_MAX_DEPTH allows {conf.max_depth} after the first. Does a subscriber save the object of its "
             "event? Save only when something differs, or save inside heliostat.quiet()."
         )

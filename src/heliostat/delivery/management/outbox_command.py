@@ -29,7 +29,7 @@ class OutboxCommand(ExplainedCommand):
             "--database",
             default=home(),
             choices=tuple(connections),
-            help="whose outbox (an alias of DATABASES)",
+            help="alias in DATABASES of the database whose outbox is meant",
         )
 
     def say(self, text: str, verbosity: int, style: Callable[[str], str] | None = None) -> None:

@@ -24,7 +24,7 @@ examples:
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("days", type=amount, metavar="DAYS", help="keep what was created in so many last days")
+        parser.add_argument("days", type=amount, metavar="DAYS", help="keep what was created in the last DAYS days")
         parser.add_argument("--dry-run", action="store_true", help="only say how much would be deleted")
 
     def handle(self, *, days: float, database: str, dry_run: bool, verbosity: int, **_: Any) -> None:

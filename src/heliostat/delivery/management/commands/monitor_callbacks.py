@@ -28,15 +28,21 @@ examples:
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--status", required=True, choices=STATUSES, help="error: given up; waiting: still to do")
         parser.add_argument(
-            "--callbacks_limit", type=whole_number(0), default=10, metavar="N", help="so many are well (default: 10)"
+            "--status", required=True, choices=STATUSES, help="status to count: error (given up) or waiting"
+        )
+        parser.add_argument(
+            "--callbacks_limit",
+            type=whole_number(0),
+            default=10,
+            metavar="N",
+            help="exit with 1 if there are more than N (default: 10)",
         )
         parser.add_argument(
             "--minutes_ago",
             type=amount,
             metavar="MINUTES",
-            help="only those that were made or last tried since then (default: the whole table)",
+            help="only callbacks that were created or last tried since then (default: all)",
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 

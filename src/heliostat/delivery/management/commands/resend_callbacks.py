@@ -34,15 +34,22 @@ examples:
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
         since = parser.add_mutually_exclusive_group(required=True)
-        since.add_argument("--since", type=_time, metavar="TIME", help="an ISO time, of the site's zone if it has none")
-        since.add_argument("--minutes_ago", type=amount, metavar="MINUTES", help="the same, from now")
+        since.add_argument(
+            "--since", type=_time, metavar="TIME", help="ISO time since when; in the site's time zone if it names none"
+        )
+        since.add_argument(
+            "--minutes_ago", type=amount, metavar="MINUTES", help="the time since when, in minutes before now"
+        )
         parser.add_argument("--hook_id", type=whole_number(1), metavar="ID", help="only callbacks of this hook")
         parser.add_argument(
-            "--status", choices=[one.value for one in ENDED], default="error", help="how they ended (default: error)"
+            "--status",
+            choices=[one.value for one in ENDED],
+            default="error",
+            help="status of the callbacks (default: error)",
         )
         how = parser.add_mutually_exclusive_group()
         how.add_argument("--yes", action="store_true", help="do not ask")
-        how.add_argument("--dry-run", action="store_true", help="only say how many there are")
+        how.add_argument("--dry-run", action="store_true", help="only count the callbacks")
 
     def handle(self, *, hook_id: int | None, status: str, database: str, verbosity: int, **options: Any) -> None:
         subscriber = f"hook:{hook_id}" if hook_id else ""

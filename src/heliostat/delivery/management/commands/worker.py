@@ -39,26 +39,26 @@ examples:
             "--concurrency",
             type=whole_number(1),
             metavar="N",
-            help="requests in flight at once; in this process it goes before HELIOSTAT_CONCURRENCY",
+            help="requests in flight at once; overrides HELIOSTAT_CONCURRENCY in this process",
         )
         parser.add_argument(
             "--health-file",
             type=_writable,
             metavar="PATH",
-            help="touched at least every 5 seconds while the worker is well, removed at the end",
+            help="file that the worker touches at least every 5 seconds, and removes at the end",
         )
         parser.add_argument(
             "--health-port",
             type=port_number,
             metavar="PORT",
-            help="answer /healthz and /metrics (Prometheus) there; 0: any free port",
+            help="port of /healthz and /metrics (Prometheus); 0: any free port",
         )
         parser.add_argument(
             "--health-host",
             type=host_name,
             default="127.0.0.1",
             metavar="HOST",
-            help="the address to answer on (default: %(default)s)",
+            help="address of --health-port (default: %(default)s)",
         )
         parser.add_argument("--log-json", action="store_true", help="log to stderr as JSON, one object a line")
 
