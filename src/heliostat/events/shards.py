@@ -49,6 +49,8 @@ class Shards(Generic[K, V]):
 
     def replaced(self, changes: Mapping[K, V | None]) -> Shards[K, V]:
         """Return a map with these values; None removes a key."""
+        if not self._count:
+            return Shards({key: value for key, value in changes.items() if value is not None})
         touched: dict[int, dict[K, V]] = {}
         count = self._count
         for key, value in changes.items():
@@ -93,12 +95,13 @@ class Groups(Generic[K, V]):
 
     def replaced(self, gone: Iterable[tuple[K, V]], come: Iterable[tuple[K, V]]) -> Groups[K, V]:
         """Return a map without some pairs of a key and a value, and with others."""
+        known: Shards[K, tuple[V, ...]] | dict[K, tuple[V, ...]] = self._shards if len(self) else {}
         removed: dict[K, set[int]] = {}
         for key, value in gone:
             removed.setdefault(key, set()).add(id(value))
-        touched = {key: [one for one in self.get(key) if id(one) not in ids] for key, ids in removed.items()}
+        touched = {key: [one for one in known.get(key) or () if id(one) not in ids] for key, ids in removed.items()}
         for key, value in come:
-            if key not in touched:
-                touched[key] = list(self.get(key))
-            touched[key].append(value)
+            if (group := touched.get(key)) is None:
+                group = touched[key] = list(known.get(key) or ())
+            group.append(value)
         return Groups(self._shards.replaced({key: tuple(group) or None for key, group in touched.items()}))

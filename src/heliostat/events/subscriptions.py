@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final, NamedTuple
@@ -157,17 +157,22 @@ class Patterns:
         return refusable
 
 
-ANY_OBJECT = Key("", lambda _: None, frozenset([None]))
+NO_KEY = Key("", lambda _: None, frozenset([None]))
 """The key of subscribers without one."""
+
+OBJECT = Key("object", lambda event: event.object_id, frozenset())
+"""The key of subscribers to one object: its values are the keys of these objects."""
 
 Family = tuple[Callable[[Event], Hashable], Groups[Hashable, Interest]]
 """The subscribers of one pattern whose keys have one name, by the values of their keys; see `Key`."""
 
 
-def _key_of(interest: Interest) -> Key:
-    if interest.object_id is not None:
-        return Key("object", lambda event: event.object_id, frozenset([interest.object_id]))
-    return interest.key or ANY_OBJECT
+def _by_value(interests: Iterable[Interest]) -> Iterator[tuple[Hashable, Interest]]:
+    for one in interests:
+        if one.object_id is not None:
+            yield one.object_id, one
+        else:
+            yield from ((value, one) for value in (one.key or NO_KEY).values)
 
 
 def _candidates(family: Family, event: Event) -> Iterable[Interest]:
@@ -232,22 +237,21 @@ class Matcher:
 
     def _replaced_families(self, gone: list[Interest], come: list[Interest]) -> dict[str, Mapping[str, Family] | None]:
         """Return the families of each pattern that changes; None where no subscriber is left."""
-        changes: dict[str, dict[str, tuple[Key, list[Any], list[Any]]]] = {}
-        for side, interests in ((1, gone), (2, come)):
+        changes: dict[tuple[str, str], tuple[Key, tuple[list[Interest], list[Interest]]]] = {}
+        for side, interests in enumerate((gone, come)):
             for one in interests:
-                key = _key_of(one)
+                key = OBJECT if one.object_id is not None else one.key or NO_KEY
                 for pattern in one.patterns:
-                    change: Any = changes.setdefault(pattern, {}).setdefault(key.name, (key, [], []))
-                    change[side].extend((value, one) for value in key.values)
-        replaced: dict[str, Mapping[str, Family] | None] = {}
-        for pattern, by_name in changes.items():
-            families = dict(self._families.get(pattern) or {})
-            for name, (key, less, more) in by_name.items():
-                _, by_value = families.pop(name, (None, Groups[Hashable, Interest]()))
-                if len(by_value := by_value.replaced(less, more)):
-                    families[name] = (key.value_of, by_value)
-            replaced[pattern] = families or None
-        return replaced
+                    if (change := changes.get((pattern, key.name))) is None:
+                        change = changes[pattern, key.name] = (key, ([], []))
+                    change[1][side].append(one)
+        replaced: dict[str, dict[str, Family]] = {}
+        for (pattern, name), (key, (less, more)) in changes.items():
+            families = replaced.setdefault(pattern, dict(self._families.get(pattern) or {}))
+            _, by_value = families.pop(name, (None, Groups[Hashable, Interest]()))
+            if len(by_value := by_value.replaced(_by_value(less), _by_value(more))):
+                families[name] = (key.value_of, by_value)
+        return {pattern: families or None for pattern, families in replaced.items()}
 
     def with_new_memory(self) -> Matcher:
         """Return the same index, which looks event types and models up again: settings changed."""
