@@ -15,7 +15,7 @@ import logging
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from functools import partial, wraps
-from typing import Any
+from typing import Any, TypeVar
 
 import django
 from django.core.exceptions import FieldDoesNotExist, FieldError
@@ -35,6 +35,7 @@ from heliostat.events.values import target_of
 
 logger = logging.getLogger("heliostat.events")
 
+T = TypeVar("T")
 MISUSE = (FieldDoesNotExist, FieldError, AttributeError, TypeError, ValueError)
 """What a call raises that Django refuses; it does so in its own words when it is called."""
 
@@ -62,7 +63,7 @@ def _capturing_update(update: Callable[..., int]) -> Callable[..., int]:
         self._for_write = True
         using = self.db
         with change_transaction(using, savepoint=can_be_refused(self.model)):
-            changed = _about_to_update(self, values, using)
+            changed = _before(self.model, "an update", partial(_rows_to_update, self, values, using))
             count = update(self, **values)
             if changed is not None:
                 changed.publish()
@@ -72,12 +73,12 @@ def _capturing_update(update: Callable[..., int]) -> Callable[..., int]:
     return capturing_update
 
 
-def _about_to_update(queryset: Any, values: dict[str, Any], using: str) -> UpdatedRows | None:
-    """The rows of this queryset; None where it cannot be read, which Django will say in its own words."""
+def _before(model: type[models.Model], call: str, read: Callable[[], T]) -> T | None:
+    """Return what is read before a call; None where it cannot be read, which Django will say in its own words."""
     try:
-        return attempt(queryset.model, lambda: _rows_to_update(queryset, values, using), None, but=MISUSE)
+        return attempt(model, read, None, but=MISUSE)
     except MISUSE as error:
-        logger.info("an update of %s has no events: %r", queryset.model._meta.label, error)
+        logger.info("%s of %s has no events: %r", call, model._meta.label, error)
         return None
 
 
@@ -189,37 +190,19 @@ def _capturing_bulk_create(bulk_create: Callable[..., list[Any]]) -> Callable[..
         objs = list(objs)
         self._for_write = True
         using = self.db
-        with change_transaction(using, can_be_refused(self.model), is_djangos=_begins_itself(objs)):
-            inserted = _about_to_insert(self, objs, using, *args, **kwargs)
+        # Since Django 6.0, it begins a transaction only for objects some of which have a key.
+        is_djangos = django.VERSION < (6, 0) or len({one.pk is None for one in objs}) > 1
+        with change_transaction(using, can_be_refused(self.model), is_djangos):
+            insert = partial(Inserted, self.model, objs, using, *args, **kwargs)
+            inserted = _before(self.model, "a bulk_create", insert)
             created = bulk_create(self, objs, *args, **kwargs)
             if inserted is not None:
-                _publish_inserted(inserted)
+                for keys in chunks(attempt(self.model, inserted.keys, [])):
+                    publish(attempt(self.model, partial(_events_of_inserted, inserted, keys), []), using)
         return created
 
     setattr(capturing_bulk_create, MARK, True)
     return capturing_bulk_create
-
-
-def _begins_itself(objs: Sequence[models.Model]) -> bool:
-    """Whether `bulk_create()` begins a transaction; since Django 6.0 only for objects some of which have a key."""
-    return django.VERSION < (6, 0) or len({one.pk is None for one in objs}) > 1
-
-
-def _about_to_insert(
-    queryset: QuerySet[Any], objs: list[Any], using: str, *args: Any, **kwargs: Any
-) -> Inserted | None:
-    try:
-        insert = partial(Inserted, queryset.model, objs, using, *args, **kwargs)
-        return attempt(queryset.model, insert, None, but=MISUSE)
-    except MISUSE as error:
-        logger.info("a bulk_create of %s has no events: %r", queryset.model._meta.label, error)
-        return None
-
-
-def _publish_inserted(inserted: Inserted) -> None:
-    """Publish what was created, and what an upsert updated, a chunk of rows at a time."""
-    for keys in chunks(attempt(inserted.model, inserted.keys, [])):
-        publish(attempt(inserted.model, partial(_events_of_inserted, inserted, keys), []), inserted.using)
 
 
 def _events_of_inserted(inserted: Inserted, keys: Sequence[Any]) -> list[Event]:

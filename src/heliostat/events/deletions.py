@@ -8,7 +8,6 @@ and deletes: the object in memory may differ from its row.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from copy import copy
 from functools import partial, wraps
@@ -83,21 +82,16 @@ def _capturing(delete: Delete) -> Delete:
         models_of_change = (*self.data, *(field.model for field, _ in self.field_updates))
         if not any(map(subscribed_levels, models_of_change)):
             return delete(self)
-        with change_transaction(self.using, is_djangos=True), _during(Deletion(self)):
-            return delete(self)
+        with change_transaction(self.using, is_djangos=True):
+            token, token_of_rows = _current.set(Deletion(self)), going.set({})
+            try:
+                return delete(self)
+            finally:
+                going.reset(token_of_rows)
+                _current.reset(token)
 
     setattr(capturing_delete, MARK, True)
     return capturing_delete
-
-
-@contextmanager
-def _during(deletion: Deletion) -> Iterator[None]:
-    token, token_of_rows = _current.set(deletion), going.set({})
-    try:
-        yield
-    finally:
-        going.reset(token_of_rows)
-        _current.reset(token)
 
 
 def _reading(instances_with_model: Callable[[Any], Iterator[Any]]) -> Callable[[Any], Iterator[Any]]:

@@ -50,8 +50,15 @@ class Inserted:
         self._unique = unique_keys(self.model, tuple(unique_fields or ())) if may_collide else []
         self._there = self._found()
         returns_keys = connections[using].features.can_return_rows_from_bulk_insert and not ignore_conflicts
-        self._without_returned_key = [one for one in self._without_key() if not returns_keys or _is_made(one.pk)]
-        self._last = self._last_key() if self._without_returned_key and _has_number_as_key(self.model) else None
+        self._without_returned_key = [
+            one
+            for one in objs
+            if not _is_known(one.pk) and (not returns_keys or _is_made(one.pk))
+            if all(unique.values_of(one) is None for unique in self._unique)
+        ]
+        self._last = None
+        if self._without_returned_key and _has_number_as_key(self.model):
+            self._last = QuerySet(self.model, using=using).aggregate(last=Max("pk"))["last"]
         if update_conflicts:
             names = {model._meta.get_field(name).name for name in update_fields or ()}
             names |= {one.name for one in model._meta.concrete_fields if one.generated}
@@ -77,13 +84,6 @@ class Inserted:
                 found |= dict.fromkeys(rows.values_list("pk", flat=True))
         return found
 
-    def _without_key(self) -> list[models.Model]:
-        unknown = (one for one in self._objs if not _is_known(one.pk))
-        return [one for one in unknown if all(unique.values_of(one) is None for unique in self._unique)]
-
-    def _last_key(self) -> Any:
-        return QuerySet(self.model, using=self.using).aggregate(last=Max("pk"))["last"]
-
     def _newer(self, known: Collection[Any]) -> Iterator[Any]:
         """The primary keys of rows that were inserted since, and that hold what the objects without a key hold."""
         left = [one for one in self._without_returned_key if not _is_known(one.pk)]
@@ -96,7 +96,8 @@ class Inserted:
             return
         rows: QuerySet[Any] = QuerySet(self.model, using=self.using).order_by("pk")
         keys = (rows if self._last is None else rows.filter(pk__gt=self._last)).values_list("pk", flat=True)
-        table, names = table_of(self.model), _names_but_key(self.model)
+        table, fields = table_of(self.model), self.model._meta.concrete_fields
+        names = frozenset(one.name for one in fields if not one.primary_key and not one.generated)
         for key, row in rows_of(self.model, [key for key in keys if key not in known], self.using):
             for one in left:
                 written = table.written(one, names)
@@ -165,7 +166,3 @@ def _is_known(key: Any) -> bool:
 def _has_number_as_key(model: type[models.Model]) -> bool:
     """Whether later rows have higher keys; PostgreSQL has no highest UUID, for example."""
     return isinstance(target_of(model._meta.pk), models.IntegerField)
-
-
-def _names_but_key(model: type[models.Model]) -> frozenset[str]:
-    return frozenset(one.name for one in model._meta.concrete_fields if not one.primary_key and not one.generated)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from django.core.checks import register
@@ -37,20 +38,13 @@ def install() -> None:
     registry.on_patterns(relations.connect)
     connection_created.connect(_make_ready, dispatch_uid="heliostat")
     setting_changed.connect(_settings_changed, dispatch_uid="heliostat")
-    _listen_to_signals()
-
-
-def _listen_to_signals() -> None:
-    if Conf.signals.problem(conf.signals) is not None:
-        return  # the system check says so, with a hint
-    try:
-        listen_to(conf.signals)
-    except ConfigurationError:
-        return  # it says so, too
+    if Conf.signals.problem(conf.signals) is None:
+        with suppress(ConfigurationError):  # the system check says so, with a hint
+            listen_to(conf.signals)
 
 
 def _make_ready(connection: Any, **_: Any) -> None:
-    """Know who asked before the first change, so that a change finds it in memory."""
+    """Load the subscriptions before the first change, which then finds them in memory."""
     if connection.alias not in connections or connections[connection.alias] is not connection:
         return  # one that somebody opened beside this thread's own, which would be opened, too, and never closed
     registry.connected(connection)

@@ -8,7 +8,7 @@ what is subscribed to changes. Managers of other packages (tags, for example) ta
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -153,18 +153,15 @@ class Relation:
             return _keys_in_table(self._field, self.holder, self._using)
         try:
             with own_savepoint():
-                return sorted(one.pk for one in self._related())
+                related = getattr(self.holder, self._field.name)
+                if isinstance(related, models.Manager):  # it can read in the database of the change
+                    related = related.get_queryset().using(self._using)
+                else:
+                    related = self._field.value_from_object(self.holder)
+                return sorted(one.pk for one in related)
         except Exception as error:
             logger.warning("changes of %s have no events: %r", self._field, error)
             return None
-
-    def _related(self) -> Iterable[models.Model]:
-        """The related objects by a field of another package: by its manager, which can read in the database of the
-        change, where it has one."""
-        manager = getattr(self.holder, self._field.name)
-        if isinstance(manager, models.Manager):
-            return manager.get_queryset().using(self._using)
-        return self._field.value_from_object(self.holder)  # type: ignore[no-any-return]
 
 
 def _keys_in_table(field: Any, holder: models.Model, using: str) -> Keys:

@@ -106,7 +106,7 @@ def generic_relations(model: type[models.Model]) -> tuple[tuple[str, str], ...]:
 
 
 def _model_of_type(content_type_id: Any, using: str) -> type[models.Model] | None:
-    if content_type_id is None or not _some_keys_are_secret():
+    if content_type_id is None or not any(map(has_secret_key, apps.get_models())):
         return None
     from django.contrib.contenttypes.models import ContentType
 
@@ -114,10 +114,6 @@ def _model_of_type(content_type_id: Any, using: str) -> type[models.Model] | Non
         return ContentType.objects.db_manager(using).get_for_id(content_type_id).model_class()
     except ContentType.DoesNotExist:
         return None
-
-
-def _some_keys_are_secret() -> bool:
-    return any(map(has_secret_key, apps.get_models()))
 
 
 def check_exposed(**_: object) -> list[CheckMessage]:

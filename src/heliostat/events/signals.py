@@ -39,19 +39,14 @@ def signal_at(path: str) -> Signal:
     try:
         signal = import_string(path)
     except ImportError as error:
-        raise ConfigurationError(f"{path!r} cannot be imported: {error}.{_near(path)}") from error
+        name, _, attribute = path.rpartition(".")
+        in_module = vars(sys.modules[name]).items() if name in sys.modules else ()
+        near = closest(attribute, [each for each, value in in_module if isinstance(value, Signal)])
+        hint = suggestion([f"{name}.{each}" for each in near])
+        raise ConfigurationError(f"{path!r} cannot be imported: {error}.{hint}") from error
     except Exception as error:  # whatever the module raises while it is imported
         raise ConfigurationError(f"importing {path!r} raised {type(error).__name__}: {error}") from error
     return as_signal(signal, path)
-
-
-def _near(path: str) -> str:
-    name, _, attribute = path.rpartition(".")
-    module = sys.modules.get(name)
-    if module is None:
-        return ""
-    signals = [each for each, value in vars(module).items() if isinstance(value, Signal)]
-    return suggestion([f"{name}.{each}" for each in closest(attribute, signals)])
 
 
 def as_signal(found: Any, path: str) -> Signal:

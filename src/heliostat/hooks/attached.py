@@ -130,7 +130,16 @@ def subscriptions() -> Iterator[Subscription]:
         if isinstance(attached, ConfigurationError):
             logger.error("a code hook is not attached. %s", attached)
         else:
-            yield from _of_attachment(attached)
+            point = attached.point
+            condition = _guarded(point.wants, attached.name) if point.condition else None
+            for pattern in point.patterns:
+                yield Subscription(
+                    name=attached.name,
+                    pattern=pattern,
+                    phase=attached.phase,
+                    handler=attached.notify,
+                    condition=condition,
+                )
     for subscriber in decorated():
         for pattern in dict.fromkeys(map(pattern_of, subscriber.patterns)):
             yield Subscription(
@@ -157,17 +166,6 @@ def _guarded(condition: Condition | None, name: str) -> Condition | None:
             return True
 
     return holds
-
-
-def _of_attachment(attached: Attachment) -> Iterator[Subscription]:
-    for pattern in attached.point.patterns:
-        yield Subscription(
-            name=attached.name,
-            pattern=pattern,
-            phase=attached.phase,
-            handler=attached.notify,
-            condition=_guarded(attached.point.wants, attached.name) if attached.point.condition else None,
-        )
 
 
 class CodeKind(PythonKind):

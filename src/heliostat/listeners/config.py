@@ -137,11 +137,8 @@ def _of_action(action: str, problem: str | None) -> str:
     word = KINTO_ACTIONS.get(action, action)
     if action in KINTO_ACTIONS or word == READ:
         return str(problem)
-    return f"there is no action {word!r}.{did_you_mean(word, _known_actions())} {REMEDY}"
-
-
-def _known_actions() -> list[str]:
-    return list(dict.fromkeys(KINTO_ACTIONS.get(action, action) for action in actions_of("*")))
+    known = dict.fromkeys(KINTO_ACTIONS.get(one, one) for one in actions_of("*"))
+    return f"there is no action {word!r}.{did_you_mean(word, known)} {REMEDY}"
 
 
 def _load(name: str, options: Mapping[str, Any], config: Config, where: str) -> Listener:
