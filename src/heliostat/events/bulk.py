@@ -92,7 +92,7 @@ def _rows_to_update(queryset: Any, values: dict[str, Any], using: str) -> Update
 
 
 def _as_updated(queryset: Any, using: str) -> QuerySet[Any]:
-    """The rows of a queryset as an UPDATE finds them, whatever its class has made of the methods that read rows.
+    """Return the rows of a queryset as an UPDATE finds them, whatever its class has made of the methods that read rows.
 
     An UPDATE takes no notice of locks, which may skip rows or fail, and of one table none of DISTINCT.
     """
@@ -160,7 +160,7 @@ class UpdatedRows:
 
 
 def _names(model: type[models.Model], fields: Iterable[str]) -> frozenset[str]:
-    """The names of the columns that a statement sets, and of those that the database makes of others."""
+    """Return the names of the columns that a statement sets, and of those that the database makes of others."""
     of_keyword = {name: one.name for one in model._meta.concrete_fields for name in (one.name, one.attname)}
     of_keyword["pk"] = model._meta.pk.name
     made = {one.name for one in model._meta.concrete_fields if one.generated}
@@ -168,7 +168,7 @@ def _names(model: type[models.Model], fields: Iterable[str]) -> frozenset[str]:
 
 
 def _events_of(model: type[models.Model], levels: Levels, before: Row, row: Row, using: str) -> Iterator[Event]:
-    """The events of one row that differs, of its model and of the parents whose columns differ."""
+    """Return the events of one row that differs, of its model and of the parents whose columns differ."""
     origin = None
     instance: models.Model | None = None
     for level in levels:

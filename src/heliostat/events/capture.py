@@ -48,7 +48,7 @@ def install() -> None:
 
 
 def is_installed(model: Any) -> bool:
-    """Whether the wrapper is in place, under whatever others have wrapped around it."""
+    """Return whether the wrapper is in place, under whatever others have wrapped around it."""
     found: Any = model._save_table
     while found is not None:
         if getattr(found, MARK, False):
@@ -135,10 +135,10 @@ def _capturing(save_table: SaveTable) -> SaveTable:
         levels = subscribed_levels(type(self))
         if not levels:
             return save_table(self, *args, **kwargs)
-        asked = {**dict(zip(ARGUMENTS, args, strict=False)), **kwargs}
-        if asked.get("raw"):
+        arguments = {**dict(zip(ARGUMENTS, args, strict=False)), **kwargs}
+        if arguments.get("raw"):
             return save_table(self, *args, **kwargs)
-        return _captured(self, levels, asked, lambda: save_table(self, *args, **kwargs))
+        return _captured(self, levels, arguments, lambda: save_table(self, *args, **kwargs))
 
     setattr(capturing_save_table, MARK, True)
     return capturing_save_table
@@ -160,9 +160,9 @@ def _going_on(save_base: Callable[..., None]) -> Callable[..., None]:
     return save_base_or_go_on
 
 
-def _captured(instance: models.Model, levels: Levels, asked: dict[str, Any], save: Callable[[], bool]) -> bool:
+def _captured(instance: models.Model, levels: Levels, arguments: dict[str, Any], save: Callable[[], bool]) -> bool:
     """Save one table of an object, and publish its events when this is the last."""
-    model, using, state = asked["cls"], asked["using"], instance._state
+    model, using, state = arguments["cls"], arguments["using"], instance._state
     is_last = model is type(instance)._meta.concrete_model
     saved: ObjectSave = state.__dict__.pop(SCRATCH, None) or ObjectSave(keys=_keys(instance))
     may_be_refused = can_be_refused(type(instance))
@@ -172,11 +172,11 @@ def _captured(instance: models.Model, levels: Levels, asked: dict[str, Any], sav
     is_done = False
     try:
         with change_transaction(using, savepoint=is_last and may_be_refused):
-            _save_table(instance, saved, asked, save)
+            _save_table(instance, saved, arguments, save)
             is_done = True
             if is_last:
                 state.adding, state.db = False, using  # as Django does it afterwards: a subscriber may save it again
-                publish(attempt(levels[0], lambda: _events(instance, levels, saved, asked), []), using)
+                publish(attempt(levels[0], lambda: _events(instance, levels, saved, arguments), []), using)
             else:
                 state.__dict__[SCRATCH] = saved
         if is_last and saved.savepoint is not None:
@@ -194,12 +194,12 @@ def _captured(instance: models.Model, levels: Levels, asked: dict[str, Any], sav
     return not saved.tables[model].is_new
 
 
-def _save_table(instance: models.Model, saved: ObjectSave, asked: dict[str, Any], save: Callable[[], bool]) -> None:
+def _save_table(instance: models.Model, saved: ObjectSave, arguments: dict[str, Any], save: Callable[[], bool]) -> None:
     """Save one table of an object, and remember its row before and after."""
-    model = asked["cls"]
-    before = attempt(model, lambda: _row_before(instance, asked), UNREAD)
+    model = arguments["cls"]
+    before = attempt(model, lambda: _row_before(instance, arguments), UNREAD)
     updated = save()
-    after = None if before is UNREAD else attempt(model, lambda: _row_after(instance, asked, before, updated), None)
+    after = None if before is UNREAD else attempt(model, lambda: _row_after(instance, arguments, before, updated), None)
     saved.is_unread = saved.is_unread or after is None
     saved.tables[model] = TableSave(before if updated else None, after or {}, not updated)
 
@@ -210,37 +210,37 @@ def _keys(instance: models.Model) -> dict[str, Any]:
     return {name: instance.__dict__.get(name) for name in names}
 
 
-def _row_before(instance: models.Model, asked: dict[str, Any]) -> Row | None:
+def _row_before(instance: models.Model, arguments: dict[str, Any]) -> Row | None:
     """Return the row before the save; None where there is none.
 
     Where Django inserts without a look, there is no row to read.
     """
-    table = table_of(asked["cls"])
+    table = table_of(arguments["cls"])
     pks = table.model._meta.pk_fields
     keys = [instance.__dict__.get(pk.attname) for pk in pks]
-    if asked.get("force_insert") or any(key is None or hasattr(key, "resolve_expression") for key in keys):
+    if arguments.get("force_insert") or any(key is None or hasattr(key, "resolve_expression") for key in keys):
         return None  # the database makes the key
     is_made = instance._state.adding and all(pk.has_default() or pk.has_db_default() for pk in pks)
-    if is_made and not asked.get("force_update"):
+    if is_made and not arguments.get("force_update"):
         return None
-    return table.read(instance, asked["using"], lock=True)
+    return table.read(instance, arguments["using"], lock=True)
 
 
-def _row_after(instance: models.Model, asked: dict[str, Any], before: Row | None, updated: bool) -> Row:
+def _row_after(instance: models.Model, arguments: dict[str, Any], before: Row | None, updated: bool) -> Row:
     """Return what the row says after the save; read again where memory cannot be trusted."""
-    table = table_of(asked["cls"])
-    fields = asked.get("update_fields") if updated else None
+    table = table_of(arguments["cls"])
+    fields = arguments.get("update_fields") if updated else None
     names = None if fields is None else frozenset(fields)
     can_trust = names is None or (before is not None and not (names and table.has_generated))
     if can_trust and (written := table.written(instance, names)) is not None:
         return {**before, **written} if updated and before else written
-    return table.read(instance, asked["using"]) or {}
+    return table.read(instance, arguments["using"]) or {}
 
 
-def _events(instance: models.Model, levels: Levels, saved: ObjectSave, asked: dict[str, Any]) -> list[Event]:
+def _events(instance: models.Model, levels: Levels, saved: ObjectSave, arguments: dict[str, Any]) -> list[Event]:
     """Return the events of a save: of its model, and of the parents to whose tables it writes."""
     events: list[Event] = []
-    using, fields = asked["using"], asked.get("update_fields")
+    using, fields = arguments["using"], arguments.get("update_fields")
     for model in () if saved.is_unread else levels:
         is_own = model is type(instance)._meta.concrete_model
         columns = model._meta.concrete_fields

@@ -1,4 +1,4 @@
-"""In which database something is written. The routers are asked, never a constant: an alias that somebody read from may
+"""In which database something is written. The routers decide, never a constant: an alias that was read from may
 be a replica, and `default` may be empty.
 """
 

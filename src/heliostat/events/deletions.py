@@ -61,7 +61,7 @@ def _stored(model: type[models.Model], keys: list[Any], using: str) -> dict[Any,
 
 
 def _key(instance: models.Model, model: type[models.Model]) -> Any:
-    """The primary key of an object's row in the table of this model, as the database gives it."""
+    """Return the primary key of an object's row in the table of this model, as the database gives it."""
     return python_key(model, getattr(instance, model._meta.pk.attname))
 
 

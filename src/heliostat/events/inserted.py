@@ -25,7 +25,7 @@ KEYS_AT_ONCE = 100  # of several columns, which are compared one by one
 
 
 class Inserted:
-    """What a call of `bulk_create()` with these arguments is about to do; asked again when it is done.
+    """What a call of `bulk_create()` with these arguments is about to do; and has done.
 
     `before` are the old values of the rows that an upsert may update, by primary key; `objects` are the caller's own.
     """
@@ -75,7 +75,7 @@ class Inserted:
         return [*new, *self._newer(new), *self.before]
 
     def _found(self) -> dict[Any, None]:
-        """The primary keys of the rows that have a unique key of one of the objects."""
+        """Return the primary keys of the rows that have a unique key of one of the objects."""
         found: dict[Any, None] = {}
         for unique in self._unique:
             wanted = [values for one in self._objs if (values := unique.values_of(one)) is not None]
@@ -134,7 +134,7 @@ class UniqueKey:
 
 @cache
 def unique_keys(model: type[models.Model], names: tuple[str, ...] = ()) -> list[UniqueKey]:
-    """The unique keys of a table; the one of these fields only, where an upsert names them."""
+    """Return the unique keys of a table; the one of these fields only, where an upsert names them."""
     meta = model._meta
     if names:
         return [UniqueKey([meta.pk if name == "pk" else meta.get_field(name) for name in names])]
@@ -155,7 +155,7 @@ def _value(instance: models.Model, field: Any) -> Any:
 
 
 def _is_made(key: Any) -> bool:
-    """Whether the database makes this key: Django 5.2 leaves the expression in place of it."""
+    """Return whether the database makes this key: Django 5.2 leaves the expression in place of it."""
     return hasattr(key, "resolve_expression")
 
 
@@ -164,5 +164,5 @@ def _is_known(key: Any) -> bool:
 
 
 def _has_number_as_key(model: type[models.Model]) -> bool:
-    """Whether later rows have higher keys; PostgreSQL has no highest UUID, for example."""
+    """Return whether later rows have higher keys; PostgreSQL has no highest UUID, for example."""
     return isinstance(target_of(model._meta.pk), models.IntegerField)

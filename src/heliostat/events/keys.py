@@ -22,7 +22,7 @@ DIGITS = re.compile(r"-?[0-9]+")
 
 
 def key_of(instance: models.Model, model: type[models.Model] | None = None) -> str:
-    """The key of an object, or of its part in the table of a parent model."""
+    """Return the key of an object, or of its part in the table of a parent model."""
     meta = (model or type(instance))._meta
     assert meta.pk is not None
     value = getattr(instance, meta.pk.attname)
@@ -35,7 +35,7 @@ def key_of(instance: models.Model, model: type[models.Model] | None = None) -> s
 
 
 def canonical_key(model: type[models.Model], value: Any) -> str:
-    """The one spelling of a key that may be given as a value or a text.
+    """Return the one spelling of a key that may be given as a value or a text.
 
     Raises a `ValidationError` where no object of the model can have this key.
     """
@@ -46,7 +46,7 @@ def canonical_key(model: type[models.Model], value: Any) -> str:
 
 
 def key_value(model: type[models.Model], key: Any) -> Any:
-    """The value to look an object up by, from its key in any spelling; raises as `canonical_key()`."""
+    """Return the value to look an object up by, from its key in any spelling; raises as `canonical_key()`."""
     canonical = canonical_key(model, key)
     assert model._meta.pk is not None
     if model._meta.is_composite_pk:
@@ -55,7 +55,7 @@ def key_value(model: type[models.Model], key: Any) -> Any:
 
 
 def python_key(model: type[models.Model], key: Any) -> Any:
-    """A primary key as the database gives it, from one in memory, which may be the text of a number."""
+    """Return a primary key as the database gives it, from one in memory, which may be the text of a number."""
     if type(key) in PLAIN_KEYS and not isinstance(model._meta.pk, models.CharField):
         return key
     if model._meta.is_composite_pk:
@@ -105,7 +105,7 @@ def _parsed(target: models.Field[Any, Any], value: Any) -> Any:
 
 
 def _fits(target: models.Field[Any, Any], value: Any) -> bool:
-    """Whether the column can hold it: the length of a text, the range of an integer."""
+    """Return whether the column can hold it: the length of a text, the range of an integer."""
     if isinstance(value, str):
         return target.max_length is None or len(value) <= target.max_length
     if isinstance(target, models.IntegerField) and isinstance(value, int):

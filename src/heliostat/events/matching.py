@@ -26,18 +26,18 @@ class Live(Protocol):
 
     @property
     def using(self) -> str:
-        """The database that they are in."""
+        """Return the database that they are in."""
         ...
 
     @property
     def is_known(self) -> bool:
-        """Whether the registry has what is committed, as far as it can be read."""
+        """Return whether the registry has what is committed, as far as it can be read."""
         ...
 
     def look(self) -> None:
         """See that the registry knows the committed rows, where it does not: call `apply()`, or `add_overlay()`.
 
-        It is asked where an event finds that too little is known. It raises nothing.
+        Called where an event finds that too little is known. It raises nothing.
         """
         ...
 
@@ -73,11 +73,11 @@ class Registry:
         self._current: Matcher | None = None  # None: something must be looked up first
         self._on_patterns: list[Callable[[Patterns | None], None]] = []
         self._announced: frozenset[str] | None = None
-        self._lock = threading.RLock()  # held while memory is changed, never while a database is asked
+        self._lock = threading.RLock()  # held while memory is changed, never during a query
         os.register_at_fork(after_in_child=self._after_fork)
 
     def add(self, name: str, source: Source) -> None:
-        """Register a source; it is asked at the next event."""
+        """Register a source; it is read at the next event."""
         with self._lock:
             self._sources[name] = source
             self._rank(name)
@@ -106,7 +106,7 @@ class Registry:
 
     @property
     def matcher(self) -> Matcher:
-        """The index of what is committed, and of what the open transaction of this thread changed."""
+        """Return the index of what is committed, and of what the open transaction of this thread changed."""
         if overlay.open_layers or self._current is None:
             return self._matcher_here()
         return self._current
@@ -115,7 +115,7 @@ class Registry:
         if self._live is not None:
             self._live.look()
         below = self._current or self._build()
-        if overlay.open_layers == {overlay.ENDED}:  # nobody asks any more for what was only asked for in transactions
+        if overlay.open_layers == {overlay.ENDED}:  # the patterns of transactions that ended
             overlay.open_layers.discard(overlay.ENDED)
             if self._announced is not None and self._announced != below.patterns.names:
                 self._announce(below.patterns.names)
@@ -140,11 +140,11 @@ class Registry:
         return interest.order >> RANK == self._live_rank
 
     def order(self, key: int) -> int:
-        """The `order` of the live subscriber with this key."""
+        """Return the `order` of the live subscriber with this key."""
         return (self._live_rank << RANK) | key
 
     def live_orders(self) -> list[int]:
-        """The `order` of each live subscriber that is known to be committed."""
+        """Return the `order` of each live subscriber that is known to be committed."""
         return [one.order for one in self._matcher.interests() if self._is_live(one)]
 
     def apply(self, changes: Mapping[int, Interest | None]) -> None:
@@ -167,11 +167,11 @@ class Registry:
         assert self._live is not None
         connection = connections[self._live.using]
         overlay.overlay_on(connection).add(changes, connection, committed, is_whole=is_whole)
-        self.matcher  # noqa: B018  says to the observers what is asked for now
+        self.matcher  # noqa: B018  announces the patterns of now
 
     @property
     def has_whole_overlay(self) -> bool:
-        """Whether this thread's transaction knows all that there is by itself."""
+        """Return whether this thread's transaction knows all that there is by itself."""
         found = overlay.overlay_of(connections[self._live.using]) if self._live and overlay.open_layers else None
         return found is not None and found.is_whole
 
@@ -188,12 +188,12 @@ class Registry:
             self._live.catch_up()
 
     def refresh(self, name: str) -> None:
-        """A source has other subscriptions than before: ask it at the next event."""
+        """Read a source again at the next event: its subscriptions changed."""
         with self._lock:
             self._invalidate(name)
 
     def settings_changed(self) -> None:
-        """Make all subscriptions again, by the settings of now, at the next event. No database is asked."""
+        """Make all subscriptions again, by the settings of now, at the next event. It makes no query."""
         with self._lock:
             self._matcher = self._matcher.with_new_memory()
             if (live := self._live) is not None:
@@ -224,7 +224,7 @@ class Registry:
             return self._matcher
 
     def _read_source(self, name: str) -> dict[int, Interest | None]:
-        """The changes of a source. Looking for them publishes no events: the subscribers are not known yet."""
+        """Return the changes of a source. Looking for them publishes no events: the subscribers are not known yet."""
         with quiet():
             subscriptions = tuple(self._sources[name]())
         first = self._rank(name) << RANK
@@ -234,7 +234,7 @@ class Registry:
         return changes
 
     def _announce(self, names: frozenset[str] | None) -> None:
-        """Say which event types are asked for: those of all that is committed, and of what may be."""
+        """Announce the patterns of all that is committed, and of what open transactions may commit."""
         with self._lock:
             if names is not None and self._announced is not None and overlay.open_layers:
                 names |= self._announced
@@ -244,7 +244,7 @@ class Registry:
                 function(patterns)
 
     def _after_fork(self) -> None:
-        """A thread of the parent may have held the lock; and nobody watches for this process yet."""
+        """Make a new lock, which a thread of the parent may have held, and read the sources again."""
         self._lock = threading.RLock()
         overlay.open_layers.clear()
         self._current = None

@@ -53,7 +53,7 @@ class Layer:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the change is still to be committed."""
+        """Return whether the change is still to be committed."""
         return self._entry() is not None
 
 
@@ -84,7 +84,7 @@ class Overlay:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it needs nothing below it."""
+        """Return whether it needs nothing below it."""
         self._forget_dead()
         return any(layer.is_whole for layer in self.layers)
 

@@ -71,13 +71,13 @@ def _gives_objects(queryset: models.QuerySet[Any]) -> bool:
 
 
 def _queries(queryset: models.QuerySet[Any]) -> tuple[Any, ...]:
-    """The queries of a union, an intersection or a difference; otherwise the one that there is."""
+    """Return the queries of a union, an intersection or a difference; otherwise the one that there is."""
     query: Any = queryset.query
     return query.combined_queries or (query,)
 
 
 def _names(query: Any) -> tuple[str, ...]:
-    """The names of the columns of rows, in order."""
+    """Return the names of the columns of rows, in order."""
     return tuple(query.selected or (*query.extra_select, *query.values_select, *query.annotation_select))
 
 

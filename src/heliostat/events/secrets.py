@@ -87,7 +87,7 @@ def _inside(exposed: frozenset[str], name: str) -> frozenset[str]:
 
 
 def exposed_names(model: type[models.Model]) -> frozenset[str]:
-    """The names that HELIOSTAT_EXPOSE gives for a model, and those that the model gives itself."""
+    """Return the names that HELIOSTAT_EXPOSE gives for a model, and those that the model gives itself."""
     own = frozenset(getattr(model, "heliostat_expose", ()))
     if not conf.expose:
         return own

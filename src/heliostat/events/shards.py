@@ -38,12 +38,12 @@ class Shards(Generic[K, V]):
         return self._count
 
     def items(self) -> Iterator[tuple[K, V]]:
-        """All entries, in no order."""
+        """Return all entries, in no order."""
         for shard in self._shards:
             yield from shard.items()
 
     def values(self) -> Iterator[V]:
-        """All values, in no order."""
+        """Return all values, in no order."""
         for shard in self._shards:
             yield from shard.values()
 
@@ -89,7 +89,7 @@ class Groups(Generic[K, V]):
         return len(self._shards)
 
     def values(self) -> Iterator[V]:
-        """All values; one that has several keys comes several times."""
+        """Return all values; one that has several keys comes several times."""
         for group in self._shards.values():
             yield from group
 

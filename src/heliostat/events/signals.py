@@ -35,7 +35,7 @@ DATA = (
 
 
 def signal_at(path: str) -> Signal:
-    """The signal at a path; raises `ConfigurationError` where there is none."""
+    """Return the signal at a path; raises `ConfigurationError` where there is none."""
     try:
         signal = import_string(path)
     except ImportError as error:
@@ -85,7 +85,7 @@ def _receiver(path: str) -> Any:
 
 
 def _object_of(sender: Any, arguments: dict[str, Any]) -> models.Model | None:
-    """The object that a signal is about: `instance`, the sender itself, or an argument of the sender's model.
+    """Return the object that a signal is about: `instance`, the sender itself, or an argument of the sender's model.
 
     `user_logged_in` has the user's class as sender, and the user as `user`. Where several arguments are such objects,
     the one that is named like the model counts. `instance` is taken out of the arguments, the others stay.

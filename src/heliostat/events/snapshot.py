@@ -74,12 +74,12 @@ class Table:
 
 @cache
 def table_of(model: type[models.Model]) -> Table:
-    """The table of a concrete model."""
+    """Return the table of a concrete model."""
     return Table(model)
 
 
 def _reader(table: Table, connection: Any, lock: bool, key: Any) -> Callable[[Any, Any], Sequence[Any] | None]:
-    """A SELECT by key, compiled once for each connection: to compile it takes ten times as long as to run it.
+    """Return a SELECT by key, compiled once for each connection: to compile it takes ten times as long as to run it.
 
     `key` is the first one that is looked up, for the field of the key may accept no other example.
     """
@@ -137,12 +137,12 @@ def rows_of(
 
 
 def chunks(values: Sequence[Any], size: int = CHUNK) -> Iterator[Sequence[Any]]:
-    """The values, so many at a time."""
+    """Return the values, so many at a time."""
     return (values[start : start + size] for start in range(0, len(values), size))
 
 
 def plain_row(fields: Sequence[tuple[str, str, Conversion]], values: Sequence[Any]) -> Row:
-    """A row from the values of these fields."""
+    """Return a row from the values of these fields."""
     converted = ((name, conversion.stored(value)) for (name, _, conversion), value in zip(fields, values, strict=True))
     return {name: value for name, value in converted if value is not ABSENT}
 
@@ -206,7 +206,7 @@ def public_key(instance: models.Model, model: type[models.Model]) -> str | None:
 
 
 def snapshot(instance: models.Model, using: str | None = None) -> Row:
-    """The fields of an object in memory, which is of this database, as plain values, by field name.
+    """Return the fields of an object in memory, which is of this database, as plain values, by field name.
 
     Fields that are not loaded are left out; so are fields that hold secrets, and expressions such as
     `F("count") + 1`, whose value only the database knows.
@@ -222,14 +222,14 @@ def snapshot(instance: models.Model, using: str | None = None) -> Row:
 
 
 def stored(model: type[models.Model], pk: Any, using: str) -> Row | None:
-    """The snapshot of the row as the database has it now, or None where there is none."""
+    """Return the snapshot of the row as the database has it now, or None where there is none."""
     concrete = model._meta.concrete_model or model
     rows = () if pk is None else rows_of(concrete, [pk], using)
     return next((visible(row, model, using) for _, row in rows), None)
 
 
 def rebuilt(resource: str, fields: Mapping[str, Any], using: str) -> models.Model | None:
-    """The object as it was when this snapshot was taken, or None where the resource is no model (any more).
+    """Return the object as it was when this snapshot was taken, or None where the resource is no model (any more).
 
     Fields that are not in a snapshot are fetched when somebody looks at them.
     """

@@ -45,8 +45,8 @@ class Subscription:
 
     `name` identifies the subscriber for ever (`hook:7`, `code:mytom.hooks.notify`). `pattern` is an event type,
     perhaps with `*`. `handler` is called for the phases `in_transaction` and `after_commit`. For `durable`, `body`
-    renders what is to be sent, or gives None where the event's own body will do; `ordered` asks for the events of
-    each object to be delivered one after the other.
+    renders what is to be sent, or gives None where the event's own body will do; `ordered` means that the events of
+    each object are delivered one after the other.
     """
 
     name: str
@@ -82,19 +82,19 @@ class Interest:
 
     @property
     def subscriptions(self) -> tuple[Subscription, ...]:
-        """The subscriptions, one a pattern."""
+        """Return the subscriptions, one a pattern."""
         if self._made is None:
             self._made = self.make()
         return self._made
 
     @property
     def name(self) -> str:
-        """The name of the subscriber."""
+        """Return the name of the subscriber."""
         return self.subscriptions[0].name if self.subscriptions else ""
 
     @property
     def refusing(self) -> Sequence[str]:
-        """Those patterns for which the subscriber may refuse a creation or change."""
+        """Return those patterns for which the subscriber may refuse a creation or change."""
         return ()
 
     def make(self) -> tuple[Subscription, ...]:

@@ -1,4 +1,4 @@
-"""What capture does inside somebody else's save: transactions, savepoints and errors that the host must not notice."""
+"""What capture does inside the host's save: transactions, savepoints and errors that the host must not notice."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def is_lost(using: str) -> bool:
 
 
 def one_transaction(using: str, savepoint: bool = False, is_djangos: bool = False) -> AbstractContextManager[None]:
-    """The transaction that is open, with a savepoint where one is asked for; or a new one.
+    """Return the transaction that is open, with a savepoint where one is asked for; or a new one.
 
     SQLite lets a transaction that began with a read fail at once where another connection has written since; so a new
     one takes the lock for writing when it begins, and waits for it as long as the change itself would have waited.
@@ -104,7 +104,7 @@ def _locking_at_once(connection: Any) -> Iterator[None]:
 
 
 def _is_begun_by_sql(connection: Any) -> bool:
-    """Whether a transaction is open of which Django knows nothing; the driver of MariaDB cannot say."""
+    """Return whether a transaction is open of which Django knows nothing; the driver of MariaDB cannot say."""
     if connection.vendor == "sqlite":
         return bool(connection.connection.in_transaction)
     return bool(connection.vendor == "postgresql" and connection.connection.info.transaction_status)

@@ -25,7 +25,7 @@ ACTIONS = ("created", "updated", "deleted")
 
 @cache
 def resource_of(model: type[Model]) -> str:
-    """The resource of a model: its app's `event_namespace` (or label) and its name.
+    """Return the resource of a model: its app's `event_namespace` (or label) and its name.
 
     Events of a proxy are events of its concrete model.
     """
@@ -40,7 +40,7 @@ def namespace_of(app_label: str) -> str:
 
 @cache
 def model_of(resource: str) -> type[Model] | None:
-    """The model of a resource, or None where there is none (an event without an object)."""
+    """Return the model of a resource, or None where there is none (an event without an object)."""
     return resources().get(resource)
 
 
@@ -80,7 +80,7 @@ def register_event_type(event_type: str, *, description: str = "") -> None:
 
 
 def declare_with(source: Source) -> None:
-    """Add a source of event types; it returns descriptions by type, and is asked each time."""
+    """Add a source of event types; it returns descriptions by type, and is called each time."""
     _sources.append(source)
 
 
@@ -137,7 +137,7 @@ def problem_of(
 
 
 def is_declared(event_type: str, *, more_actions: set[str] | frozenset[str] = frozenset()) -> bool:
-    """Whether an event type is declared, be it silenced or not."""
+    """Return whether an event type is declared, be it silenced or not."""
     resource, _, action = event_type.rpartition(".")
     if resource in resources() and (action in ACTIONS or action in signal_actions() | more_actions):
         return True

@@ -1,7 +1,7 @@
 """Values of fields as an event holds them: as the row stores them, in types that JSON has a spelling for.
 
 Each field gets a `Conversion`. `plain` converts a value that was read from the row (or that another program wrote) by
-the field's own means; `stored` does the same in somebody's save, and answers `ABSENT` in place of an error. `written`
+the field's own means; `stored` does the same in the host's save, and returns `ABSENT` in place of an error. `written`
 converts a value in memory that was just written. It answers `UNKNOWN` where the row may hold something else, so that
 the row must be read: where the class of the field is not one of Django's own, or the value is not of the exact type
 that this class stores as it is.
@@ -82,7 +82,7 @@ class Conversion(NamedTuple):
 
 
 def conversion_of(field: models.Field[Any, Any]) -> Conversion:
-    """The conversion of a field's values, a reference's by the field that it refers to."""
+    """Return the conversion of a field's values, a reference's by the field that it refers to."""
     target = target_of(field)
     plain, written = _of_kind(target, _kind_of(target)) or (partial(_by_field, target), None)
     is_known = field is target or _kind_of(field) in RELATIONS
@@ -102,14 +102,14 @@ def _kind_of(field: models.Field[Any, Any]) -> type | None:
 
 
 def target_of(field: models.Field[Any, Any]) -> models.Field[Any, Any]:
-    """The field itself, or of a reference the one that it refers to in the end."""
+    """Return the field itself, or of a reference the one that it refers to in the end."""
     while isinstance(field, models.ForeignKey):
         field = field.target_field
     return field
 
 
 def _or_absent(field: models.Field[Any, Any], plain: Convert, value: Any) -> Any:
-    """Code of another package converts here, in somebody's save: its errors are for the log."""
+    """Code of another package converts here, in the host's save: its errors are for the log."""
     try:
         return plain(value)
     except Exception as error:
@@ -122,7 +122,7 @@ def _unknown(_: Any) -> Any:
 
 
 def _of_kind(field: Any, kind: type | None) -> tuple[Convert, Convert | None] | None:
-    """The conversions of the fields that Django itself has; None for all others."""
+    """Return the conversions of the fields that Django itself has; None for all others."""
     if kind is not None and kind in PARSED:
         expected, written = PARSED[kind]
         return partial(_parsed, field, expected), written
@@ -142,7 +142,7 @@ def _parsed(field: Any, expected: type, value: Any) -> Any:
 
 
 def _without_subclass(value: Any) -> Any:
-    """A member of `TextChoices` or `IntegerChoices`, or a safe string, as the text or number that it is."""
+    """Return a member of `TextChoices` or `IntegerChoices`, or a safe string, as the text or number that it is."""
     if isinstance(value, str) and type(value) is not str:
         return str.__str__(value.value if isinstance(value, models.Choices) else value)
     if isinstance(value, int) and type(value) not in (int, bool):
@@ -213,7 +213,7 @@ def _moment(field: Any, value: Any) -> Any:
 
 
 def with_offset(moment: datetime.datetime) -> datetime.datetime:
-    """The same moment with an offset: in UTC, or of a site without time zones in its `TIME_ZONE`."""
+    """Return the same moment with an offset: in UTC, or of a site without time zones in its `TIME_ZONE`."""
     if moment.tzinfo is None:
         return timezone.make_aware(moment, timezone.get_default_timezone())
     return moment if moment.tzinfo is datetime.UTC or not settings.USE_TZ else moment.astimezone(datetime.UTC)
@@ -293,7 +293,7 @@ def _undecoded(value: Any) -> Any:
 
 
 def _by_field(field: Any, value: Any) -> Any:
-    """A value of a field that Django itself does not have, by the means that every field has."""
+    """Return a value of a field that Django itself does not have, by the means that every field has."""
     if type(value) is datetime.datetime:
         return with_offset(value)
     if type(value) in PLAIN_TYPES:
@@ -340,13 +340,13 @@ def _inside(value: Any) -> Any:
 
 
 def text_in_fixture(field: Any, value: Any) -> str:
-    """The text of a value of a field as Django writes it into fixtures."""
+    """Return the text of a value of a field as Django writes it into fixtures."""
     holder = SimpleNamespace(**{field.attname: value})  # all that `value_to_string()` needs of an object
     return str(field.value_to_string(holder))
 
 
 def restored(field: models.Field[Any, Any], value: Any) -> Any:
-    """The Python value of a field, from what `plain` made of it and JSON spells."""
+    """Return the Python value of a field, from what `plain` made of it and JSON spells."""
     target = target_of(field)
     if value is None:
         return None

@@ -125,7 +125,7 @@ def _check_signature(point: HookPoint, function: Callable[..., Any], where: str)
 
 
 def subscriptions() -> Iterator[Subscription]:
-    """The source of subscriptions for the matcher. What is wrong is logged; the system checks say it too."""
+    """Return the source of subscriptions for the matcher. What is wrong is logged; the system checks say it too."""
     for attached in attachments():
         if isinstance(attached, ConfigurationError):
             logger.error("a code hook is not attached. %s", attached)
@@ -152,7 +152,7 @@ def subscriptions() -> Iterator[Subscription]:
 
 
 def _guarded(condition: Condition | None, name: str) -> Condition | None:
-    """A condition that neither raises in somebody's save nor breaks its transaction: where it fails, it holds."""
+    """A condition that neither raises in the host's save nor breaks its transaction: where it fails, it holds."""
     if condition is None:
         return None
 

@@ -44,7 +44,7 @@ def check_decorated(**_: object) -> list[CheckMessage]:
 
 
 def check_points(**_: object) -> list[CheckMessage]:
-    """The events that lead to a hook point can be published."""
+    """Return the events that lead to a hook point can be published."""
     return [
         message
         for name, point in all_points().items()

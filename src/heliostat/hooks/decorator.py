@@ -17,7 +17,7 @@ SOURCE = "hooks"
 
 @dataclass(frozen=True, slots=True)
 class Decorated:
-    """A function with the events that it asked for."""
+    """A function with the events that it subscribes to."""
 
     name: str
     patterns: tuple[str, ...]

@@ -33,7 +33,7 @@ class HookPoint:
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """The events that lead here, and what `run_hook` passes on."""
+        """Return the events that lead here, and what `run_hook` passes on."""
         return (*self.events, f"{RESOURCE}.{self.name}")
 
     def wants(self, event: Event) -> bool:
@@ -86,7 +86,7 @@ def hook_point(
 
 
 def point_named(name: str) -> HookPoint:
-    """The hook point of this name; raises `UnknownHookPoint` that suggests the nearest."""
+    """Return the hook point of this name; raises `UnknownHookPoint` that suggests the nearest."""
     try:
         return _points[name]
     except KeyError:
@@ -99,5 +99,5 @@ def all_points() -> dict[str, HookPoint]:
 
 
 def event_types() -> dict[str, str]:
-    """The event types of all hook points: what `run_hook` publishes, with the first line of each docstring."""
+    """Return the event types of all hook points: what `run_hook` publishes, with the first line of each docstring."""
     return {f"{RESOURCE}.{name}": point.doc.partition("\n")[0] for name, point in _points.items()}

@@ -53,7 +53,7 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """A listener with what it asked for."""
+    """A listener with its events and its phase."""
 
     name: str
     listener: Listener
@@ -69,7 +69,7 @@ class Configured:
 
 
 def configured() -> Iterator[Configured | ConfigurationError]:
-    """All listeners of `EVENT_LISTENERS`; errors in place of what cannot be built."""
+    """Return all listeners of `EVENT_LISTENERS`; errors in place of what cannot be built."""
     listeners = getattr(settings, "EVENT_LISTENERS", {})
     if not isinstance(listeners, dict) or not all(isinstance(options, dict) for options in listeners.values()):
         yield ConfigurationError("EVENT_LISTENERS must be a dict of dicts: {name: {'use': module, …}}.")
@@ -133,7 +133,7 @@ def _check_can_happen(actions: list[str], resources: list[str], is_durable: bool
 
 
 def _of_action(action: str, problem: str | None) -> str:
-    """The problem in the words of a listener's configuration."""
+    """Return the problem in the words of a listener's configuration."""
     word = KINTO_ACTIONS.get(action, action)
     if action in KINTO_ACTIONS or word == READ:
         return str(problem)
@@ -151,7 +151,7 @@ def _load(name: str, options: Mapping[str, Any], config: Config, where: str) -> 
         raise ConfigurationError(f"{where}: {use!r} has no load_from_config(config, prefix): {error}") from error
     except KeyError as error:
         raise ConfigurationError(f"{where}: the setting {error} is missing.") from error
-    except Exception as error:  # whatever a module of somebody else's does
+    except Exception as error:  # whatever the module raises
         hint = hint_for(use, error) or did_you_mean_path(use).strip()
         text = f"{where}: {use!r} cannot be loaded: {type(error).__name__}: {error}. {hint}"
         raise ConfigurationError(text.rstrip()) from error

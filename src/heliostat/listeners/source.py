@@ -44,7 +44,7 @@ class ListenerKind(PythonKind):
 
 
 def check_listeners(**_: object) -> list[CheckMessage]:
-    """System check: each listener can be built, and asks for resources that exist, by options that exist."""
+    """System check: each listener can be built, and names resources and options that exist."""
     hint = "EVENT_LISTENERS = {name: {'use': module, 'actions': […], 'resources': […], …}}"
     errors = [one for one in configured() if isinstance(one, ConfigurationError)]
     if errors:
@@ -53,6 +53,6 @@ def check_listeners(**_: object) -> list[CheckMessage]:
 
 
 def check_databases(**_: object) -> list[CheckMessage]:
-    """System check: durable listeners ask for models whose database has an outbox."""
+    """System check: durable listeners subscribe to models whose database has an outbox."""
     found = [one for one in configured() if isinstance(one, Configured) and one.phase is Phase.DURABLE]
     return check_durable((one.subscriber, one.patterns) for one in found)
