@@ -151,19 +151,9 @@ def _without_subclass(value: Any) -> Any:
 
 
 def _exact(expected: type, value: Any) -> Any:
-    return value if value is None or type(value) is expected else UNKNOWN
-
-
-def _exact_text(value: Any) -> Any:
-    if value is None or type(value) is str:
+    if value is None or type(value) is expected:
         return value
-    return value.value if isinstance(value, models.TextChoices) and type(value.value) is str else UNKNOWN
-
-
-def _exact_integer(value: Any) -> Any:
-    if value is None or type(value) is int:
-        return value
-    return value.value if isinstance(value, models.IntegerChoices) and type(value.value) is int else UNKNOWN
+    return value.value if isinstance(value, models.Choices) and type(value.value) is expected else UNKNOWN
 
 
 def _exact_float(value: Any) -> Any:
@@ -365,8 +355,8 @@ def restored(field: models.Field[Any, Any], value: Any) -> Any:
 
 
 PARSED: dict[type, tuple[type, Convert]] = {
-    **dict.fromkeys(TEXTS, (str, _exact_text)),
-    **dict.fromkeys(INTEGERS, (int, _exact_integer)),
+    **dict.fromkeys(TEXTS, (str, partial(_exact, str))),
+    **dict.fromkeys(INTEGERS, (int, partial(_exact, int))),
     models.BooleanField: (bool, partial(_exact, bool)),
     models.FloatField: (float, _exact_float),
     models.DateField: (datetime.date, partial(_exact, datetime.date)),
