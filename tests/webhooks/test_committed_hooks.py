@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -387,3 +388,37 @@ def test_a_connection_that_is_opened_beside_that_of_its_thread_opens_no_other(
             beside.close()
 
     assert elsewhere(work) is False
+
+
+@pytest.fixture
+def no_garbage_collection() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_garbage_collection")
+def test_a_transaction_that_is_committed_is_over_whatever_still_refers_to_it(on: str) -> None:
+    """An error with a circle of references keeps its traceback, so the frames of the commit, until it is collected."""
+    hook = hook_in(on)
+    with transaction.atomic(using=on):
+        hook.name = "changed"
+        hook.save(using=on)
+        kept = connections[on].run_on_commit[:]
+    elsewhere(lambda: Hook.objects.using(on).filter(pk=hook.pk).delete())
+    registry.catch_up()
+    assert known() == set(), f"{len(kept)} callbacks of the transaction are still referred to"
+
+
+@pytest.mark.usefixtures("no_garbage_collection")
+def test_a_transaction_that_was_undone_is_over_where_a_deliverer_waited_for_it(on: str, settings: Any) -> None:
+    settings.HOOK_COLLECTION_DELIVERER = "heliostat.webhooks.deliverers.deliver_hooks"
+    hook = hook_in(on)
+    with suppress(KeyError), transaction.atomic(using=on):
+        Vehicle.objects.using(on).create(name="55")
+        hook.name = "changed"
+        hook.save(using=on)
+        raise KeyError
+    elsewhere(lambda: Hook.objects.using(on).filter(pk=hook.pk).delete())
+    registry.catch_up()
+    assert known() == set()

@@ -36,11 +36,16 @@ class Layer:
         self.changes = dict(changes)
         self.is_whole = is_whole
         self.savepoints = frozenset(connection.savepoint_ids)
+        self._is_committed = False
+        this = weakref.ref(self)
 
         def call() -> None:
             # A test that calls what waits for a commit, inside its own transaction, commits nothing.
-            if all(entry[1] is not call for entry in connection.run_on_commit):
-                committed()
+            if any(entry[1] is call for entry in connection.run_on_commit):
+                return
+            if (layer := this()) is not None:
+                layer._is_committed = True
+            committed()
 
         transaction.on_commit(call, using=connection.alias, robust=True)
         entry = connection.run_on_commit[-1][0]  # a set of Django's own, there as long as the callback is
@@ -53,8 +58,12 @@ class Layer:
 
     @property
     def is_alive(self) -> bool:
-        """Return whether the change is still to be committed."""
-        return self._entry() is not None
+        """Return whether the change is still to be committed.
+
+        After the commit Django may keep its entry for a while: an error in a circle of references, as each
+        `ValidationError` is, keeps the frames of the commit until the garbage is collected.
+        """
+        return not self._is_committed and self._entry() is not None
 
 
 class Overlay:

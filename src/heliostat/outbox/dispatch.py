@@ -56,12 +56,16 @@ class _Transaction:
         self.again: list[int] = []
         self._kind, self._dispatcher, self._using = kind, dispatcher, using
         self._is_dispatched = False
-        transaction.on_commit(self._dispatch, using=using, robust=True)
-        self._commit_hooks = connections[using].run_on_commit
+        self._at_commit = self._dispatch
+        transaction.on_commit(self._at_commit, using=using, robust=True)
+        self._index = len(connections[using].run_on_commit) - 1
 
     def is_open(self) -> bool:
-        """Return whether this is still the transaction, and nothing of it was undone: then Django has another list."""
-        return not self._is_dispatched and self._commit_hooks is connections[self._using].run_on_commit
+        """Return whether this is still the transaction: what was undone waits for no commit. It keeps no list of
+        Django's, which would keep everything that an undone transaction waited for."""
+        waiting = connections[self._using].run_on_commit
+        is_waiting = self._index < len(waiting) and waiting[self._index][1] is self._at_commit
+        return is_waiting and not self._is_dispatched
 
     def _dispatch(self) -> None:
         self._is_dispatched = True
