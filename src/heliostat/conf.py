@@ -166,10 +166,6 @@ def _flag(value: Any) -> str | None:
     return None if isinstance(value, bool) else f"must be True or False, not {value!r}"
 
 
-def _anything(_: Any) -> str | None:
-    return None
-
-
 def _text(value: Any) -> str | None:
     return None if isinstance(value, str) else f"must be a string, not {value!r}"
 
@@ -311,7 +307,7 @@ class Conf(Settings):
     hooks_reload = Setting[Any](
         None,
         "Accepted and not needed: changed hooks count at once.",
-        _anything,
+        lambda _: None,
         name="DJANGO_HTTP_HOOKS_RELOAD",
     )
     collection_deliverer = Setting(
@@ -354,7 +350,9 @@ def check_settings(**_: object) -> list[CheckMessage]:
     for name in sorted({name for name in dir(settings) if name.isupper()}):
         if name not in known:
             if _is_mistyped(name, {*known, *OTHERS}):
-                messages.append(_unknown(name, {*known, *OTHERS}))
+                text = f"There is no setting {name}.{did_you_mean(name, {*known, *OTHERS})}"
+                hint = "Remove it, or correct its name; docs/reference lists all settings."
+                messages.append(Warning(text, hint=hint, id="heliostat.W001"))
         elif complaint := known[name].problem(getattr(settings, name)):
             messages.append(Error(f"{name} {complaint}.", hint=known[name].meaning, id="heliostat.E001"))
     return messages
@@ -377,21 +375,10 @@ def _once_settings_work(check: Callable[..., Sequence[CheckMessage]]) -> Callabl
 
     @wraps(check)
     def checked(**arguments: Any) -> Sequence[CheckMessage]:
-        return () if any(map(_has_problem, Settings.of_all_apps())) else check(**arguments)
+        values = ((one, getattr(settings, one.name, one.default)) for one in Settings.of_all_apps())
+        return () if any(one.problem(value) for one, value in values) else check(**arguments)
 
     return checked
-
-
-def _has_problem(setting: Setting[Any]) -> bool:
-    return setting.problem(getattr(settings, setting.name, setting.default)) is not None
-
-
-def _unknown(name: str, known: Iterable[str]) -> CheckMessage:
-    return Warning(
-        f"There is no setting {name}.{did_you_mean(name, known)}",
-        hint="Remove it, or correct its name; docs/reference lists all settings.",
-        id="heliostat.W001",
-    )
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:
