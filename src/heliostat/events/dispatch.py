@@ -66,7 +66,9 @@ def _matched(events: Sequence[Event], served: Served) -> dict[Phase, list[Matche
         if found:
             served.setdefault(event.origin or event.id, set()).update([one.name for one in found])
             # Python code that runs later; before the commit, the object itself can be asked.
-            if any(one.handler is not None and one.phase is not Phase.IN_TRANSACTION for one in found):
+            if any(
+                one.needs_facts or (one.handler is not None and one.phase is not Phase.IN_TRANSACTION) for one in found
+            ):
                 event = with_facts(event)  # noqa: PLW2901
             for phase in PHASES:
                 if of_phase := [one for one in found if one.phase is phase]:

@@ -46,7 +46,8 @@ class Subscription:
     `name` identifies the subscriber for ever (`hook:7`, `code:mytom.hooks.notify`). `pattern` is an event type,
     perhaps with `*`. `handler` is called for the phases `in_transaction` and `after_commit`. For `durable`, `body`
     renders what is to be sent, or gives None where the event's own body will do; `ordered` means that the events of
-    each object are delivered one after the other.
+    each object are delivered one after the other, and `needs_facts` that what delivers them without a `handler` reads
+    the event's `uri` and `text`.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Subscription:
     object_id: str | None = None
     condition: Callable[[Event], bool] | None = None
     ordered: bool = False
+    needs_facts: bool = False
 
     def wants(self, event: Event) -> bool:
         return self.condition is None or self.condition(event)

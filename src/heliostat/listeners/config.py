@@ -14,7 +14,7 @@ EVENT_LISTENERS = {
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -30,8 +30,9 @@ from heliostat.listeners.base import KINTO_ACTIONS, OUR_ACTIONS, ListenerEvent
 from heliostat.moved import did_you_mean_path, hint_for
 
 ROOT = "event_listeners"
-OPTIONS = ("use", "actions", "resources", "when")
-Listener = Callable[[ListenerEvent], Any]
+LISTENER = "listener"
+OPTIONS = ("use", "actions", "resources", "when", "ordered")
+TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0", "")
 
 
 def aslist(value: Any) -> list[str]:
@@ -51,18 +52,35 @@ class Config:
         return dict(self._settings)
 
 
+def asbool(value: Any) -> bool:
+    """Return a truth value as it is, and read a text (`true`, `yes`, `on`, `1` and their opposites).
+
+    Raise `ValueError` for anything else.
+    """
+    word = str(value).strip().lower()
+    if word not in (*TRUE, *FALSE):
+        raise ValueError(f"{value!r} is neither true nor false")
+    return word in TRUE
+
+
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """A listener with its events and its phase."""
+    """A subscriber of `EVENT_LISTENERS` with its events and its phase.
+
+    `listener` is what `load_from_config` returned: a callable; or an object with the attribute `subscriber_kind`, the
+    name of a `SubscriberKind` whose transport delivers to it. That is always durable, and it is not called.
+    """
 
     name: str
-    listener: Listener
+    listener: Any
     patterns: tuple[str, ...]
     phase: Phase
+    kind: str = LISTENER
+    ordered: bool = False
 
     @property
     def subscriber(self) -> str:
-        return f"listener:{self.name}"
+        return f"{self.kind}:{self.name}"
 
     def notify(self, event: Event) -> None:
         self.listener(ListenerEvent(event))
@@ -84,15 +102,34 @@ def configured() -> Iterator[Configured | ConfigurationError]:
 
 def _configure(name: str, options: Mapping[str, Any], config: Config) -> Configured:
     where = f"EVENT_LISTENERS[{name!r}]"
-    phase = options.get("when", Phase.AFTER_COMMIT)
-    if phase not in tuple(Phase):
-        raise ConfigurationError(f"{where}: `when` is {phase!r}; it can be {', '.join(Phase)}.")
     listener = _load(name, options, config, where)
+    kind = getattr(listener, "subscriber_kind", LISTENER)
+    phase = _phase(options, kind, where)
+    ordered = _ordered(options, phase, where)
     actions = [OUR_ACTIONS.get(action, action) for action in _words(options, "actions", list(OUR_ACTIONS), where)]
     resources = [_resource(word, where) for word in _words(options, "resources", ["*"], where)]
     _check_can_happen(actions, resources, phase == Phase.DURABLE, where)
     patterns = tuple(f"{resource}.{action}" for resource in resources for action in actions)
-    return Configured(name, listener, patterns, Phase(phase))
+    return Configured(name, listener, patterns, phase, kind, ordered)
+
+
+def _phase(options: Mapping[str, Any], kind: str, where: str) -> Phase:
+    phase = options.get("when", Phase.AFTER_COMMIT if kind == LISTENER else Phase.DURABLE)
+    if phase not in tuple(Phase):
+        raise ConfigurationError(f"{where}: `when` is {phase!r}; it can be {', '.join(Phase)}.")
+    if kind != LISTENER and phase != Phase.DURABLE:
+        raise ConfigurationError(f"{where}: `when` is {phase!r}; a {kind} is always durable: leave `when` out.")
+    return Phase(phase)
+
+
+def _ordered(options: Mapping[str, Any], phase: Phase, where: str) -> bool:
+    try:
+        ordered = asbool(options.get("ordered", False))
+    except ValueError as error:
+        raise ConfigurationError(f"{where}: `ordered`: {error}.") from error
+    if ordered and phase is not Phase.DURABLE:
+        raise ConfigurationError(f"{where}: `ordered` is for durable subscribers; this one has `when` {phase!s}.")
+    return ordered
 
 
 def mistyped_options() -> Iterator[str]:
@@ -141,7 +178,7 @@ def _of_action(action: str, problem: str | None) -> str:
     return f"there is no action {word!r}.{did_you_mean(word, known)} {REMEDY}"
 
 
-def _load(name: str, options: Mapping[str, Any], config: Config, where: str) -> Listener:
+def _load(name: str, options: Mapping[str, Any], config: Config, where: str) -> Any:
     if not isinstance(use := options.get("use"), str):
         raise ConfigurationError(f"{where} has no `use`; give the path of a module with load_from_config().")
     try:
@@ -155,9 +192,9 @@ def _load(name: str, options: Mapping[str, Any], config: Config, where: str) -> 
         hint = hint_for(use, error) or did_you_mean_path(use).strip()
         text = f"{where}: {use!r} cannot be loaded: {type(error).__name__}: {error}. {hint}"
         raise ConfigurationError(text.rstrip()) from error
-    if not callable(listener):
+    if not callable(listener) and not hasattr(listener, "subscriber_kind"):
         raise ConfigurationError(f"{where}: {use}.load_from_config() gave {listener!r}, which cannot be called.")
-    return listener  # type: ignore[no-any-return]
+    return listener
 
 
 def _resource(word: str, where: str) -> str:

@@ -3,43 +3,63 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from django.core.checks import CheckMessage, Error, Warning
 
 from heliostat.delivery.python import PythonKind
 from heliostat.events.event import Event, Phase
+from heliostat.events.matching import registry
 from heliostat.events.subscriptions import Subscription
 from heliostat.exceptions import ConfigurationError
-from heliostat.listeners.config import Configured, configured, mistyped_options
+from heliostat.listeners.config import LISTENER, Configured, configured, mistyped_options
 from heliostat.outbox.database_checks import check_durable
 
 logger = logging.getLogger("heliostat.listeners")
 
-_built: dict[str, Configured] = {}
+_built: Mapping[str, Configured] = {}
 
 
 def subscriptions() -> Iterator[Subscription]:
     """Build the listeners: once at the start, and again when settings change."""
-    _built.clear()
+    global _built  # noqa: PLW0603  replaced as a whole, so that other threads need no lock
+    found: dict[str, Configured] = {}
     for listener in configured():
         if isinstance(listener, ConfigurationError):
             logger.error("a listener is not notified of anything. %s", listener)
-            continue
-        _built[listener.subscriber] = listener
+        else:
+            found[listener.subscriber] = listener
+    _built = found
+    for name, listener in found.items():
+        is_called = listener.kind == LISTENER
         for pattern in listener.patterns:
-            name, phase = listener.subscriber, listener.phase
-            yield Subscription(name=name, pattern=pattern, phase=phase, handler=listener.notify)
+            yield Subscription(
+                name=name,
+                pattern=pattern,
+                phase=listener.phase,
+                handler=listener.notify if is_called else None,
+                ordered=listener.ordered,
+                needs_facts=not is_called,
+            )
+
+
+def built(subscriber: str) -> Configured | None:
+    """Return the subscriber of `EVENT_LISTENERS` with this name (`listener:NAME`, `queue:NAME`), if it is configured.
+
+    From any thread; a process that has published nothing yet builds the listeners now.
+    """
+    registry.matcher  # noqa: B018  makes it
+    return _built.get(subscriber)
 
 
 class ListenerKind(PythonKind):
     """Durable listeners."""
 
-    name = "listener"
+    name = LISTENER
 
     def function(self, subscriber: str) -> Callable[[Event], Any] | None:
-        found = _built.get(subscriber)
+        found = built(subscriber)
         return found.notify if found else None
 
 
