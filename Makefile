@@ -67,7 +67,8 @@ screenshots: $(DEV_READY) ## Take the pictures of docs/ again, from the browser 
 lock: $(DEV_READY) ## Lock the versions of the development dependencies
 	$(PIP) install "uv>=0.5"
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url \
-	    --extra tom --extra postgres --extra api --extra celery --extra tasks --group dev pyproject.toml -o requirements-dev.txt
+	    --extra tom --extra postgres --extra api --extra celery --extra tasks \
+	    --extra redis --extra rabbitmq --extra nats --extra kafka --group dev pyproject.toml -o requirements-dev.txt
 
 clean: ## Remove the files that these commands create
 	rm -rf $(VENV) demo build dist
