@@ -12,8 +12,6 @@ import logging
 import re
 import unicodedata
 
-from django.core.exceptions import ValidationError
-
 # Joiners (U+200C, U+200D) and the visible signs among the format characters are part of how languages are written.
 HIDDEN = re.compile(
     "["
@@ -57,6 +55,8 @@ def escape(text: object, keep: str = "") -> str:
 
 
 def _validate(text: str, allowed: str) -> None:
+    from django.core.exceptions import ValidationError  # here: commands escape what they print without Django
+
     for match in HIDDEN.finditer(text):
         if match[0] not in allowed:
             name = unicodedata.name(match[0], "a control character")

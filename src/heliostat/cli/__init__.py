@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from importlib import import_module
 
 import heliostat
-from heliostat.cli import demo, listen, new, project, serve
+from heliostat.cli import project
 from heliostat.cli.say import CommandFailed, complain
 
-COMMANDS = {"new": new, "serve": serve, "listen": listen, "demo": demo}
+COMMANDS = ("new", "serve", "listen", "demo")
+"""Each is a module here. Only the one that is called is imported: to consume a queue, nobody needs Django."""
 EPILOG = """\
 In a project, every management command works as well: heliostat worker, heliostat migrate,
 heliostat createsuperuser, heliostat updatestatus, ... (heliostat help lists them all).
@@ -49,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     if arguments and arguments[0] not in COMMANDS and not arguments[0].startswith("-"):
         return project.manage(arguments, COMMANDS)
-    parser = _parser()
+    parser = _parser(arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS)
     options = parser.parse_args(arguments)
     if options.run is None:
         parser.print_help(sys.stderr)
@@ -58,13 +60,14 @@ def _run(arguments: list[str]) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(names: Iterable[str]) -> argparse.ArgumentParser:
     looks = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("heliostat", description=heliostat.__doc__, epilog=EPILOG, formatter_class=looks)
     parser.add_argument("--version", action="version", version=f"Heliostat {heliostat.__version__}")
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for name, module in COMMANDS.items():
+    for name in names:
+        module = import_module(f"heliostat.cli.{name}")
         command = commands.add_parser(
             name, help=module.HELP, description=module.__doc__, epilog=module.EXAMPLE, formatter_class=looks
         )

@@ -13,8 +13,8 @@ import time
 from typing import Any
 
 from heliostat.cli.say import BOLD, GREEN, RED, CommandFailed, aside, say
-from heliostat.commands import amount, host_name, port_number, whole_number
 from heliostat.delivery.signing import key_of
+from heliostat.option_types import amount, host_name, port_number, whole_number
 from heliostat.testing.receiver import Answer, Delivery, Receiver
 from heliostat.text import escape
 

@@ -20,7 +20,7 @@ from typing import Any
 from heliostat.cli import project
 from heliostat.cli.limits import MIB, SlowClients, behind, options_of_waitress
 from heliostat.cli.say import BOLD, RED, CommandFailed, complain, say, step
-from heliostat.commands import host_name, port_number, whole_number
+from heliostat.option_types import host_name, port_number, whole_number
 
 HELP = "run the web server and the worker of a project"
 EXAMPLE = """\

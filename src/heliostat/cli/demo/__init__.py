@@ -18,7 +18,7 @@ from heliostat.cli.demo import project, walk
 from heliostat.cli.demo.project import Demo
 from heliostat.cli.say import BOLD, GREEN, CommandFailed, say, step
 from heliostat.cli.serve import Site, address, bind, prepare
-from heliostat.commands import port_number
+from heliostat.option_types import port_number
 
 if TYPE_CHECKING:
     from heliostat.testing.receiver import Delivery, Receiver

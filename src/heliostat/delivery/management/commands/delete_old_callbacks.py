@@ -5,8 +5,9 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from heliostat.commands import amount, things
+from heliostat.commands import things
 from heliostat.delivery.management.outbox_command import OutboxCommand, ago
+from heliostat.option_types import amount
 from heliostat.outbox.retention import Rows, count_ended, delete_ended
 
 

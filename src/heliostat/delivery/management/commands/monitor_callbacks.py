@@ -7,8 +7,9 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from heliostat.commands import amount, things, whole_number
+from heliostat.commands import things
 from heliostat.delivery.management.outbox_command import OutboxCommand, ago
+from heliostat.option_types import amount, whole_number
 from heliostat.outbox.backlog import OfSubscriber, by_subscriber
 from heliostat.outbox.models import Status
 

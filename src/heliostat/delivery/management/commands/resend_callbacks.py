@@ -11,8 +11,9 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from heliostat.commands import amount, things, whole_number
+from heliostat.commands import things
 from heliostat.delivery.management.outbox_command import OutboxCommand, ago
+from heliostat.option_types import amount, whole_number
 from heliostat.outbox.models import Status
 from heliostat.outbox.resending import failed_since, resend_all
 from heliostat.outbox.transitions import ENDED

@@ -6,10 +6,11 @@ import sys
 from argparse import SUPPRESS, ArgumentParser
 from typing import Any
 
-from heliostat.commands import things, whole_number
+from heliostat.commands import things
 from heliostat.delivery.management.outbox_command import OutboxCommand, stopped_by_signals
 from heliostat.delivery.send_now import send_mentioned, send_waiting
 from heliostat.delivery.worker import Worker
+from heliostat.option_types import whole_number
 from heliostat.outbox.backlog import by_subscriber
 from heliostat.outbox.models import Status
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from heliostat.commands import host_name, port_number, whole_number
 from heliostat.conf import conf
 from heliostat.delivery.attempts import Metrics
 from heliostat.delivery.health import HealthServer
 from heliostat.delivery.management.outbox_command import OutboxCommand, stopped_by_signals
 from heliostat.delivery.worker import Worker
 from heliostat.logs import log_as_json
+from heliostat.option_types import host_name, port_number, whole_number
 
 
 class Command(OutboxCommand):
