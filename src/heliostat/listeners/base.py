@@ -8,6 +8,7 @@ from typing import Any
 
 from heliostat.events.dispatch import plain_uri, with_facts
 from heliostat.events.event import Event
+from heliostat.listeners.config import Registry
 
 KINTO_ACTIONS = {"created": "create", "updated": "update", "deleted": "delete"}
 OUR_ACTIONS = {kinto: ours for ours, kinto in KINTO_ACTIONS.items()}
@@ -15,21 +16,26 @@ OUR_ACTIONS = {kinto: ours for ours, kinto in KINTO_ACTIONS.items()}
 
 @dataclass(frozen=True, slots=True)
 class ListenerRequest:
-    """The request of the event. `prefixed_userid` is empty if no user was logged in."""
+    """The request of the event. `prefixed_userid` is None if no user was logged in.
 
-    prefixed_userid: str
+    `registry.settings` are the settings of all listeners, as `load_from_config` has them.
+    """
+
+    prefixed_userid: str | None
     method: str
     path: str
+    registry: Registry
 
 
 class ListenerEvent:
     """An event in the vocabulary of Kinto. `event` is the event itself."""
 
-    def __init__(self, event: Event) -> None:
+    def __init__(self, event: Event, registry: Registry) -> None:
         self.event = event
         actor, request = event.actor, event.request
-        userid = f"django:{actor.username}" if actor else ""
-        self.request = ListenerRequest(userid, request.method if request else "", request.path if request else "")
+        userid = f"django:{actor.username}" if actor else None
+        method, path = (request.method, request.path) if request else ("", "")
+        self.request = ListenerRequest(userid, method, path, registry)
 
     @property
     def payload(self) -> dict[str, Any]:
@@ -61,6 +67,9 @@ class ListenerEvent:
 
 class ListenerBase(ABC):
     """Base class of listeners. Heliostat calls the object with each event that matches its configuration."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: B027
+        """Accept anything, as the base classes of Cliquet and Kinto do."""
 
     @abstractmethod
     def __call__(self, event: ListenerEvent) -> None:

@@ -13,7 +13,7 @@ from heliostat.events.event import Event, Phase
 from heliostat.events.matching import registry
 from heliostat.events.subscriptions import Subscription
 from heliostat.exceptions import ConfigurationError
-from heliostat.listeners.config import LISTENER, Configured, configured, mistyped_options
+from heliostat.listeners.configured import LISTENER, Configured, configured, likely_mistakes
 from heliostat.outbox.database_checks import check_durable
 
 logger = logging.getLogger("heliostat.listeners")
@@ -65,11 +65,13 @@ class ListenerKind(PythonKind):
 
 def check_listeners(**_: object) -> list[CheckMessage]:
     """System check: each listener can be built, and names resources and options that exist."""
-    hint = "EVENT_LISTENERS = {name: {'use': module, 'actions': […], 'resources': […], …}}"
+    hint = (
+        "EVENT_LISTENERS = {name: {'use': module, 'actions': […], 'resources': […], …}}, or the path of an .ini file."
+    )
     errors = [one for one in configured() if isinstance(one, ConfigurationError)]
     if errors:
         return [Error(str(error), hint=hint, id="heliostat.E020") for error in errors]
-    return [Warning(problem, hint=hint, id="heliostat.W020") for problem in mistyped_options()]
+    return [Warning(problem, hint=hint, id="heliostat.W020") for problem in likely_mistakes()]
 
 
 def check_databases(**_: object) -> list[CheckMessage]:

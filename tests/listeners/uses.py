@@ -1,0 +1,38 @@
+"""What `use` may name besides a module with `load_from_config`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from heliostat.listeners import ListenerBase
+
+calls: list[tuple[str, Any]] = []
+
+
+class Painter(ListenerBase):
+    """A class: it is called with the settings of the section."""
+
+    def __init__(self, colour: str, size: int = 1) -> None:
+        self.colour = colour
+        self.size = size
+
+    def __call__(self, event: Any) -> None:
+        calls.append((self.colour, event))
+
+
+class Plain:
+    """A class of no base of ours."""
+
+    def __call__(self, event: Any) -> None:
+        calls.append(("plain", event))
+
+
+class Silent:
+    """Its objects cannot be called."""
+
+
+def function(event: Any) -> None:
+    calls.append(("function", event))
+
+
+NUMBER = 7
