@@ -6,12 +6,24 @@ host are the same, in number and order.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import deque
+from importlib.util import find_spec
 from typing import Any
 
 # Django's own functions that Heliostat wraps: what runs inside them is the host's, what runs outside is Heliostat's.
 WRAPPED = frozenset({"_save_table", "save_base", "save", "update", "bulk_create", "bulk_update", "delete", "_update"})
+
+
+def _folder(package: str) -> str:
+    found = find_spec(package)
+    assert found is not None
+    assert found.submodule_search_locations
+    return os.path.join(found.submodule_search_locations[0], "")
+
+
+OWN, DJANGO_MODELS = _folder("heliostat"), _folder("django.db.models")
 
 
 def hide_own() -> None:
@@ -40,10 +52,9 @@ def is_own() -> bool:
     frame = sys._getframe(2)
     while frame is not None:
         code = frame.f_code
-        path = code.co_filename.replace("\\", "/")
-        if "/heliostat/" in path:
+        if code.co_filename.startswith(OWN):
             return True
-        if code.co_name in WRAPPED and "/django/db/models/" in path:
+        if code.co_name in WRAPPED and code.co_filename.startswith(DJANGO_MODELS):
             return False
         frame = frame.f_back  # type: ignore[assignment]
     return False
