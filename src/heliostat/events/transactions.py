@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from types import TracebackType
 from typing import Any, TypeVar
 
 from django.db import DatabaseError, DataError, Error, InterfaceError, connections, models, transaction
@@ -19,8 +20,7 @@ ABORTED = 3
 """`PQTRANS_INERROR` of libpq."""
 
 
-@contextmanager
-def change_transaction(using: str, savepoint: bool = False, is_djangos: bool = False) -> Iterator[None]:
+class change_transaction:  # called like a function; every save passes it, and a generator costs twice as much
     """A transaction for a change that is read before it is made, as part of the one that is open.
 
     `is_djangos` says that Django begins a transaction for this change, too: without autocommit, an error then keeps
@@ -29,40 +29,53 @@ def change_transaction(using: str, savepoint: bool = False, is_djangos: bool = F
     An error of the host's own statement leaves the caller's transaction as Django leaves it; what is done for the event
     goes into `ours()`, whose errors end that transaction.
     """
-    connection: Any = transaction.get_connection(using)
-    is_broken: bool | None = None
-    try:
-        with one_transaction(using, savepoint, is_djangos):
-            try:
-                yield
-            except BaseException as error:  # a timeout need be no Exception
-                if not isinstance(error, Refused):
-                    is_broken = connection.needs_rollback
-                raise
-    except BaseException:
-        if is_broken is not None and connection.in_atomic_block:
-            connection.needs_rollback = is_broken
-        raise
+
+    __slots__ = ("_block", "_connection")
+
+    def __init__(self, using: str, savepoint: bool = False, is_djangos: bool = False) -> None:
+        self._connection: Any = transaction.get_connection(using)
+        self._block = one_transaction(using, savepoint, is_djangos)
+
+    def __enter__(self) -> None:
+        self._block.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        is_of_host = error is not None and not isinstance(error, Refused)  # a timeout need be no Exception
+        was_broken = self._connection.needs_rollback
+        try:
+            self._block.__exit__(kind, error, trace)
+        finally:
+            if is_of_host and self._connection.in_atomic_block:
+                self._connection.needs_rollback = was_broken
 
 
-@contextmanager
-def ours(using: str, is_reading: bool = False) -> Iterator[None]:
+class ours:
     """An error in here ends the open transaction; if another one has done that already, Django goes on naming that.
 
     `is_reading`: rows are only read in here, so that a value that a field's own code or the driver cannot read does no
     harm. Raises a `ValueError` in place of the driver's error.
     """
-    connection: Any = transaction.get_connection(using)
-    try:
-        yield
-    except BaseException as error:
-        if is_reading and isinstance(error, DataError) and not is_lost(using):
+
+    __slots__ = ("_connection", "_is_reading")
+
+    def __init__(self, using: str, is_reading: bool = False) -> None:
+        self._connection: Any = transaction.get_connection(using)
+        self._is_reading = is_reading
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
+        connection, using = self._connection, self._connection.alias
+        if self._is_reading and isinstance(error, DataError) and not is_lost(using):
             raise ValueError(f"The driver of the database {using!r} cannot read a value.") from error
         is_of_field = isinstance(error, Exception) and not isinstance(error, (DatabaseError, InterfaceError))
-        if connection.in_atomic_block and not connection.needs_rollback and not (is_reading and is_of_field):
+        if connection.in_atomic_block and not connection.needs_rollback and not (self._is_reading and is_of_field):
             connection.needs_rollback = True
             connection.rollback_exc = error
-        raise
 
 
 def is_lost(using: str) -> bool:

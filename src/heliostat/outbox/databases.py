@@ -11,8 +11,6 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from django.core.signals import setting_changed
@@ -102,15 +100,10 @@ def _mention(using: str, is_migrating: bool) -> None:
         )
 
 
-@contextmanager
-def explained(using: str) -> Iterator[None]:
-    """Say what to do, should a statement on the outbox fail for want of its tables."""
-    try:
-        yield
-    except DatabaseError as error:
-        if Event._meta.db_table in str(error) or Callback._meta.db_table in str(error):
-            error.add_note(f"The outbox of the database {using!r} is not migrated: run `manage.py migrate`.")
-        raise
+def explain(error: DatabaseError, using: str) -> None:
+    """Add to an error of a statement on the outbox what to do, where it is for want of its tables."""
+    if Event._meta.db_table in str(error) or Callback._meta.db_table in str(error):
+        error.add_note(f"The outbox of the database {using!r} is not migrated: run `manage.py migrate`.")
 
 
 def forget_databases(using: str | None = None, **_: Any) -> None:

@@ -7,8 +7,8 @@ Nothing in here undoes the change that the event is about: a subscription's `bod
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -35,15 +35,18 @@ class Rendered(NamedTuple):
     problem: Problem | None = None
 
 
-@contextmanager
-def rendering() -> Iterator[dict[Any, Any]]:
+class rendering:
     """Give the code that renders events a memory of its own until the end of the block."""
-    known: dict[Any, Any] = {}
-    token = _memory.set(known)
-    try:
-        yield known
-    finally:
-        _memory.reset(token)
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> dict[Any, Any]:
+        known: dict[Any, Any] = {}
+        self._token = _memory.set(known)
+        return known
+
+    def __exit__(self, *_: object) -> None:
+        _memory.reset(self._token)
 
 
 def memory() -> dict[Any, Any]:

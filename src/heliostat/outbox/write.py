@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from heliostat.events.dispatch import Matched
 from heliostat.events.event import Event
@@ -19,7 +19,7 @@ from heliostat.events.subscriptions import Subscription
 from heliostat.events.transactions import one_transaction
 from heliostat.outbox import dispatch
 from heliostat.outbox.bodies import context_of
-from heliostat.outbox.databases import explained, has_outbox
+from heliostat.outbox.databases import explain, has_outbox
 from heliostat.outbox.dialect import dialect_for
 from heliostat.outbox.dialect.inserts import Row
 from heliostat.outbox.models import Callback
@@ -54,8 +54,11 @@ def write(matched: Sequence[Matched], using: str) -> None:
             callbacks += rows.callbacks
             failed += rows.failed
     with one_transaction(using), connections[using].cursor() as cursor:
-        with explained(using):
+        try:
             dialect_for(using).write(cursor, events, callbacks, failed)
+        except DatabaseError as error:
+            explain(error, using)
+            raise
         wake_after_commit(using, is_notified=True)
         dispatch.dispatch_after_commit(matched, using)
 
