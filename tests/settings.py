@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "heliostat.delivery",
     "heliostat.hooks",
     "heliostat.listeners",
+    "heliostat.queues",
     "heliostat.webhooks",
     "heliostat.api",
     "heliostat.console",

@@ -20,6 +20,7 @@ NEEDED = {
     "heliostat.webhooks": TELLING,
     "heliostat.hooks": TELLING,
     "heliostat.listeners": TELLING,
+    "heliostat.queues": (*TELLING, "heliostat.listeners"),
     "heliostat.api": (*TELLING, "heliostat.webhooks"),
 }
 

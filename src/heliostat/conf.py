@@ -162,6 +162,18 @@ def _lists_by_name(value: Any) -> str | None:
     return None
 
 
+def _dicts_by_name(value: Any) -> str | None:
+    if isinstance(value, dict) and all(isinstance(options, dict) for options in value.values()):
+        return None
+    return "must be a dict of dicts"  # and no word of what they are: an address may hold a password
+
+
+def _source(value: Any) -> str | None:
+    if isinstance(value, str) and value and not any(character <= " " for character in value):
+        return None
+    return f"must be a path or an address without spaces, such as '/heliostat', not {value!r}"
+
+
 def _flag(value: Any) -> str | None:
     return None if isinstance(value, bool) else f"must be True or False, not {value!r}"
 
@@ -336,6 +348,14 @@ class Conf(Settings):
         100,
         "Hooks that a user without the permissions to add and change hooks may have in the REST API.",
         number(0, int),
+    )
+    queues = Setting[dict[str, dict[str, Any]]](
+        {},
+        "Queues that hooks may name: {'pipeline': {'use': 'heliostat.queues.redis', 'url': …, 'allow': …}}.",
+        _dicts_by_name,
+    )
+    event_source = Setting(
+        "/heliostat", "The `source` of messages in queues (CloudEvents), a path or an address.", _source
     )
     site_url = Setting("http://127.0.0.1:8000", "Address of this site, for links in messages.", address)
 

@@ -23,6 +23,7 @@ LOGGERS = (
     "heliostat.observations.hooks",
     "heliostat.observations.views",
     "heliostat.outbox",
+    "heliostat.queues",
     "heliostat.targets.hooks",
     "heliostat.webhooks",
 )

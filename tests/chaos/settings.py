@@ -13,6 +13,7 @@ INSTALLED_APPS = [
     "heliostat.delivery",
     "heliostat.hooks",
     "heliostat.listeners",
+    "heliostat.queues",
     "heliostat.webhooks",
     "tests.example",
 ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import ClassVar, NamedTuple, Protocol
 
+from heliostat.conf import conf
+from heliostat.events.matching import registry
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox import kinds
 from heliostat.outbox.dialect import Claimed
@@ -56,6 +58,15 @@ class SubscriberKind:
 
     name: ClassVar[str]
     transport: ClassVar[type[Transport]]
+    concurrency: ClassVar[int | None] = None
+    """Callbacks that a worker has in flight at once to one subscriber; None: HELIOSTAT_CONCURRENCY_PER_SUBSCRIBER."""
+
+    def transports(self, subscribers: Collection[str]) -> Mapping[str, type[Transport]]:
+        """Return the transport of each of these subscribers, where they do not all have the same. May ask the database.
+
+        The slots of `transport` are those of all of them.
+        """
+        return dict.fromkeys(subscribers, self.transport)
 
     def dispatcher(self) -> Dispatcher | None:
         """Return what sends callbacks right after their commit; None leaves them to a worker."""
@@ -102,6 +113,19 @@ def registered() -> list[SubscriberKind]:
 
 
 def kind_of(subscriber: str) -> SubscriberKind | None:
-    """Return the kind of a subscriber, where it is registered."""
+    """Return the kind of a subscriber, where it is registered.
+
+    One that is not may be registered when the subscribers are built, which a worker that published nothing has not
+    done yet.
+    """
     kind = kinds.kind_of(subscriber)
+    if kind is None:
+        registry.matcher  # noqa: B018  builds them
+        kind = kinds.kind_of(subscriber)
     return kind if isinstance(kind, SubscriberKind) else None
+
+
+def concurrency_of(subscriber: str) -> int:
+    """Return how many callbacks a worker may have in flight at once to a subscriber."""
+    kind = kind_of(subscriber)
+    return (kind and kind.concurrency) or conf.concurrency_per_subscriber

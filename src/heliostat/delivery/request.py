@@ -46,9 +46,13 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class NoDestination:
-    """The subscriber does not exist any more, or is disabled; `reason` goes into the callback's details."""
+    """The subscriber does not exist any more, or is disabled; `reason` goes into the callback's details.
+
+    Where that may change by itself (`is_final` is False), the callback is retried.
+    """
 
     reason: str
+    is_final: bool = True
 
 
 class CurlHandle:
@@ -101,7 +105,7 @@ class CurlHandle:
         self._started_at: datetime = timezone.now()
         self._began = time.perf_counter()
         if not isinstance(destination, Destination):
-            return self._result(CANCEL, destination.reason)
+            return self._result(CANCEL if destination.is_final else RETRY, destination.reason)
         if resolution and resolution.problem:
             return self._result(RETRY, resolution.problem)
         try:

@@ -14,9 +14,8 @@ from math import inf
 
 from django.db import IntegrityError, transaction
 
-from heliostat.conf import conf
 from heliostat.delivery import kinds
-from heliostat.delivery.kinds import kind_of
+from heliostat.delivery.kinds import concurrency_of, kind_of
 from heliostat.outbox import circuit_breaker, transitions
 from heliostat.outbox.circuit_breaker import Outcomes
 from heliostat.outbox.dialect import Claimed, dialect_for
@@ -70,7 +69,7 @@ class Scheduler:
         """Return how many of its callbacks may be in flight in this worker."""
         if subscriber in self._half_open:
             return 1
-        return self._slow_start.get(subscriber, conf.concurrency_per_subscriber)
+        return self._slow_start.get(subscriber) or concurrency_of(subscriber)
 
     def claim(self, slots: Mapping[str, int], among: Sequence[int] = ()) -> list[Claimed]:
         """Claim due callbacks up to these slots, as far as limits and circuit breakers allow; of these ids, if any."""
@@ -114,9 +113,10 @@ class Scheduler:
         for name in sorted(found):  # so that two workers lock rows in one order
             outcomes = found[name]
             was_half_open = name in recorded and circuit_breaker.record(name, outcomes, self._using)
-            before = self._slow_start.pop(name, conf.concurrency_per_subscriber)
+            full = concurrency_of(name)
+            before = self._slow_start.pop(name, full)
             now = 2 if was_half_open else 2 * before  # many may wait, and it has just recovered: not all at once
-            if not outcomes.is_failing and now < conf.concurrency_per_subscriber:
+            if not outcomes.is_failing and now < full:
                 self._slow_start[name] = now
         return recorded
 

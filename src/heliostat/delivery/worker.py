@@ -202,7 +202,7 @@ class Worker:
         """Return how many callbacks of each subscriber may be claimed now; they take turns where they are many."""
         due = self._scheduler.due()
         kinds = {subscriber: kind_of(subscriber) for subscriber in (*due, *self._load)}
-        free = {kind: self._transport(kind).slots if kind else 0 for kind in kinds.values()}
+        free = {kind: self._transport(kind.transport).slots if kind else 0 for kind in kinds.values()}
         for subscriber, in_flight in self._load.items():
             free[kinds[subscriber]] -= in_flight
         slots: dict[str, int] = {}
@@ -215,12 +215,12 @@ class Worker:
                 free[kind] -= wanted
         return slots
 
-    def _transport(self, kind: SubscriberKind) -> Transport:
-        """Return the transport of a kind, which starts when the first callback is due. Kinds may share one."""
-        if kind.transport not in self._transports:
-            self._transports[kind.transport] = kind.transport()
-            self._transports[kind.transport].start(self._deliver)
-        return self._transports[kind.transport]
+    def _transport(self, wanted: type[Transport]) -> Transport:
+        """Return a transport, which starts when the first callback is due. Kinds may share one."""
+        if wanted not in self._transports:
+            self._transports[wanted] = wanted()
+            self._transports[wanted].start(self._deliver)
+        return self._transports[wanted]
 
     def _send(self, claimed: list[Claimed]) -> None:
         # The database is asked first: if it fails, nothing is in flight and the leases simply run out.
@@ -236,10 +236,15 @@ class Worker:
                 job = Job(one, id_, body, event_body, context, self.using)
                 jobs.setdefault(kind, []).append(job)
         for kind, of_kind in jobs.items():
-            self._transport(kind).send(of_kind)
+            transports = kind.transports({job.claimed.subscriber for job in of_kind})
+            batches: dict[type[Transport], list[Job]] = {}
             for job in of_kind:
-                self._in_flight[job.claimed.id] = job.claimed
-                self._load[job.claimed.subscriber] += 1
+                batches.setdefault(transports[job.claimed.subscriber], []).append(job)
+            for transport, batch in batches.items():
+                self._transport(transport).send(batch)
+                for job in batch:
+                    self._in_flight[job.claimed.id] = job.claimed
+                    self._load[job.claimed.subscriber] += 1
 
     def _deliver(self, result: Result) -> None:
         """Take a result from a transport, on any thread."""

@@ -68,6 +68,8 @@ def _named(section: Section) -> tuple[Any, str]:
             raise ConfigurationError(text) from error
         hint = hint_for(use) or did_you_mean_path(use).strip() or "Is its directory on the Python path?"
         raise ConfigurationError(f"{use!r} cannot be loaded: {error}. {hint}") from error
+    except ConfigurationError as error:  # the module says itself what it lacks
+        raise ConfigurationError(f"{use!r}: {error}") from error
     except Exception as error:  # whatever the module raises
         raise ConfigurationError(f"{use!r} {_failed(use, error)}") from error
 
