@@ -107,7 +107,7 @@ class TableSave:
 class ObjectSave:
     """What the save of an object did, table by table: that of its own model, and those of the parents.
 
-    `keys` are the primary keys that it had before; a refusal goes back to `savepoint`.
+    `keys` are the primary keys that a new object had before; a refusal goes back to `savepoint`.
     """
 
     tables: dict[type[models.Model], TableSave] = field(default_factory=dict)
@@ -164,7 +164,7 @@ def _captured(instance: models.Model, levels: Levels, arguments: dict[str, Any],
     """Save one table of an object, and publish its events when this is the last."""
     model, using, state = arguments["cls"], arguments["using"], instance._state
     is_last = model is type(instance)._meta.concrete_model
-    saved: ObjectSave = state.__dict__.pop(SCRATCH, None) or ObjectSave(keys=_keys(instance))
+    saved: ObjectSave = state.__dict__.pop(SCRATCH, None) or ObjectSave(keys=_keys(instance) if state.adding else {})
     may_be_refused = can_be_refused(type(instance))
     if may_be_refused and not is_last and saved.savepoint is None:
         saved.savepoint = transaction.savepoint(using)

@@ -30,10 +30,10 @@ class change_transaction:  # called like a function; every save passes it, and a
     goes into `ours()`, whose errors end that transaction.
     """
 
-    __slots__ = ("_block", "_connection")
+    __slots__ = ("_block", "_using")
 
     def __init__(self, using: str, savepoint: bool = False, is_djangos: bool = False) -> None:
-        self._connection: Any = transaction.get_connection(using)
+        self._using = using
         self._block = one_transaction(using, savepoint, is_djangos)
 
     def __enter__(self) -> None:
@@ -42,13 +42,16 @@ class change_transaction:  # called like a function; every save passes it, and a
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        is_of_host = error is not None and not isinstance(error, Refused)  # a timeout need be no Exception
-        was_broken = self._connection.needs_rollback
+        if error is None or isinstance(error, Refused):
+            self._block.__exit__(kind, error, trace)
+            return
+        connection: Any = transaction.get_connection(self._using)
+        was_broken = connection.needs_rollback
         try:
             self._block.__exit__(kind, error, trace)
         finally:
-            if is_of_host and self._connection.in_atomic_block:
-                self._connection.needs_rollback = was_broken
+            if connection.in_atomic_block:
+                connection.needs_rollback = was_broken
 
 
 class ours:
@@ -58,10 +61,10 @@ class ours:
     harm. Raises a `ValueError` in place of the driver's error.
     """
 
-    __slots__ = ("_connection", "_is_reading")
+    __slots__ = ("_is_reading", "_using")
 
     def __init__(self, using: str, is_reading: bool = False) -> None:
-        self._connection: Any = transaction.get_connection(using)
+        self._using = using
         self._is_reading = is_reading
 
     def __enter__(self) -> None: ...
@@ -69,10 +72,10 @@ class ours:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is None:
             return
-        connection, using = self._connection, self._connection.alias
-        if self._is_reading and isinstance(error, DataError) and not is_lost(using):
-            raise ValueError(f"The driver of the database {using!r} cannot read a value.") from error
+        if self._is_reading and isinstance(error, DataError) and not is_lost(self._using):
+            raise ValueError(f"The driver of the database {self._using!r} cannot read a value.") from error
         is_of_field = isinstance(error, Exception) and not isinstance(error, (DatabaseError, InterfaceError))
+        connection: Any = transaction.get_connection(self._using)
         if connection.in_atomic_block and not connection.needs_rollback and not (self._is_reading and is_of_field):
             connection.needs_rollback = True
             connection.rollback_exc = error
