@@ -14,6 +14,7 @@ from django.core.checks import run_checks
 
 from heliostat.listeners.configured import Configured, configured
 from heliostat.testing import Receiver
+from tests.docs.test_documents import blocks
 from tests.example.models import Depot, Vehicle
 from tests.listeners.echo import heard
 from tests.listeners.test_listeners import ECHO
@@ -106,6 +107,12 @@ def test_a_dict_gives_the_same_settings(settings: Any) -> None:
         "event_listeners.echo.use": "tests.listeners.echo",
         "event_listeners.echo.words": "one two",
     }
+
+
+@pytest.mark.parametrize("text", [block for block in blocks("ini") if "event_listeners" in block.values[0]])
+def test_the_ini_files_in_the_documents_work(settings: Any, project: Path, text: str) -> None:
+    use(settings, project, text)
+    assert problems() == []
 
 
 @pytest.mark.parametrize(

@@ -14,18 +14,17 @@ from django.utils.module_loading import import_string
 
 from heliostat.delivery.python import PythonKind
 from heliostat.events.event import Event, Phase
+from heliostat.events.filters import Condition, guarded
 from heliostat.events.subscriptions import Subscription
 from heliostat.events.transactions import own_savepoint
 from heliostat.events.types import pattern_of
 from heliostat.exceptions import ConfigurationError
-from heliostat.hooks.decorator import decorated
+from heliostat.hooks.decorator import Decorated, decorated
 from heliostat.hooks.points import RESOURCE, HookPoint, all_points, point_named
 from heliostat.hooks.run import live_arguments
 from heliostat.moved import did_you_mean_path, hint_for
 
 logger = logging.getLogger("heliostat.hooks")
-
-Condition = Callable[[Event], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,7 @@ def subscriptions() -> Iterator[Subscription]:
             logger.error("a code hook is not attached. %s", attached)
         else:
             point = attached.point
-            condition = _guarded(point.wants, attached.name) if point.condition else None
+            condition = guarded(_in_savepoint(point.wants), attached.name) if point.condition else None
             for pattern in point.patterns:
                 yield Subscription(
                     name=attached.name,
@@ -147,23 +146,21 @@ def subscriptions() -> Iterator[Subscription]:
                 pattern=pattern,
                 phase=subscriber.phase,
                 handler=subscriber.function,
-                condition=_guarded(subscriber.condition, subscriber.name),
+                condition=_guarded(subscriber),
             )
 
 
-def _guarded(condition: Condition | None, name: str) -> Condition | None:
-    """A condition that neither raises in the host's save nor breaks its transaction: where it fails, it holds."""
-    if condition is None:
-        return None
+def _guarded(subscriber: Decorated) -> Condition | None:
+    condition = subscriber.condition
+    return guarded(_in_savepoint(condition), subscriber.name) if condition else None
+
+
+def _in_savepoint(condition: Condition) -> Condition:
+    """A condition of the project's own: it may query, and must not break the transaction of the host's save."""
 
     def holds(event: Event) -> bool:
-        try:
-            with own_savepoint():
-                return condition(event)
-        except Exception:
-            what = (name, event.type, event.object_id, event.id)
-            logger.exception("the condition of %s failed for %s %s (event %s), and it gets the event", *what)
-            return True
+        with own_savepoint():
+            return condition(event)
 
     return holds
 

@@ -5,6 +5,7 @@ EVENT_LISTENERS = {
         "use": "heliostat.listeners.email",       # a module with load_from_config(config, prefix), a class, a function
         "actions": ["create"],                     # default: create, update, delete; or declared ones
         "resources": ["targets.target"],           # default: all; a bare name such as "target" is enough
+        "where": {"status": "COMPLETED"},          # conditions; default: none
         "when": "after_commit",                    # or in_transaction, durable
         "recipients": ["observers@example.org"],   # the listener's own settings
     },
@@ -22,20 +23,22 @@ from django.apps import apps
 
 from heliostat.conf import ALIKE, did_you_mean, suggestion
 from heliostat.events.event import Event, Phase
+from heliostat.events.filters import Condition
 from heliostat.events.types import READ, REMEDY, WILD, actions_of, problem_of, resource_of
 from heliostat.exceptions import ConfigurationError
 from heliostat.listeners.base import KINTO_ACTIONS, OUR_ACTIONS, ListenerEvent
 from heliostat.listeners.config import ROOT, Config, Registry, aslist, truth
 from heliostat.listeners.loading import include, load
 from heliostat.listeners.sections import Section, Sections, read_sections
+from heliostat.listeners.where import condition_of, is_condition
 
 LISTENER = "listener"
-OPTIONS = ("use", "actions", "resources", "when", "ordered")
+OPTIONS = ("use", "actions", "resources", "where", "when", "ordered")
 
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """A subscriber of `EVENT_LISTENERS` with its events and its phase.
+    """A subscriber of `EVENT_LISTENERS` with its event types, each with a condition, and its phase.
 
     `listener` is what `load_from_config` returned: a callable; or an object with the attribute `subscriber_kind`, the
     name of a `SubscriberKind` whose transport delivers to it. That is always durable, and it is not called.
@@ -43,7 +46,7 @@ class Configured:
 
     name: str
     listener: Any
-    patterns: tuple[str, ...]
+    events: Mapping[str, Condition | None]
     phase: Phase
     registry: Registry
     kind: str = LISTENER
@@ -87,15 +90,19 @@ def _configure(section: Section, config: Config) -> Configured:
     if section.problem:
         raise ConfigurationError(section.problem)
     options = section.options
-    listener = load(section, config, OPTIONS)
+    own = {key: value for key, value in options.items() if key not in OPTIONS and not is_condition(key)}
+    listener = load(section, own, config)
     kind = getattr(listener, "subscriber_kind", LISTENER)
     phase = _phase(options, kind)
     ordered = _ordered(options, phase)
     actions = [OUR_ACTIONS.get(action, action) for action in _words(options, "actions", list(OUR_ACTIONS))]
     resources = [_resource(word) for word in _words(options, "resources", ["*"])]
     _check_can_happen(actions, resources, phase == Phase.DURABLE)
-    patterns = tuple(f"{resource}.{action}" for resource in resources for action in actions)
-    return Configured(section.name, listener, patterns, phase, config.registry, kind, ordered)
+    events: dict[str, Condition | None] = {}
+    for resource in resources:
+        patterns = [f"{resource}.{action}" for action in actions]
+        events |= dict.fromkeys(patterns, condition_of(options, patterns))
+    return Configured(section.name, listener, events, phase, config.registry, kind, ordered)
 
 
 def _phase(options: Mapping[str, Any], kind: str) -> Phase:
@@ -127,7 +134,7 @@ def likely_mistakes() -> Iterator[str]:
     for section in found.sections:
         for key in section.options:
             near = difflib.get_close_matches(str(key), OPTIONS, n=1, cutoff=ALIKE)
-            if near and key not in OPTIONS and near[0] not in section.options:
+            if near and key not in OPTIONS and near[0] not in section.options and not is_condition(key):
                 yield f"{section.where} has {key!r}.{suggestion(near)}"
 
 

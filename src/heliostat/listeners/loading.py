@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Collection
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -29,14 +28,13 @@ def include(config: Config) -> None:
             raise ConfigurationError(f"`{INCLUDES}`: {path!r} {_failed(path, error)}") from error
 
 
-def load(section: Section, config: Config, common: Collection[str]) -> Any:
+def load(section: Section, own: dict[str, Any], config: Config) -> Any:
     """Return the listener that a section names.
 
-    `use` is a module with `load_from_config(config, prefix)`, a class (called with the settings of the section except
-    the `common` ones), or a function. Raise `ConfigurationError` that says what is wrong.
+    `use` is a module with `load_from_config(config, prefix)`, a class (called with `own`, the settings of the section
+    that not all listeners have), or a function. Raise `ConfigurationError` that says what is wrong.
     """
     found, use = _named(section)
-    own = {key: value for key, value in section.options.items() if key not in common}
     if isinstance(found, ModuleType):
         listener = _from_module(found, use, section, config)
     elif isinstance(found, type):

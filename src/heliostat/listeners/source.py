@@ -10,6 +10,7 @@ from django.core.checks import CheckMessage, Error, Warning
 
 from heliostat.delivery.python import PythonKind
 from heliostat.events.event import Event, Phase
+from heliostat.events.filters import guarded
 from heliostat.events.matching import registry
 from heliostat.events.subscriptions import Subscription
 from heliostat.exceptions import ConfigurationError
@@ -33,12 +34,13 @@ def subscriptions() -> Iterator[Subscription]:
     _built = found
     for name, listener in found.items():
         is_called = listener.kind == LISTENER
-        for pattern in listener.patterns:
+        for pattern, condition in listener.events.items():
             yield Subscription(
                 name=name,
                 pattern=pattern,
                 phase=listener.phase,
                 handler=listener.notify if is_called else None,
+                condition=guarded(condition, name) if condition else None,
                 ordered=listener.ordered,
                 needs_facts=not is_called,
             )
@@ -77,4 +79,4 @@ def check_listeners(**_: object) -> list[CheckMessage]:
 def check_databases(**_: object) -> list[CheckMessage]:
     """System check: durable listeners subscribe to models whose database has an outbox."""
     found = [one for one in configured() if isinstance(one, Configured) and one.phase is Phase.DURABLE]
-    return check_durable((one.subscriber, one.patterns) for one in found)
+    return check_durable((one.subscriber, tuple(one.events)) for one in found)
