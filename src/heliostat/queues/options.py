@@ -57,15 +57,15 @@ class Options:
             raise ConfigurationError(f"`{name}` must be a dict, not {type(value).__name__}.")
         return dict(value)
 
-    def url(self, schemes: Sequence[str]) -> SplitResult:
-        """Return the address of the server."""
+    def url(self, schemes: Sequence[str], *, has_many_hosts: bool = False) -> SplitResult:
+        """Return the address of the server; where `has_many_hosts`, there may be commas between hosts."""
         value = self._get("url", None)
         known = " or ".join(f"{scheme}://" for scheme in schemes)
         if not isinstance(value, str):
             raise ConfigurationError(f"`url` must be a text that begins with {known}, not {type(value).__name__}.")
         try:
             parts = urlsplit(value.strip())
-            _ = parts.port  # raises where it is no number
+            _ = None if has_many_hosts else parts.port  # raises where it is no number
         except ValueError:  # which may hold the password
             raise ConfigurationError(
                 "`url` is no valid address. In a user name or password, write special characters as %XX."

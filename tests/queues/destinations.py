@@ -1,0 +1,165 @@
+"""Each destination on a real server: the section that publishes there, and what a consumer finds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Coroutine
+from typing import Any
+
+import amqp
+import nats
+import redis
+from confluent_kafka import Consumer, TopicPartition
+
+Event = dict[str, Any]
+GUEST = "guest:guest@"
+
+
+class Destination:
+    """A stream, exchange or topic with a name of its own, on the server at `port`; `through` is the port of a proxy."""
+
+    use: str
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.name = f"test-{uuid.uuid4().hex[:10]}"
+
+    def section(self, through: int | None = None) -> dict[str, Any]:
+        """Return the settings of a listener that publishes here."""
+        raise NotImplementedError
+
+    def events(self) -> list[Event]:
+        """Return all events that are here, in the order of the server; call it once."""
+        raise NotImplementedError
+
+    def prepare(self) -> None:
+        """Do what a consumer does before anything is published."""
+
+    def close(self) -> None:
+        """Delete it."""
+
+
+class RedisStream(Destination):
+    use = "heliostat.queues.redis"
+
+    def __init__(self, port: int, protocol: int = 2) -> None:
+        super().__init__(port)
+        self.protocol = protocol
+        self.client = redis.Redis(port=port)
+
+    def section(self, through: int | None = None) -> dict[str, Any]:
+        url = f"redis://127.0.0.1:{through or self.port}/0?protocol={self.protocol}"
+        return {"use": self.use, "url": url, "stream": self.name}
+
+    def events(self) -> list[Event]:
+        return [json.loads(fields[b"event"]) for _, fields in self.client.xrange(self.name)]
+
+    def close(self) -> None:
+        self.client.delete(self.name)
+        self.client.close()
+
+
+class RedisList(RedisStream):
+    def section(self, through: int | None = None) -> dict[str, Any]:
+        section = super().section(through)
+        section["list"] = section.pop("stream")
+        return section
+
+    def events(self) -> list[Event]:
+        found: list[Event] = []
+        while (text := self.client.rpop(self.name)) is not None:
+            found.append(json.loads(text))
+        return found
+
+
+class RabbitExchange(Destination):
+    use = "heliostat.queues.rabbitmq"
+
+    def section(self, through: int | None = None) -> dict[str, Any]:
+        return {"use": self.use, "url": f"amqp://{GUEST}127.0.0.1:{through or self.port}//", "exchange": self.name}
+
+    def prepare(self) -> None:
+        channel = self._channel()
+        channel.exchange_declare(self.name, "topic", durable=True, auto_delete=False)
+        channel.queue_declare(self.name, durable=True, auto_delete=False)
+        channel.queue_bind(self.name, self.name, "#")
+        channel.connection.close()
+
+    def events(self) -> list[Event]:
+        channel = self._channel()
+        found: list[Event] = []
+        while (message := channel.basic_get(self.name, no_ack=True)) is not None:
+            found.append(json.loads(message.body))
+        channel.connection.close()
+        return found
+
+    def close(self) -> None:
+        channel = self._channel()
+        channel.queue_delete(self.name)
+        channel.exchange_delete(self.name)
+        channel.connection.close()
+
+    def _channel(self) -> Any:
+        connection = amqp.Connection(f"127.0.0.1:{self.port}")
+        connection.connect()
+        return connection.channel()
+
+
+class NatsSubject(Destination):
+    use = "heliostat.queues.nats"
+
+    def section(self, through: int | None = None) -> dict[str, Any]:
+        return {"use": self.use, "url": f"nats://127.0.0.1:{through or self.port}", "subject": self.name + ".{type}"}
+
+    def events(self) -> list[Event]:
+        return run(self._events())
+
+    async def _events(self) -> list[Event]:
+        client = await nats.connect(f"nats://127.0.0.1:{self.port}")
+        context = client.jetstream()
+        found: list[Event] = []
+        last = (await context.stream_info(self.name)).state.messages
+        consumer = await context.pull_subscribe(f"{self.name}.>")
+        while len(found) < last:
+            found += [json.loads(one.data) for one in await consumer.fetch(min(1000, last - len(found)), timeout=10)]
+        await client.close()
+        return found
+
+    def close(self) -> None:
+        async def delete() -> None:
+            client = await nats.connect(f"nats://127.0.0.1:{self.port}")
+            try:
+                await client.jetstream().delete_stream(self.name)
+            except nats.js.errors.NotFoundError:
+                pass
+            finally:
+                await client.close()
+
+        run(delete())
+
+
+class KafkaTopic(Destination):
+    use = "heliostat.queues.kafka"
+
+    def section(self, through: int | None = None) -> dict[str, Any]:
+        return {"use": self.use, "url": f"kafka://127.0.0.1:{through or self.port}", "topic": self.name}
+
+    def events(self) -> list[Event]:
+        consumer = Consumer({"bootstrap.servers": f"127.0.0.1:{self.port}", "group.id": self.name})
+        partitions = consumer.list_topics(self.name, timeout=10).topics[self.name].partitions
+        found: list[Event] = []
+        for partition in partitions:
+            first, last = consumer.get_watermark_offsets(TopicPartition(self.name, partition), timeout=10)
+            consumer.assign([TopicPartition(self.name, partition, first)])
+            here: list[Event] = []
+            while len(here) < last - first:
+                here += [json.loads(one.value()) for one in consumer.consume(1000, 10) if not one.error()]
+            found += here
+        consumer.close()
+        return found
+
+
+def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(coroutine)

@@ -1,0 +1,135 @@
+"""Events reach each kind of queue: none is lost or made up, whatever happens to its server."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from cloudevents.core.formats.json import JSONFormat
+from django.db import transaction
+
+from heliostat.outbox import transitions
+from heliostat.outbox.models import Callback
+from heliostat.outbox.models import Event as EventRow
+from heliostat.testing import drain_outbox
+from tests.example.models import Vehicle
+from tests.queues.destinations import Destination, NatsSubject, RedisStream
+from tests.queues.servers import Proxy, free_port
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("queues")]
+
+SECRET = "s3cr3t-pa55word"
+
+
+def publish_to(destination: Destination, settings: Any, through: int | None = None, **options: Any) -> None:
+    section = {**destination.section(through), "resources": ["vehicle"], **options}
+    settings.EVENT_LISTENERS = {"stream": section}
+
+
+def vehicles(count: int) -> None:
+    with transaction.atomic():
+        for number in range(count):
+            Vehicle.objects.create(name=str(number))
+
+
+def ids() -> list[str]:
+    return [str(pk) for pk in EventRow.objects.order_by("pk").values_list("pk", flat=True)]
+
+
+def test_each_event_is_published_once_with_its_id(destination: Destination, settings: Any) -> None:
+    publish_to(destination, settings)
+    vehicles(250)
+    assert drain_outbox() == {"sent": 250}
+    found = destination.events()
+    assert sorted(event["id"] for event in found) == ids()
+    assert {event["type"] for event in found} == {"example.vehicle.created"}
+    assert {event["data"]["object_serialization"]["name"] for event in found} == {str(number) for number in range(250)}
+
+
+def test_the_events_of_an_object_are_published_in_order(destination: Destination, settings: Any) -> None:
+    publish_to(destination, settings, ordered=True)
+    made = [Vehicle.objects.create(name="0") for _ in range(5)]
+    for number in range(1, 6):
+        for vehicle in made:
+            vehicle.seats = number
+            vehicle.save()
+    assert drain_outbox() == {"sent": 30}
+    seats: dict[str, list[int]] = {}
+    for event in destination.events():
+        seats.setdefault(event["subject"], []).append(event["data"]["object_serialization"]["seats"])
+    assert seats == {f"example.vehicle/{vehicle.pk}": [0, 1, 2, 3, 4, 5] for vehicle in made}
+
+
+def test_what_was_rolled_back_is_not_published(destination: Destination, settings: Any) -> None:
+    publish_to(destination, settings)
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        Vehicle.objects.create(name="ghost")
+        _ = 1 / 0
+    Vehicle.objects.create(name="real")
+    assert drain_outbox() == {"sent": 1}
+    assert [event["data"]["object_serialization"]["name"] for event in destination.events()] == ["real"]
+
+
+def test_nothing_is_lost_while_the_server_is_away(
+    destination: Destination, proxy: Proxy, settings: Any, unhurried: None
+) -> None:
+    publish_to(destination, settings, proxy.port)
+    proxy.cut()
+    vehicles(20)
+    assert drain_outbox() == {"retry": 20}
+    proxy.mend()
+    vehicles(20)
+    assert drain_outbox() == {"sent": 20}
+    proxy.cut()  # the connection that is kept open
+    vehicles(20)
+    proxy.mend()
+    drain_outbox()
+    transitions.retry_now("default")
+    drain_outbox()
+    assert set(Callback.objects.values_list("status", flat=True)) == {"sent"}
+    assert {event["id"] for event in destination.events()} == set(ids())
+
+
+def test_a_batch_that_is_half_confirmed_is_recorded_half(
+    destination: Destination, proxy: Proxy, settings: Any, unhurried: None
+) -> None:
+    publish_to(destination, settings, proxy.port)
+    vehicles(1)
+    assert drain_outbox() == {"sent": 1}
+    vehicles(300)
+    proxy.answers = 1200 if isinstance(destination, RedisStream | NatsSubject) else 60
+    outcomes = drain_outbox()
+    assert outcomes["sent"] + outcomes["retry"] == 300
+    assert outcomes["retry"] > 0
+    if isinstance(destination, RedisStream | NatsSubject):  # the others confirm many messages with one answer
+        assert outcomes["sent"] > 0
+    proxy.mend()
+    transitions.retry_now("default")
+    assert drain_outbox() == {"sent": outcomes["retry"]}
+    assert {event["id"] for event in destination.events()} == set(ids()), "repeats are recognisable by their ids"
+
+
+def test_a_message_is_a_cloud_event_that_their_sdk_reads(destination: Destination, settings: Any) -> None:
+    publish_to(destination, settings)
+    Vehicle.objects.create(name="Zoë “55”\u2028")
+    drain_outbox()
+    (found,) = destination.events()
+    event = JSONFormat().read(None, json.dumps(found).encode())
+    row = EventRow.objects.get()
+    assert event.get_id() == str(row.pk)
+    assert event.get_source() == "/heliostat"
+    assert event.get_type() == "example.vehicle.created"
+    assert event.get_time() == row.created_at
+    assert event.get_subject() == f"example.vehicle/{row.object_id}"
+    assert event.get_data() == json.loads(row.body)
+
+
+def test_a_server_that_is_away_delays_no_other(settings: Any, unhurried: None) -> None:
+    here = RedisStream(6379)
+    away = {**here.section(free_port()), "resources": ["vehicle"]}
+    settings.EVENT_LISTENERS = {"away": away, "here": {**here.section(), "resources": ["vehicle"]}}
+    vehicles(10)
+    assert drain_outbox() == {"sent": 10, "retry": 10}
+    assert len(here.events()) == 10
+    here.close()
