@@ -49,3 +49,11 @@ def amount(text: str) -> float:
     if not math.isfinite(number) or number < 0:
         raise ArgumentTypeError(f"{text!r} is no number from 0 on")
     return number
+
+
+def positive(text: str) -> float:
+    """The type of an option: a number above 0."""
+    number = amount(text)
+    if not number:
+        raise ArgumentTypeError(f"{text!r} is no number above 0")
+    return number

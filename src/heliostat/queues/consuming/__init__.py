@@ -1,0 +1,1 @@
+"""Consume a Redis stream: read, heartbeat, retry, take over, dead letters. Nothing here needs Django."""
