@@ -125,7 +125,7 @@ class Group:
         return bool(self._bury(keys=[self.stream, self.dead_letters], args=args))
 
     def forget(self, idle: float, leaving: str = "") -> list[str]:
-        """Remove the names of consumers that gave no sign of life for so long, and for whom nothing is pending."""
+        """Remove the names of consumers that gave no sign of life for so long, and have nothing pending."""
         names = self._forget(keys=[self.stream], args=[self.name, round(idle * 1000), leaving])
         return [name.decode("utf-8", "replace") for name in names]
 

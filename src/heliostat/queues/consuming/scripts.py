@@ -73,7 +73,7 @@ FORGET = (
     FACTS
     + """
 -- KEYS: stream; ARGV: group, ms without a sign of life, a consumer that leaves.
--- Removes the names of consumers that are gone and for whom nothing is pending: these names.
+-- Removes the names of consumers that are gone and with nothing pending: these names.
 local gone = {}
 for _, row in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
   local one = facts(row)
