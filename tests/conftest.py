@@ -42,6 +42,15 @@ def using(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by mark
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A sweep tries a thousand values; on the servers of databases it waits for SLOW=yes."""
+    for item in items:
+        on = getattr(item, "callspec", None) and item.callspec.params.get("using")  # type: ignore[attr-defined]
+        if item.get_closest_marker("sweep") and on in ("postgresql", "mariadb"):
+            item.add_marker("slow")
+
+
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     """A real HTTP receiver on loopback."""

@@ -67,6 +67,7 @@ def failure(client: Client, using: str, method: str, address: str) -> str:
     return f"{method} {address[:120]}: {getattr(response, 'exc_info', None)}" if response.status_code >= 500 else ""
 
 
+@pytest.mark.sweep
 def test_an_odd_part_of_an_address_is_not_found(client: Client, known: dict[str, str], site_on: str) -> None:
     failed = set()
     places = [(text, names, name) for text, names in addresses() for name in names]
@@ -77,6 +78,7 @@ def test_an_odd_part_of_an_address_is_not_found(client: Client, known: dict[str,
     assert failed <= {""}
 
 
+@pytest.mark.sweep
 def test_an_odd_query_string_is_refused(client: Client, known: dict[str, str], site_on: str) -> None:
     asked = [(address, name) for address, names in PARAMETERS.items() for name in names]
     for model, page in admin.site._registry.items():

@@ -123,6 +123,7 @@ def groups_of(form: Form) -> Iterator[list[str]]:
         yield form.names[first::MOST_POSTS]
 
 
+@pytest.mark.sweep
 def test_an_odd_value_in_a_form_is_refused(client: Client, root: User, site_on: str) -> None:
     groups = [(form, group) for form in all_forms(client, site_on) for group in groups_of(form)]
     failed = set()
@@ -138,6 +139,7 @@ def rotated(values: Sequence[T], by: int) -> list[T]:
     return [*values[start:], *values[:start]]
 
 
+@pytest.mark.sweep
 def test_an_odd_value_in_a_body_of_the_api_is_refused(client: Client, root: User, site_on: str) -> None:
     fields = [(method, address, body, name) for method, address, body in BODIES for name in body]
     wholes = [(method, address, kind) for method, address, _ in BODIES for kind in TYPES]

@@ -170,6 +170,7 @@ anything = st.text() | st.sampled_from(
 FIELDS = sorted(HookForm.base_fields)
 
 
+@pytest.mark.sweep
 @pytest.mark.django_db(databases="__all__")
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.dictionaries(st.sampled_from(FIELDS), anything, max_size=6))
