@@ -174,6 +174,12 @@ def _source(value: Any) -> str | None:
     return f"must be a path or an address without spaces, such as '/heliostat', not {value!r}"
 
 
+def _words_by_name(value: Any) -> str | None:
+    if isinstance(value, dict) and all(isinstance(word, str) for pair in value.items() for word in pair):
+        return None
+    return f"must be a dict of strings, not {value!r}"
+
+
 def _flag(value: Any) -> str | None:
     return None if isinstance(value, bool) else f"must be True or False, not {value!r}"
 
@@ -229,6 +235,12 @@ class Conf(Settings):
         [],
         "Event types of the project's own that subscribers may name: ['shop.order.paid'], or a dict with descriptions.",
         _event_types,
+    )
+
+    parents = Setting[dict[str, str]](
+        {},
+        "Foreign keys that name the parent of an object for listeners: {'app.model': 'field'}.",
+        _words_by_name,
     )
 
     max_attempts = Setting(12, "Attempts at a callback before it is given up.", number(1, int))

@@ -45,7 +45,7 @@ def test_without_filters_a_listener_hears_every_write(settings: Any) -> None:
     depot.delete()
     assert [event.payload["action"] for _, event in heard] == ["create", "update", "delete"]
     assert heard[1][1].impacted_records[0]["old"]["name"] == "North"
-    assert "new" not in heard[2][1].impacted_records[0]
+    assert heard[2][1].impacted_records[0]["new"]["deleted"] is True
 
 
 def test_a_listener_knows_who_did_it(settings: Any) -> None:
@@ -111,8 +111,6 @@ def test_the_e_mail_listener_writes_to_its_recipients(settings: Any) -> None:
         ({**ECHO, "actions": "crashd", "resources": "vehicle"}, "Did you mean crashed"),
         ({**ECHO, "actions": "crashed", "resources": "depot"}, "there is no action 'crashed'"),
         ({**ECHO, "actions": "stolen"}, "HELIOSTAT_EVENT_TYPES"),
-        ({**ECHO, "actions": "read"}, "reading an object is no event"),
-        ({**ECHO, "actions": "create read", "resources": "vehicle"}, "reading an object is no event"),
         ({**ECHO, "actions": []}, "`actions` is empty"),
         ({**ECHO, "actions": 7}, "`actions` is 7, not a list"),
         ({**ECHO, "resources": ""}, "`resources` is empty"),

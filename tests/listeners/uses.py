@@ -36,3 +36,16 @@ def function(event: Any) -> None:
 
 
 NUMBER = 7
+
+
+def veto(event: Any) -> None:
+    if len(event.impacted_objects) > 1:
+        raise ValueError(f"{len(event.impacted_objects)} are too many")
+
+
+def raises(_event: Any) -> None:
+    raise OSError("no network here")
+
+
+def rubbish(_event: Any) -> Any:
+    return object()

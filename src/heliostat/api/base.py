@@ -27,6 +27,7 @@ from rest_framework.views import APIView
 
 from heliostat.api.described import Described
 from heliostat.events.types import resource_of
+from heliostat.exceptions import Refused
 from heliostat.json_values import check_depth, check_json
 from heliostat.webhooks.api import named_model
 from heliostat.webhooks.exceptions import InvalidModelError, by_field
@@ -84,6 +85,10 @@ class HeliostatView(APIView):
         from rest_framework.authentication import TokenAuthentication
 
         return [TokenAuthentication(), SessionAuthentication()]
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answer 409 with the reason where a subscriber refused the change."""
+        return super().handle_exception(Conflict(str(exc)) if isinstance(exc, Refused) else exc)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:
         answer: Response = super().finalize_response(request, response, *args, **kwargs)

@@ -34,6 +34,7 @@ from heliostat.api.policy import (
     with_subscribers,
 )
 from heliostat.conf import conf
+from heliostat.listeners import PublishesAPIReads
 from heliostat.objects import get_object
 from heliostat.outbox import resending
 from heliostat.outbox.models import Attempt, Callback, Status
@@ -51,6 +52,7 @@ CONFLICT = OpenApiResponse(description="This cannot be done in the present state
 
 
 class HookViewSet(
+    PublishesAPIReads,
     HeliostatView,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
@@ -79,6 +81,7 @@ class HookViewSet(
         action = VERBS.get(self.action, "change")
         check_may(self.request.user, action, hook)
         if self.action in READING:
+            self.read_object = hook
             return hook
         hook = get_object(Hook.objects.select_for_update(), hook.pk)
         check_may(self.request.user, action, hook)  # it may have changed hands
@@ -200,7 +203,7 @@ class HookViewSet(
             return Response(self.get_serializer(hook).data)
 
 
-class DeliveryViewSet(HeliostatView, GenericViewSet[Any]):
+class DeliveryViewSet(PublishesAPIReads, HeliostatView, GenericViewSet[Any]):
     """The deliveries of webhooks: sent, being sent and waiting."""
 
     queryset = Callback.objects.none()

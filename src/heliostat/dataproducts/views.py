@@ -11,6 +11,7 @@ from heliostat.dataproducts.forms import UploadForm
 from heliostat.dataproducts.models import DataProduct
 from heliostat.dataproducts.storing import upload
 from heliostat.exceptions import Refused
+from heliostat.listeners import publish_read
 from heliostat.objects import get_object
 from heliostat.observations.models import ObservationRecord
 from heliostat.targets.models import Target
@@ -27,7 +28,9 @@ def product_list(request: HttpRequest) -> HttpResponse:
 @login_required
 def product_detail(request: HttpRequest, pk: int) -> HttpResponse:
     products = DataProduct.objects.select_related("target", "observation_record__target")
-    return render(request, "heliostat_dataproducts/detail.html", {"product": get_object(products, pk)})
+    product = get_object(products, pk)
+    publish_read(product)
+    return render(request, "heliostat_dataproducts/detail.html", {"product": product})
 
 
 @require_safe

@@ -61,6 +61,12 @@ def notifying(event: Event) -> Iterator[None]:
         _depth.reset(depth)
 
 
+def current_method() -> str | None:
+    """Return the method of the request that this is done in; None outside of requests."""
+    request = _request.get()
+    return request.method if request is not None else None
+
+
 def is_quiet() -> bool:
     """Return whether nothing is published here."""
     return _quiet.get()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -23,6 +23,8 @@ logger = logging.getLogger("heliostat.events")
 
 Matched = tuple[Event, Sequence[Subscription]]
 Writer = Callable[[Sequence[Matched], str], None]
+Call = tuple[Event, Sequence[Subscription], Sequence[Event]]
+"""An event with subscribers in this process, and the events of its group, for those who get them together."""
 Served = dict[UUID, set[str]]
 """By the id of a change's first event: the subscribers that got one."""
 
@@ -40,15 +42,33 @@ def write_durable_with(writer: Writer) -> None:
     _write_durable = writer
 
 
-def dispatch(events: Sequence[Event], using: str, served: Served | None = None) -> None:
-    """Match events and dispatch them to their subscribers, inside the transaction of the change."""
+def dispatch(events: Sequence[Event], using: str, served: Served | None = None, *, is_batch: bool = False) -> None:
+    """Match events and dispatch them to their subscribers, inside the transaction of the change.
+
+    The events of a batch are grouped for subscribers that ask for it.
+    """
     matched = _matched(events, {} if served is None else served)
-    for event, found in matched[Phase.IN_TRANSACTION]:
-        _notify(event, found)
+    calls = _grouped if is_batch else _one_by_one
+    for call in calls(matched[Phase.IN_TRANSACTION]):
+        _notify(*call)
     if (callbacks := matched[Phase.DURABLE]) and _write_durable is not None:
         _write_durable(callbacks, using)
-    for event, found in matched[Phase.AFTER_COMMIT]:
-        transaction.on_commit(partial(_notify, event, found), using=using)
+    for call in calls(matched[Phase.AFTER_COMMIT]):
+        transaction.on_commit(partial(_notify, *call), using=using)
+
+
+def _one_by_one(matched: Sequence[Matched]) -> Iterable[Call]:
+    return ((event, found, ()) for event, found in matched)
+
+
+def _grouped(matched: Sequence[Matched]) -> Iterable[Call]:
+    """Return the calls for a batch, in the order of the first event of each."""
+    calls: dict[Hashable, tuple[Event, Sequence[Subscription], list[Event]]] = {}
+    for event, found in matched:
+        for one in found:
+            key = (one.name, event.id if one.grouping is None else one.grouping.key_of(event))
+            calls.setdefault(key, (event, [one], []))[2].append(event)
+    return calls.values()
 
 
 def _matched(events: Sequence[Event], served: Served) -> dict[Phase, list[Matched]]:
@@ -76,13 +96,16 @@ def _matched(events: Sequence[Event], served: Served) -> dict[Phase, list[Matche
     return matched
 
 
-def _notify(event: Event, subscriptions: Sequence[Subscription]) -> None:
+def _notify(event: Event, subscriptions: Sequence[Subscription], group: Sequence[Event]) -> None:
     """Call subscribers in this process: before the commit, the first that fails refuses the change."""
     for subscription in subscriptions:
         assert subscription.handler is not None
         try:
             with notifying(event):
-                subscription.handler(event)
+                if group and subscription.grouping is not None:
+                    subscription.grouping.handler(group)
+                else:
+                    subscription.handler(event)
         except Exception as error:
             if subscription.phase is Phase.IN_TRANSACTION:
                 if isinstance(error, Refused):
@@ -116,7 +139,12 @@ def with_facts(event: Event) -> Event:
 
 def plain_uri(event: Event) -> str:
     """Return the address of an object that has none of its own: its resource and key as a path."""
-    return "/".join(["", *event.resource.split("."), event.object_id or ""])
+    return resource_uri(event.resource) + (event.object_id or "")
+
+
+def resource_uri(resource: str) -> str:
+    """Return a resource as a path that ends with a slash."""
+    return "/".join(["", *resource.split("."), ""])
 
 
 def _text_from(event: Event, function: Callable[[], Any]) -> str | None:

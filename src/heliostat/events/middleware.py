@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template import TemplateDoesNotExist
 from uuid_utils.compat import uuid7
@@ -17,6 +17,7 @@ from heliostat.exceptions import Refused
 
 logger = logging.getLogger("heliostat.events")
 
+JSON = "application/json"
 Next = Callable[[HttpRequest], HttpResponse] | Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
@@ -40,10 +41,12 @@ class EventContextMiddleware:
             return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Show why a subscriber refused a change, with status 409, on any page (the admin, too)."""
+        """Show why a subscriber refused a change, with status 409: a page (in the admin, too), or JSON for programs."""
         if not isinstance(exception, Refused):
             return None
         logger.info("%s", exception)
+        if request.content_type == JSON or request.get_preferred_type(["text/html", JSON]) == JSON:
+            return JsonResponse({"detail": str(exception)}, status=HTTPStatus.CONFLICT)
         try:
             return render(request, "heliostat/refused.html", {"reason": exception}, status=HTTPStatus.CONFLICT)
         except TemplateDoesNotExist:  # a project without the console's pages

@@ -178,7 +178,7 @@ def batch(using: str | None = None) -> Iterator[None]:
             yield
         finally:
             _batches.reset(token)
-        dispatch(opened.take(), using)
+        dispatch(opened.take(), using, is_batch=True)
 
 
 def current_batch(using: str) -> Batch | None:

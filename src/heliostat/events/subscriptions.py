@@ -12,7 +12,7 @@ from django.db.models import Model
 
 from heliostat.events.event import Event, Phase
 from heliostat.events.shards import Groups, Shards
-from heliostat.events.types import is_observable, is_silent, lineage, types_of
+from heliostat.events.types import READ, is_observable, is_read, is_silent, lineage, types_of
 
 REMEMBERED = 10_000
 WILD = frozenset("*?[")
@@ -39,6 +39,13 @@ class Key(NamedTuple):
     values: frozenset[Hashable]
 
 
+class Grouping(NamedTuple):
+    """How a subscriber in this process gets the events of a `batch()`: those with one key together, in one call."""
+
+    key_of: Callable[[Event], Hashable]
+    handler: Callable[[Sequence[Event]], Any]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
     """What one subscriber subscribes to: event types, a phase, perhaps an object and a condition.
@@ -47,7 +54,7 @@ class Subscription:
     perhaps with `*`. `handler` is called for the phases `in_transaction` and `after_commit`. For `durable`, `body`
     renders what is to be sent, or gives None where the event's own body will do; `ordered` means that the events of
     each object are delivered one after the other, and `needs_facts` that what delivers them without a `handler` reads
-    the event's `uri` and `text`.
+    the event's `uri` and `text`. `grouping` is called in place of `handler` for the events of a batch.
     """
 
     name: str
@@ -59,6 +66,7 @@ class Subscription:
     condition: Callable[[Event], bool] | None = None
     ordered: bool = False
     needs_facts: bool = False
+    grouping: Grouping | None = None
 
     def wants(self, event: Event) -> bool:
         return self.condition is None or self.condition(event)
@@ -137,6 +145,8 @@ class Patterns:
                 found = frozenset()
             else:
                 wild = [pattern for pattern in self._wild if fnmatchcase(event_type, pattern)]
+                if is_read(event_type):
+                    wild = [pattern for pattern in wild if pattern.endswith(f".{READ}")]
                 found = frozenset(wild) | ({event_type} & self.names)
             if len(self._found) < REMEMBERED:  # there may be any number of custom event types
                 self._found[event_type] = found

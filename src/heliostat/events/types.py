@@ -60,7 +60,7 @@ def check_namespaces(**_: object) -> list[CheckMessage]:
 
 WILD = re.compile(r"[*?[]")
 READ = "read"
-NO_READS = "reading an object is no event. There are created, updated and deleted."
+NO_READS = "reading an object is an event for listeners only. There are created, updated and deleted."
 REMEDY = "Declare an event type of your own in HELIOSTAT_EVENT_TYPES or with heliostat.register_event_type()."
 
 Source = Callable[[], Mapping[str, str]]
@@ -215,6 +215,15 @@ def lineage(model: type[Model]) -> tuple[type[Model], ...]:
         return ()
     parents = (parent for parent in meta.concrete_model._meta.all_parents if not parent._meta.proxy)
     return (meta.concrete_model, *parents)
+
+
+def is_read(event_type: str) -> bool:
+    """Return whether such events say that an object was read: of these, only subscribers that name them are notified.
+
+    A project may declare events of its own with this word, which are as all others.
+    """
+    resource, _, action = event_type.rpartition(".")
+    return action == READ and resource in resources() and event_type not in _custom_types()
 
 
 def types_of(model: type[Model]) -> tuple[str, ...]:

@@ -20,9 +20,11 @@ class ListenersConfig(AppConfig):
     def ready(self) -> None:
         from heliostat.delivery import kinds
         from heliostat.events.matching import registry
+        from heliostat.listeners.parents import check_parents
         from heliostat.listeners.source import ListenerKind, check_databases, check_listeners, subscriptions
 
         registry.add("listeners", subscriptions)
         kinds.register(ListenerKind())
         register_check(check_listeners)
         register_check(check_databases)
+        register_check(check_parents)

@@ -15,7 +15,7 @@ EVENT_LISTENERS = {
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,8 @@ from heliostat.listeners.sections import Section, Sections, read_sections
 from heliostat.listeners.where import condition_of, is_condition
 
 LISTENER = "listener"
+READS = frozenset([READ])
+"""Actions that only listeners may name."""
 OPTIONS = ("use", "actions", "resources", "where", "when", "ordered")
 
 
@@ -57,7 +59,10 @@ class Configured:
         return f"{self.kind}:{self.name}"
 
     def notify(self, event: Event) -> None:
-        self.listener(ListenerEvent(event, self.registry))
+        self.listener(ListenerEvent([event], self.registry))
+
+    def notify_group(self, events: Sequence[Event]) -> None:
+        self.listener(ListenerEvent(events, self.registry))
 
 
 def configured() -> Iterator[Configured | ConfigurationError]:
@@ -151,7 +156,9 @@ def _words(options: Mapping[str, Any], key: str, default: list[str]) -> list[str
 def _check_can_happen(actions: list[str], resources: list[str], is_durable: bool) -> None:
     """Raises `ConfigurationError` for an action that happens to none of the resources, or a resource without any."""
     problems = {
-        (one, action): problem_of(f"{one}.{action}", is_durable=is_durable) for one in resources for action in actions
+        (one, action): problem_of(f"{one}.{action}", is_durable=is_durable, more_actions=READS & {action})
+        for one in resources
+        for action in actions
     }
     for action in actions:
         found = [problems[resource, action] for resource in resources]

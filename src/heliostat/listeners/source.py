@@ -12,8 +12,9 @@ from heliostat.delivery.python import PythonKind
 from heliostat.events.event import Event, Phase
 from heliostat.events.filters import guarded
 from heliostat.events.matching import registry
-from heliostat.events.subscriptions import Subscription
+from heliostat.events.subscriptions import Grouping, Subscription
 from heliostat.exceptions import ConfigurationError
+from heliostat.listeners.base import group_of
 from heliostat.listeners.configured import LISTENER, Configured, configured, likely_mistakes
 from heliostat.outbox.database_checks import check_durable
 
@@ -43,6 +44,7 @@ def subscriptions() -> Iterator[Subscription]:
                 condition=guarded(condition, name) if condition else None,
                 ordered=listener.ordered,
                 needs_facts=not is_called,
+                grouping=Grouping(group_of, listener.notify_group) if is_called else None,
             )
 
 

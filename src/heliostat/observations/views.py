@@ -16,6 +16,7 @@ from heliostat import batch
 from heliostat.console.extensions import offered
 from heliostat.console.pagination import page_of
 from heliostat.exceptions import Refused
+from heliostat.listeners import publish_read
 from heliostat.objects import get_object
 from heliostat.observations.facility import GenericObservationFacility, UnknownFacility, get_facility
 from heliostat.observations.models import ObservationRecord, ObservationStatus
@@ -44,6 +45,7 @@ def observation_detail(request: HttpRequest, pk: int) -> HttpResponse:
     for path in offered("observation_panel"):
         template, extra = import_string(path)(request, observation)
         panels.append(render_to_string(template, {"observation": observation, **extra}, request=request))
+    publish_read(observation)
     return render(request, "heliostat_observations/detail.html", {"observation": observation, "panels": panels})
 
 

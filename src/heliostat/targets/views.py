@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from heliostat import batch
 from heliostat.console.pagination import page_of
 from heliostat.exceptions import Refused
+from heliostat.listeners import publish_read
 from heliostat.objects import get_object
 from heliostat.targets.forms import MOTION, ORBIT, AliasFormSet, ExtraFormSet, TargetForm
 from heliostat.targets.models import Target
@@ -53,6 +54,7 @@ def target_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "may_delete": target.deletable_by(request.user),
         "panels": target_panels(request, target),
     }
+    publish_read(target)
     return render(request, "heliostat_targets/detail.html", context)
 
 
