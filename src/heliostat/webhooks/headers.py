@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from heliostat.queues.named import is_queue
 from heliostat.redaction import is_secret_name
 from heliostat.webhooks.exceptions import InvalidHeadersError
 
@@ -70,6 +71,8 @@ def masked(text: str) -> dict[str, str]:
 
 def masked_url(url: str) -> str:
     """Return the scheme and host of an address, with a mask in place of anything else: it may hold a key."""
+    if is_queue(url):
+        return url
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}/{MASK if url.partition('://')[2] != host else ''}"

@@ -14,7 +14,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from heliostat.conf import conf
-from heliostat.delivery.http import HttpKind
+from heliostat.delivery.http import HttpKind, HttpTransport
+from heliostat.delivery.kinds import Transport
 from heliostat.delivery.request import Destination, NoDestination
 from heliostat.events.context import notifying
 from heliostat.exceptions import ConfigurationError
@@ -24,6 +25,8 @@ from heliostat.outbox.kinds import Dispatcher
 from heliostat.outbox.limits import Limits
 from heliostat.outbox.models import Event
 from heliostat.outbox.transitions import Result
+from heliostat.queues.named import NoSuchQueue, is_queue, named_queue
+from heliostat.queues.transport import QueueTarget, QueueTransport
 from heliostat.webhooks import changes, permissions
 from heliostat.webhooks.changes import Position
 from heliostat.webhooks.deliverers.base import Response, answering_class, dispatcher
@@ -35,6 +38,7 @@ from heliostat.webhooks.owners import INACTIVE, why_stopped
 
 LIMITED = Q(paused=True) | Q(max_per_second__isnull=False) | Q(max_concurrent__isnull=False)
 REMEMBERED = 10_000  # destinations
+MOVED = NoDestination("its target was changed just now", is_final=False)
 
 
 class HookKind(HttpKind):
@@ -42,26 +46,19 @@ class HookKind(HttpKind):
 
     name = "hook"
 
-    def destinations(self, subscribers: Collection[str]) -> dict[str, Destination | NoDestination]:
-        """Return the destinations of these hooks, as they are now. What was looked up is kept until any hook changes.
+    def transports(self, subscribers: Collection[str]) -> dict[str, type[Transport]]:
+        found = _targets(subscribers)
+        return {name: QueueTransport if isinstance(one, QueueTarget) else HttpTransport for name, one in found.items()}
 
-        Permissions of owners are valid for HELIOSTAT_PERMISSION_CACHE seconds. All owners whose permissions are checked
-        again are read in one query.
-        """
-        wanted, known, generation = set(subscribers), _still_true(), permissions.generation
-        if missing := wanted - known.keys():
-            known.update(_look_up(missing))
-        found = {name: known[name] for name in wanted}
-        owned = [one for one in found.values() if isinstance(one, Owned)]
-        if unknown := [one for one in owned if not one.is_checked()]:
-            users = get_user_model()._base_manager.db_manager(hints={"instance": unknown[0].hook})
-            owners = users.in_bulk({one.hook.user_id for one in unknown})
-            for one in unknown:
-                one.check(owners.get(one.hook.user_id), generation)
-        return {
-            name: one if not isinstance(one, Owned) else NoDestination(one.reason) if one.reason else one.destination
-            for name, one in found.items()
-        }
+    def destinations(self, subscribers: Collection[str]) -> dict[str, Destination | NoDestination]:
+        """Return the destinations of these hooks, as they are now."""
+        found = _targets(subscribers)
+        return {name: MOVED if isinstance(one, QueueTarget) else one for name, one in found.items()}
+
+    def queue_targets(self, subscribers: Collection[str]) -> dict[str, QueueTarget | NoDestination]:
+        """Return the queues of these hooks, as they are now."""
+        found = _targets(subscribers)
+        return {name: MOVED if isinstance(one, Destination) else one for name, one in found.items()}
 
     def dispatcher(self) -> Dispatcher | None:
         return dispatcher()
@@ -112,12 +109,34 @@ def _row(subscriber: str) -> QuerySet[Hook]:
     return QuerySet(Hook, using=hooks_database()).filter(pk=hook_of(subscriber))
 
 
+def _targets(subscribers: Collection[str]) -> dict[str, Destination | QueueTarget | NoDestination]:
+    """Return where these hooks send, as they are now. What was looked up is kept until any hook changes.
+
+    Permissions of owners are valid for HELIOSTAT_PERMISSION_CACHE seconds. All owners whose permissions are checked
+    again are read in one query.
+    """
+    wanted, known, generation = set(subscribers), _still_true(), permissions.generation
+    if missing := wanted - known.keys():
+        known.update(_look_up(missing))
+    found = {name: known[name] for name in wanted}
+    owned = [one for one in found.values() if isinstance(one, Owned)]
+    if unknown := [one for one in owned if not one.is_checked()]:
+        users = get_user_model()._base_manager.db_manager(hints={"instance": unknown[0].hook})
+        owners = users.in_bulk({one.hook.user_id for one in unknown})
+        for one in unknown:
+            one.check(owners.get(one.hook.user_id), generation)
+    return {
+        name: one if not isinstance(one, Owned) else NoDestination(one.reason) if one.reason else one.destination
+        for name, one in found.items()
+    }
+
+
 class Owned:
     """The destination of a hook that has an owner, with the last result of the check of their permissions."""
 
     __slots__ = ("checked_in", "destination", "hook", "reason", "until")
 
-    def __init__(self, hook: Hook, destination: Destination) -> None:
+    def __init__(self, hook: Hook, destination: Destination | QueueTarget) -> None:
         self.hook = hook
         self.destination = destination
         self.reason = ""
@@ -136,7 +155,7 @@ class Owned:
         self.until, self.checked_in = time.monotonic() + conf.permission_cache, generation
 
 
-Known = dict[str, Destination | NoDestination | Owned]
+Known = dict[str, Destination | QueueTarget | NoDestination | Owned]
 
 _looked_up: tuple[Position | None, Known] = (None, {})  # what was looked up, and which changes it knows of
 
@@ -176,11 +195,15 @@ def _look_up(subscribers: Collection[str]) -> Known:
     return found
 
 
-def _destination(hook: Hook) -> Destination | NoDestination:
+def _destination(hook: Hook) -> Destination | QueueTarget | NoDestination:
     if not hook.enabled:
         return NoDestination("the hook is disabled")
     try:
+        if is_queue(hook.target_url):
+            return QueueTarget(named_queue(hook.target_url).queue, hook.content_type)
         return destination_of(hook)
+    except NoSuchQueue as error:  # the settings may have it again
+        return NoDestination(str(error), is_final=False)
     except ConfigurationError as error:
         return NoDestination(str(error))
     except (InvalidHeadersError, ValueError):  # written past `save()`; what it says may hold a secret

@@ -137,7 +137,10 @@ class Hook(Signed):
     enabled = models.BooleanField(default=True)
     ended = models.BooleanField(default=False, editable=False)
     target_url = models.CharField(
-        "address", max_length=2000, help_text="Address of the receiver: https://…", validators=[check_target]
+        "address",
+        max_length=2000,
+        help_text="Address of the receiver: https://… Or queue:NAME, a queue of the site.",
+        validators=[check_target],
     )
     http_method = models.CharField("method", max_length=10, choices=METHODS, default="POST")
     headers = models.TextField(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Collection
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
@@ -22,13 +23,15 @@ from django.core.signals import setting_changed
 from django.db import Error as DatabaseError
 from django.db.models import Model
 
+from heliostat.conf import did_you_mean
 from heliostat.events.transactions import own_savepoint
 from heliostat.events.types import WILD, is_observable, model_of, resource_of
 from heliostat.objects import find_object
 from heliostat.outbox.models import Event
+from heliostat.queues.named import SCHEME, NoSuchQueue, is_queue, named_queue, queues_of
 from heliostat.webhooks import permissions
 from heliostat.webhooks.event_patterns import may_match
-from heliostat.webhooks.exceptions import InvalidModelError, InvalidPayloadError, InvalidSignalError
+from heliostat.webhooks.exceptions import InvalidModelError, InvalidPayloadError, InvalidSignalError, InvalidTargetError
 from heliostat.webhooks.models import Hook
 from heliostat.webhooks.template_context import models_on
 from heliostat.webhooks.templates import names_in
@@ -46,6 +49,7 @@ WHERE = "GET event-types/ lists what you may ask for."
 NO_SUCH_MODEL = f"There is no such model that you may hook. {WHERE}"  # whether it exists or not
 INACTIVE = "the owner of the hook is inactive"
 NOT_ALLOWED = "the owner of the hook has no permission to view what it subscribes to"
+NOT_ITS_QUEUE = "the owner of the hook may not use its queue"
 NOT_KNOWN = "HELIOSTAT_MAY_HOOK failed for the owner of the hook; the log says why"
 
 
@@ -68,10 +72,12 @@ def check_may_hook(user: Any, hook: Hook) -> None:
     """Raise a `ValidationError` where the hook would send this user what they may not view.
 
     Checks each model that the hook is on, that its event types can match, and that its template reads over
-    relations. Events of no model need the permission to view events.
+    relations. Events of no model need the permission to view events. Checks the queue that the hook names, too.
     """
     if getattr(user, "is_superuser", False):
         return
+    if is_queue(hook.target_url):
+        _check_may_use(user, hook.target_url)
     model = hook.model.model_class() if hook.model else None
     if hook.model and (model is None or not _may_match(user, model, hook)):
         raise InvalidModelError(NO_SUCH_MODEL)
@@ -83,6 +89,15 @@ def check_may_hook(user: Any, hook: Hook) -> None:
         models += [one for one in found if one is not None]
     if hook.payload_template:
         _check_template(user, hook, models)
+
+
+def _check_may_use(user: Any, target: str) -> None:
+    """Raise `InvalidTargetError` where a user may not use a queue, or there is none: they need not know which."""
+    with suppress(NoSuchQueue):
+        if named_queue(target).may_use(user):
+            return
+    name = target.removeprefix(SCHEME)
+    raise InvalidTargetError(f"There is no queue {name!r} that you may use.{did_you_mean(name, queues_of(user))}")
 
 
 @lru_cache(maxsize=1000)  # thousands of hooks share a few event types
@@ -208,8 +223,8 @@ def why_stopped(hook: Hook, *, enforced: bool | None = None) -> str:
         return ""
     try:
         check_may_hook(user, hook)
-    except ValidationError:
-        return NOT_ALLOWED
+    except ValidationError as error:
+        return NOT_ITS_QUEUE if isinstance(error, InvalidTargetError) else NOT_ALLOWED
     except DatabaseError:
         raise
     except Exception:  # whatever a project's own function raises

@@ -25,6 +25,7 @@ from heliostat.events.signals import listen_to
 from heliostat.events.subscriptions import Interest, Key, Subscription
 from heliostat.events.types import resource_of
 from heliostat.exceptions import ConfigurationError
+from heliostat.queues.named import is_queue
 from heliostat.webhooks import changes
 from heliostat.webhooks.event_patterns import (
     check_allowed,
@@ -158,6 +159,7 @@ class HookInterest(Interest):
                 object_id=self.object_id,
                 condition=condition,
                 ordered=hook.ordered,
+                needs_facts=is_queue(hook.target_url),
             )
             for pattern in patterns
         ]

@@ -12,20 +12,34 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ValidationError
 
 from heliostat.delivery.guard import why_forbidden
+from heliostat.queues.named import NoSuchQueue, is_queue, named_queue
 from heliostat.webhooks.exceptions import InvalidTargetError
 
 MAX_HOST = 253
+QUEUE_SCHEMES = frozenset({"redis", "rediss", "valkey", "valkeys", "unix", "amqp", "amqps", "nats", "tls", "kafka"})
 METHODS = ("POST", "PUT", "PATCH", "GET", "DELETE")
 NAME = re.compile(r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.?")
 
 
 def check_target(url: str) -> None:
-    """Raise `InvalidTargetError` where a hook must not have this address."""
+    """Raise `InvalidTargetError` where a hook must not have this address, or there is no such queue."""
+    if is_queue(url):
+        _check_queue(url)
+    else:
+        _check_address(url)
+
+
+def _check_address(url: str) -> None:
     try:
         parts = urlsplit(url)
         _ = parts.port  # raises where it is no number
     except ValueError as error:
         raise InvalidTargetError(f"This is no address: {error}.") from error
+    if parts.scheme in QUEUE_SCHEMES:
+        raise InvalidTargetError(
+            "A hook names a queue as queue:NAME, where NAME is a key of the setting HELIOSTAT_QUEUES. The "
+            "address of the server and its password stay there."
+        )
     if parts.scheme not in ("http", "https"):
         raise InvalidTargetError("The address must begin with http:// or https://.")
     if parts.username is not None or parts.password is not None:
@@ -40,6 +54,13 @@ def check_target(url: str) -> None:
         raise InvalidTargetError(
             f"{host} must not be called ({why}). The setting HELIOSTAT_ALLOW_NETWORKS can allow a network of your own."
         )
+
+
+def _check_queue(target: str) -> None:
+    try:
+        named_queue(target)
+    except NoSuchQueue as error:
+        raise InvalidTargetError(str(error)) from error
 
 
 def _check_spelling(url: str, host: str) -> None:
@@ -61,7 +82,12 @@ def _check_spelling(url: str, host: str) -> None:
 
 
 def host_of(url: str) -> str:
-    """Return the host of an address, without path and query, which often hold secrets; empty where it is none."""
+    """Return the host of an address, without path and query, which often hold secrets; empty where it is none.
+
+    The name of a queue is no secret.
+    """
+    if is_queue(url):
+        return url
     try:
         return urlsplit(url).netloc.rpartition("@")[2]
     except ValueError:

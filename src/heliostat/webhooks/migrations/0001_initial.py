@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
                 (
                     "target_url",
                     models.CharField(
-                        help_text="Address of the receiver: https://…",
+                        help_text="Address of the receiver: https://… Or queue:NAME, a queue of the site.",
                         max_length=2000,
                         validators=[heliostat.webhooks.targets.check_target],
                         verbose_name="address",
