@@ -21,6 +21,8 @@ class Destination:
     """A stream, exchange or topic with a name of its own, on the server at `port`; `through` is the port of a proxy."""
 
     use: str
+    answers = 60
+    """Bytes with which the server answers to the first of 300 messages."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -43,6 +45,7 @@ class Destination:
 
 class RedisStream(Destination):
     use = "heliostat.queues.redis"
+    answers = 3000
 
     def __init__(self, port: int, protocol: int = 2) -> None:
         super().__init__(port)
@@ -62,6 +65,8 @@ class RedisStream(Destination):
 
 
 class RedisList(RedisStream):
+    answers = 900
+
     def section(self, through: int | None = None) -> dict[str, Any]:
         section = super().section(through)
         section["list"] = section.pop("stream")
@@ -109,6 +114,7 @@ class RabbitExchange(Destination):
 
 class NatsSubject(Destination):
     use = "heliostat.queues.nats"
+    answers = 3000
 
     def section(self, through: int | None = None) -> dict[str, Any]:
         return {"use": self.use, "url": f"nats://127.0.0.1:{through or self.port}", "subject": self.name + ".{type}"}
@@ -155,7 +161,9 @@ class KafkaTopic(Destination):
             consumer.assign([TopicPartition(self.name, partition, first)])
             here: list[Event] = []
             while len(here) < last - first:
-                here += [json.loads(one.value()) for one in consumer.consume(1000, 10) if not one.error()]
+                here += [
+                    json.loads(one.value()) for one in consumer.consume(last - first - len(here), 10) if not one.error()
+                ]
             found += here
         consumer.close()
         return found

@@ -25,6 +25,7 @@ with package("redis"):
     from redis.exceptions import RedisError, ResponseError
 
 FIELD = "event"
+AT_ONCE = 100  # messages that are written before the answers are read: if the connection is lost, so many are unknown
 MAXLEN = 100_000  # entries
 LARGEST = 512 * 1024 * 1024  # bytes of a value, where the server does not say
 LARGEST_SETTING = "proto-max-bulk-len"
@@ -66,7 +67,7 @@ class RedisQueue(Queue):
 
 
 class RedisPublisher(Publisher):
-    """Writes a batch at once, then reads the answers one by one: what was answered before a failure is confirmed.
+    """Writes many messages at once, then reads the answers: what was answered before a failure is confirmed.
 
     Uses the same commands on each server since Redis 5, and the answers of either protocol (RESP2, RESP3).
     """
@@ -94,19 +95,23 @@ class RedisPublisher(Publisher):
         ]
 
     def _write(self, messages: Sequence[Message]) -> list[Confirmation]:
-        commands: list[tuple[Any, ...]] = [(*self._command, one.body) for one in messages]
-        if self._queue.is_list and self._queue.maxlen:
-            commands.append(("LTRIM", self._queue.name, 0, self._queue.maxlen - 1))
         answers: list[Confirmation] = []
         connection = self._connection
         try:
-            connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-            for _ in commands:
-                answers.append(_answer(connection))
+            for start in range(0, len(messages), AT_ONCE):
+                batch = messages[start : start + AT_ONCE]
+                commands: list[tuple[Any, ...]] = [(*self._command, one.body) for one in batch]
+                if self._queue.is_list and self._queue.maxlen:
+                    commands.insert(0, ("LTRIM", self._queue.name, 0, self._queue.maxlen - 1))
+                connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+                if len(commands) > len(batch):
+                    _answer(connection)
+                for _ in batch:
+                    answers.append(_answer(connection))
         except (RedisError, OSError) as error:
             self.close()
-            answers += down(error, len(commands) - len(answers))
-        return answers[: len(messages)]
+            answers += down(error, len(messages) - len(answers))
+        return answers
 
     def close(self) -> None:
         if self._connection is not None:
