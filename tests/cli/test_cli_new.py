@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.cli.running import manage, run
 
-COMMANDS = ("new", "serve", "listen", "consume", "demo")
+COMMANDS = ("new", "serve", "listen", "consume", "queues", "demo")
 FILES = {
     ".gitignore",
     ".secret_key",

@@ -16,7 +16,7 @@ import heliostat
 from heliostat.cli import project
 from heliostat.cli.say import CommandFailed, complain
 
-COMMANDS = ("new", "serve", "listen", "consume", "demo")
+COMMANDS = ("new", "serve", "listen", "consume", "queues", "demo")
 """Each is a module here. Only the one that is called is imported: to consume a queue, nobody needs Django."""
 EPILOG = """\
 In a project, every management command works as well: heliostat worker, heliostat migrate,

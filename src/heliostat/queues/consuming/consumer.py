@@ -23,7 +23,7 @@ from redis.exceptions import RedisError, ResponseError
 from heliostat.exceptions import ConfigurationError
 from heliostat.queues.consuming.child import InChild
 from heliostat.queues.consuming.connection import connect, place_of
-from heliostat.queues.consuming.group import FIELD, Entry, Group
+from heliostat.queues.consuming.group import FIELD, GROUP, Entry, Group
 from heliostat.queues.consuming.handlers import Failure, Function, Handler, InProcess, load_function, path_of
 from heliostat.queues.consuming.lease import Lease
 
@@ -224,6 +224,9 @@ class Consumer:
         if entry.fields is None:
             self.counts.trimmed += 1
             logger.warning("entry %s was trimmed from the stream while it was pending: it is lost", entry.id.decode())
+            return
+        if entry.fields.get(GROUP, self._group.name.encode()) != self._group.name.encode():
+            self._lease.finish(entry.id)  # replayed for another group
             return
         if entry.deliveries > self._max_deliveries:
             reason = f"delivered {entry.deliveries - 1} times, and never finished: the last consumer died or hung"

@@ -10,6 +10,20 @@ local function facts(row)
 end
 """
 
+CREATE = (
+    FACTS
+    + """
+-- KEYS: stream; ARGV: group, 0 (begin with what is there) or $ (with what comes).
+-- Creates the stream and the group where they are missing: whether it did. What was trimmed before counts as read.
+local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], ARGV[2], 'MKSTREAM')
+if made['err'] then return made['err']:find('BUSYGROUP') and 0 or made end
+local stream = facts(redis.call('XINFO', 'STREAM', KEYS[1]))
+local read = stream['entries-added'] - (ARGV[2] == '0' and stream['length'] or 0)
+redis.call('XGROUP', 'SETID', KEYS[1], ARGV[1], ARGV[2], 'ENTRIESREAD', read)
+return 1
+"""
+)
+
 TAKE_OVER = """
 -- KEYS: stream, losses; ARGV: group, consumer, lease in ms.
 -- Claims the first entry that nobody has kept alive for a lease: {id, fields, deliveries}; {id} where it was trimmed.
