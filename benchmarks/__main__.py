@@ -12,7 +12,7 @@ import sys
 import time
 from types import ModuleType
 
-from benchmarks import backlog, databases, deliveries, growth, latency, others, raw, saves, slow
+from benchmarks import backlog, databases, deliveries, growth, latency, listeners, others, queues, raw, saves, slow
 from benchmarks.bench import Bench
 
 MEASUREMENTS: dict[str, ModuleType] = {
@@ -24,6 +24,8 @@ MEASUREMENTS: dict[str, ModuleType] = {
     "d": slow,
     "e": backlog,
     "h": growth,
+    "l": listeners,
+    "q": queues,
 }
 
 

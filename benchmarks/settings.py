@@ -15,6 +15,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LOGGING_CONFIG = None
 DATABASES = {"default": json.loads(os.environ["BENCH_DATABASE"])}
 
+EVENT_LISTENERS = json.loads(os.environ.get("BENCH_LISTENERS", "{}"))
 HELIOSTAT_ALLOW_NETWORKS = ["127.0.0.0/8"]
 HELIOSTAT_CONCURRENCY_PER_SUBSCRIBER = int(os.environ.get("BENCH_PER_SUBSCRIBER", "50"))
 
