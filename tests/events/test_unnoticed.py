@@ -10,7 +10,9 @@ import pytest
 from django.conf import settings
 from django.core.checks import run_checks
 from django.db import connections, transaction
+from django.test import RequestFactory
 from django.urls import get_resolver
+from django.utils.functional import SimpleLazyObject
 
 from heliostat.events import context
 from heliostat.testing import captured_events
@@ -158,3 +160,19 @@ def test_checks_and_saves_work_where_a_test_leaves_our_apps_out(using: str, sett
         run_checks()
         Vehicle.objects.using(using).create(name="55").delete()
     assert [event.action for event in events] == ["created", "deleted"]
+
+
+@pytest.mark.parametrize("is_sql", [False, True], ids=["its code raises", "its query fails"])
+def test_a_user_of_the_request_that_cannot_be_read_costs_the_actor_and_nothing_else(using: str, is_sql: bool) -> None:
+    def user() -> Any:
+        if is_sql:
+            connections[using].cursor().execute("SELECT nothing FROM nowhere")
+        raise ValueError("no session")
+
+    request = RequestFactory().get("/buses/")
+    request.META["heliostat.request_id"] = "r1"
+    request.user = SimpleLazyObject(user)
+    with transaction.atomic(using=using), captured_events() as events, context.during_request(request):
+        Vehicle.objects.using(using).create(name="55")
+    assert [(event.type, event.actor) for event in events] == [("example.vehicle.created", None)]
+    assert Vehicle.objects.using(using).get().name == "55"

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.functional import LazyObject, empty
 
 from heliostat.conf import conf
 from heliostat.events.event import Actor, Event, RequestInfo
+from heliostat.events.transactions import own_savepoint
 from heliostat.exceptions import EventDepthError
+
+logger = logging.getLogger("heliostat.events")
 
 _request: ContextVar[HttpRequest | None] = ContextVar("heliostat_request", default=None)
 _actor: ContextVar[Actor | None] = ContextVar("heliostat_actor", default=None)
@@ -88,7 +93,22 @@ def facts(event_type: str) -> dict[str, Any]:
     if request is None:
         return {"actor": actor, "request": None, "depth": depth}
     info = RequestInfo(request.META["heliostat.request_id"], request.method or "", request.path)
-    return {"actor": actor or actor_of(getattr(request, "user", None)), "request": info, "depth": depth}
+    return {"actor": actor or _actor_of_request(request), "request": info, "depth": depth}
+
+
+def _actor_of_request(request: HttpRequest) -> Actor | None:
+    """Return the user of a request; None where the host's own code, or its database, cannot say who that is.
+
+    A user whom the request has not asked for yet is looked up by this: in the middle of the host's change.
+    """
+    try:
+        user = getattr(request, "user", None)
+        is_looked_up = isinstance(user, LazyObject) and user._wrapped is empty
+        with own_savepoint() if is_looked_up else nullcontext():
+            return actor_of(user)
+    except Exception as error:
+        logger.error("an event of %s %s has no actor: its user cannot be read (%r)", request.method, request.path, error)
+        return None
 
 
 def actor_of(user: Any) -> Actor | None:
