@@ -15,6 +15,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import connections
+from django.db.models import F
 from django.forms.models import model_to_dict
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy
@@ -61,6 +62,35 @@ def test_the_first_of_payload_template_serializer_model_and_default_is_sent(says
     Callback.objects.all().delete()
     emit("crashed", bus, payload={"from": "caller"})
     assert [json.loads(body) for body in promised()] == [{"from": "caller"}] * 3
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"serializer_class": SERIALIZER},
+        {"payload_template": '{"name": {{instance.name}}, "depot": {{instance.depot.name}}}'},
+        {},
+    ],
+    ids=["serializer", "template", "model"],
+)
+@pytest.mark.django_db(transaction=True, databases="__all__")
+def test_a_payload_is_made_of_what_was_saved_and_not_of_what_an_object_holds_beside_it(
+    options: dict[str, Any], using: str, says: Any
+) -> None:
+    def static(bus: Vehicle) -> dict[str, Any]:
+        return {"name": bus.name, "seats": bus.seats + 0, "depot": bus.depot and bus.depot.name}
+
+    says(static=static)
+    north, south = (Depot.objects.using(using).create(name=name) for name in ("North", "South"))
+    bus = Vehicle.objects.using(using).create(name="55", depot=north)
+    hook(**options)
+    bus.name, bus.depot, bus.price = "unsaved", south, "no price"
+    bus.seats = F("seats") + 1
+    bus.save(update_fields=["seats"])
+    body = json.loads(promised(using)[-1] or "")
+    depot = body["depot"]["name"] if isinstance(body["depot"], dict) else body["depot"]
+    assert (body["name"], body.get("seats", 1), depot) == ("55", 1, "North")
+    assert (bus.name, bus.depot) == ("unsaved", south), "the object itself stays as it is"
 
 
 @pytest.mark.django_db

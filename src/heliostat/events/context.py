@@ -107,7 +107,9 @@ def _actor_of_request(request: HttpRequest) -> Actor | None:
         with own_savepoint() if is_looked_up else nullcontext():
             return actor_of(user)
     except Exception as error:
-        logger.error("an event of %s %s has no actor: its user cannot be read (%r)", request.method, request.path, error)
+        logger.error(
+            "an event of %s %s has no actor: its user cannot be read (%r)", request.method, request.path, error
+        )
         return None
 
 

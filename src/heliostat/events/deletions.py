@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from copy import copy
 from functools import partial, wraps
 from typing import Any
 
@@ -23,7 +22,7 @@ from heliostat.events.dispatch import Served
 from heliostat.events.event import Event
 from heliostat.events.keys import python_key
 from heliostat.events.publish import build_event, publish
-from heliostat.events.snapshot import Row, rows_of, snapshot, visible
+from heliostat.events.snapshot import Row, copied, rows_of, snapshot, visible
 from heliostat.events.transactions import attempt, change_transaction, is_lost
 from heliostat.events.types import lineage
 
@@ -136,14 +135,6 @@ def deleted(instance: models.Model, using: str, **_: Any) -> None:
         publish([event], using, deletion.served if deletion else None)
 
 
-def _copied(instance: models.Model) -> models.Model:
-    """An object that keeps its key, which Django takes from the one that is deleted; a model may forbid to copy it, or
-    mean something else by it."""
-    copied = object.__new__(type(instance))
-    copied.__dict__.update(instance.__dict__, _state=copy(instance._state))
-    return copied
-
-
 def _deleted(instance: models.Model, model: type[models.Model], using: str, deletion: Deletion | None) -> Event | None:
     if deletion is None or model not in deletion.rows:
         row: Row | None = snapshot(instance, using)
@@ -153,7 +144,7 @@ def _deleted(instance: models.Model, model: type[models.Model], using: str, dele
         return None
     origin = deletion.origins.get((model, _key(instance, model))) if deletion else None
     facts = {"snapshot": visible(row, model, using), "origin": origin and origin.id}
-    event = build_event("deleted", _copied(instance), using, model, **facts)
+    event = build_event("deleted", copied(instance), using, model, **facts)
     if deletion:
         deletion.published(instance, origin or event)
     return event

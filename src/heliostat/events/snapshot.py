@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from copy import copy
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -243,6 +244,32 @@ def in_memory(model: type[models.Model], row: Mapping[str, Any], using: str) -> 
     """Return an object with the values of a row."""
     fields = [field for field in model._meta.concrete_fields if field.name in row]
     return model.from_db(using, [one.attname for one in fields], [restored(one, row[one.name]) for one in fields])
+
+
+def copied(instance: models.Model) -> models.Model:
+    """Return a copy of an object. It keeps its key, which Django takes from one that is deleted, and what is fetched
+    for the copy is its own. A model may forbid to copy it, or mean something else by it."""
+    made = object.__new__(type(instance))
+    made.__dict__.update(instance.__dict__, _state=copy(instance._state))
+    made._state.fields_cache = dict(instance._state.fields_cache)
+    return made
+
+
+def as_written(instance: models.Model, row: Mapping[str, Any]) -> models.Model:
+    """Return a copy of an object with these values, whatever else was set in it and not saved."""
+    made = copied(instance)
+    for field in type(instance)._meta.concrete_fields:
+        if field.name in row and not _holds(made, field, row[field.name]):
+            setattr(made, field.attname, restored(field, row[field.name]))
+    return made
+
+
+def _holds(instance: models.Model, field: models.Field[Any, Any], plain: Any) -> bool:
+    """Return whether an object in memory has this value of a field."""
+    value = instance.__dict__.get(field.attname, UNKNOWN)
+    if value is UNKNOWN or hasattr(value, "resolve_expression"):  # not loaded, or F("seats") + 1
+        return False
+    return bool(conversion_of(field).stored(value) == plain)
 
 
 @cache

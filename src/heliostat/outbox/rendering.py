@@ -12,8 +12,11 @@ from contextlib import nullcontext
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
+from django.db import models
+
 from heliostat.conf import conf
 from heliostat.events.event import Event
+from heliostat.events.snapshot import as_written
 from heliostat.events.subscriptions import Subscription
 from heliostat.events.transactions import own_savepoint
 from heliostat.exceptions import SnapshotError
@@ -21,6 +24,8 @@ from heliostat.outbox.bodies import body_of, bounded, stub_of
 from heliostat.outbox.problems import CannotRender, Problem
 
 logger = logging.getLogger("heliostat.outbox")
+
+OBJECT = "object"  # in the memory of an event
 
 Errors = tuple[type[Exception], ...]
 
@@ -63,6 +68,14 @@ def memory_of(event: Event) -> dict[Any, Any]:
         facts = {}
         known["event"] = (event.id, facts)
     return facts  # type: ignore[no-any-return]
+
+
+def object_of(event: Event) -> models.Model:
+    """Return a copy of the event's object, made once, with the values of its row: some may be set and not saved."""
+    facts = memory_of(event)
+    if OBJECT not in facts:
+        facts[OBJECT] = as_written(event.instance, event.snapshot)
+    return facts[OBJECT]  # type: ignore[no-any-return]
 
 
 def is_rendering() -> bool:

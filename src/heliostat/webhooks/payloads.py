@@ -32,7 +32,7 @@ from heliostat.events.secrets import (
 from heliostat.events.transactions import own_savepoint
 from heliostat.outbox.bodies import body_of
 from heliostat.outbox.problems import CannotRender
-from heliostat.outbox.rendering import default_body, is_rendering, memory_of, rendering
+from heliostat.outbox.rendering import default_body, is_rendering, memory_of, object_of, rendering
 from heliostat.redaction import is_secret_name, redacted
 from heliostat.webhooks.content_types import Kind, kind_of
 from heliostat.webhooks.deliverers.base import dumped, dumping_class
@@ -98,7 +98,7 @@ def _viewer(hook: Hook, event: Event) -> Viewer:
 
 
 def _rendered(hook: Hook, event: Event) -> str:
-    viewer, instance = _viewer(hook, event), event.instance
+    viewer = _viewer(hook, event)
     if event.payload is not None:
         payload = without_secrets_of_event(event.resource, "payload", viewer.shown(event.payload))
     elif hook.payload_template:
@@ -106,11 +106,12 @@ def _rendered(hook: Hook, event: Event) -> str:
         if left >= LONGEST_BODY:
             return template.render(event, viewer)
         return template.render(event, viewer, left, TOO_MUCH.format(conf.render_limit))
-    elif instance is not None and hook.serializer_class:
+    elif event.instance is not None and hook.serializer_class:
+        instance = object_of(event)
         fields = serializer_at(hook.serializer_class).to_representation(instance)
         payload = without_secrets(fields, instance, event.using)
-    elif hasattr(instance, STATIC) or hasattr(instance, DYNAMIC):
-        payload = without_secrets(_from_model(hook, event), instance, event.using)
+    elif hasattr(event.instance, STATIC) or hasattr(event.instance, DYNAMIC):
+        payload = without_secrets(_from_model(hook, event), object_of(event), event.using)
     else:
         return _default(event, viewer)
     if isinstance(payload, str) and kind_of(hook.content_type) is not Kind.JSON:
@@ -136,7 +137,7 @@ def _from_model(hook: Hook, event: Event) -> Any:
     """
     known = memory_of(event)
     if STATIC not in known:
-        method: Callable[[], Any] | None = getattr(event.instance, STATIC, None)
+        method: Callable[[], Any] | None = getattr(object_of(event), STATIC, None)
         try:
             with own_savepoint():
                 known[STATIC] = (method() if method is not None else None), None
@@ -145,7 +146,7 @@ def _from_model(hook: Hook, event: Event) -> Any:
     static, failure = known[STATIC]
     if failure is not None:
         raise failure
-    if (method_of_hook := getattr(event.instance, DYNAMIC, None)) is None:
+    if (method_of_hook := getattr(object_of(event), DYNAMIC, None)) is None:
         return static
     copied = copy.copy(hook)  # hooks are shared by threads
     copied.action = event.action

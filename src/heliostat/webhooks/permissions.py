@@ -8,7 +8,6 @@ from its own changes, which can be rolled back: they count only while one change
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Iterable
 from typing import Any, Protocol
@@ -31,7 +30,7 @@ from heliostat.redaction import redacted
 from heliostat.webhooks.exceptions import InvalidPayloadError
 
 MOST_REMEMBERED = 10_000
-FETCHED, TWIN = "objects fetched for owners", "twin"  # in the memory of an event
+FETCHED = "objects fetched for owners"  # in the memory of an event
 
 Question = tuple[Any, ...]
 Answer = tuple[float, bool]
@@ -180,14 +179,3 @@ class Viewer:
                 f"The templates of one owner follow at most {conf.render_relations} relations for one event "
                 "(HELIOSTAT_RENDER_RELATIONS): name fewer objects, or use fewer hooks."
             )
-
-    def twin(self, event: Event) -> Model:
-        """Return a copy of the event's object: the object itself does not remember what a template fetches."""
-        known = memory_of(event)
-        if TWIN not in known:
-            instance: Model = event.instance
-            known[TWIN] = twin = instance.__class__.__new__(instance.__class__)
-            twin.__dict__.update(instance.__dict__)
-            twin._state = copy.copy(instance._state)
-            twin._state.fields_cache = dict(instance._state.fields_cache)
-        return known[TWIN]  # type: ignore[no-any-return]

@@ -31,6 +31,7 @@ from heliostat.events.secrets import (
 from heliostat.events.snapshot import visible_fields
 from heliostat.events.types import model_of
 from heliostat.outbox.bodies import key_in_body
+from heliostat.outbox.rendering import object_of
 from heliostat.webhooks.permissions import Viewer
 
 DEEPEST = 5
@@ -88,7 +89,7 @@ def _of_object(event: Event, names: list[str], viewer: Viewer) -> Any:
     is_followed = len(names) > 1 and field is not None and field.is_relation
     if field is not None and field.name in event.snapshot and not is_followed:
         return _walk(event.snapshot[field.name], names[1:], viewer)
-    return _walk(viewer.twin(event), names, viewer)
+    return _walk(object_of(event), names, viewer)
 
 
 def _walk(value: Any, names: Sequence[str], viewer: Viewer) -> Any:
