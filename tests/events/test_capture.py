@@ -312,7 +312,10 @@ def test_emit_tells_of_an_object_or_of_a_thing_without_one() -> None:
     assert events[0].snapshot["name"] == "55"
 
 
-@pytest.mark.parametrize("arguments", [("crashed",), ("a.b.c", object()), (".x",), ("x.",)])
+@pytest.mark.parametrize(
+    "arguments",
+    [("crashed",), ("a.b.c", object()), (".x",), ("x.",), ("x" * 101, Vehicle()), ("", Vehicle()), ("a\nb", Vehicle())],
+)
 def test_emit_without_a_clear_event_says_what_it_wants(arguments: tuple[object, ...]) -> None:
     with pytest.raises(ConfigurationError, match="names no event"):
         emit(*arguments)

@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.checks import run_checks
-from django.db import connections, transaction
+from django.db import DatabaseError, connections, transaction
 from django.test import RequestFactory
 from django.urls import get_resolver
 from django.utils.functional import SimpleLazyObject
 
 from heliostat.events import context
+from heliostat.events.signals import listen_to
 from heliostat.testing import captured_events
 from tests.example.fields import Colour
-from tests.example.models import Coded, Depot, Instrument, Odd, Vehicle, Voucher
+from tests.example.models import Coded, Depot, Instrument, Odd, Seat, Vehicle, Voucher
+from tests.example.signals import broken_down
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -176,3 +178,40 @@ def test_a_user_of_the_request_that_cannot_be_read_costs_the_actor_and_nothing_e
         Vehicle.objects.using(using).create(name="55")
     assert [(event.type, event.actor) for event in events] == [("example.vehicle.created", None)]
     assert Vehicle.objects.using(using).get().name == "55"
+
+
+class Unreadable(dict[str, Any]):
+    def items(self) -> Any:
+        raise RuntimeError("not now")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"instance": Vehicle(pk="none")},
+        {"instance": Vehicle(pk=10**30)},
+        {"instance": Seat(row="none", letter="A")},
+        {"instance": Depot(pk=1), "part": Unreadable(wheel=1)},
+    ],
+    ids=["no number", "no number of the database", "no composite key", "an argument"],
+)
+def test_a_signal_is_sent_as_without_subscribers_whatever_it_carries(using: str, arguments: dict[str, Any]) -> None:
+    listen_to(["tests.example.signals.broken_down"])
+    arguments["instance"]._state.db = using
+    with transaction.atomic(using=using), captured_events():
+        broken_down.send(sender=None, **arguments)
+        Depot.objects.using(using).create(name="North")
+    assert Depot.objects.using(using).exists()
+
+
+def test_a_signal_is_sent_in_a_broken_transaction_as_without_subscribers(using: str) -> None:
+    listen_to(["tests.example.signals.broken_down"])
+    bus = Vehicle.objects.using(using).create(name="55")
+    with pytest.raises(DatabaseError), captured_events() as events, transaction.atomic(using=using):
+        try:
+            connections[using].cursor().execute("SELECT nothing FROM nowhere")  # PostgreSQL keeps it in mind
+        except DatabaseError:
+            connections[using].needs_rollback = using != "postgresql"
+            broken_down.send(sender=None, instance=bus)
+            raise
+    assert events == []

@@ -19,7 +19,7 @@ from heliostat.events.dispatch import Served, dispatch
 from heliostat.events.event import NOTHING, Event
 from heliostat.events.matching import registry
 from heliostat.events.snapshot import public_key, snapshot, stored
-from heliostat.events.transactions import one_transaction, ours
+from heliostat.events.transactions import is_lost, one_transaction, ours
 from heliostat.events.types import ACTIONS, resource_of
 from heliostat.exceptions import ConfigurationError
 
@@ -36,28 +36,29 @@ def emit(
 
     With an object, `event` is the action; without one, it is the event type (`"weather.station.storm"`). Webhooks send
     `payload` as the body; `arguments` are facts beside the object. If a transaction is open, the event is part of it.
-    `using` is the database. Raise `ConfigurationError` if this names no event type.
+    `using` is the database; where its open transaction is broken, nothing is published, as nothing can be committed.
+    Raise `ConfigurationError` if this names no event type.
     """
     instance = real_object(instance)
-    resource, _, action = event.rpartition(".")
-    facts: dict[str, Any] = {"payload": payload, "arguments": arguments}
-    if isinstance(instance, models.Model):
-        if not has_subscribers_of_type(f"{resource_of(type(instance))}.{event}"):
-            return
-        using = using or database_of(instance)
-        row = stored(type(instance), instance.pk, using)  # what the object holds in memory may never be saved
-        facts["snapshot"] = snapshot(instance) if row is None else row
-        built = build_event(event, instance, using, **facts)
-    elif resource and action and instance is None and len(event) <= LONGEST_EVENT_TYPE and event.isprintable():
-        if not has_subscribers_of_type(event):
-            return
-        using = using or home()
-        built = Event(resource=resource, action=action, using=using, **context.facts(event), **facts)
-    else:
+    model = type(instance) if isinstance(instance, models.Model) else None
+    resource, _, action = (resource_of(model), "", event) if model else event.rpartition(".")
+    is_name = resource and action and len(event) <= LONGEST_EVENT_TYPE and event.isprintable()
+    if not is_name or not (model or instance is None):
         raise ConfigurationError(
             f"emit({event!r}, {instance!r}) names no event: give an action and a saved object, or a whole type such as "
-            f"'weather.station.storm' and no object, of at most {LONGEST_EVENT_TYPE} printable characters."
+            f"'weather.station.storm' and no object; either has at most {LONGEST_EVENT_TYPE} printable characters."
         )
+    if not has_subscribers_of_type(f"{resource}.{action}"):
+        return
+    using = using or (database_of(instance) if model else home())
+    if is_lost(using):
+        return
+    facts: dict[str, Any] = {"payload": payload, "arguments": arguments}
+    if model:
+        row = stored(model, instance.pk, using)  # what the object holds in memory may never be saved
+        built = build_event(action, instance, using, snapshot=snapshot(instance) if row is None else row, **facts)
+    else:
+        built = Event(resource=resource, action=action, using=using, **context.facts(event), **facts)
     with one_transaction(using):
         publish([built], using)
 

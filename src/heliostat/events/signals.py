@@ -8,6 +8,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterable
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from django.core.checks import CheckMessage, Error
@@ -22,6 +23,7 @@ from django.utils.module_loading import import_string
 from heliostat.conf import LONGEST_EVENT_TYPE, closest, conf, suggestion
 from heliostat.events.publish import emit, real_object
 from heliostat.events.snapshot import public_key
+from heliostat.events.transactions import attempt
 from heliostat.events.types import resource_of
 from heliostat.exceptions import ConfigurationError
 from heliostat.redaction import redacted
@@ -68,20 +70,23 @@ def listen_to(paths: Iterable[str], at: Callable[[str], Signal] = signal_at) -> 
 
 
 def _receiver(path: str) -> Any:
-    action = path.rpartition(".")[2]
-
     def receive(sender: Any, **arguments: Any) -> None:
-        arguments.pop("signal", None)
-        instance = _object_of(sender, arguments)
-        facts = {name: _plain(value) for name, value in arguments.items()}
-        if instance is not None:
-            emit(action, instance, arguments=facts)
-        elif _is_model(sender):
-            emit(f"{resource_of(sender)}.{action}", arguments=facts)
-        else:
-            emit(path, arguments=facts)
+        attempt(path, partial(_publish, path, sender, arguments), None)  # the sender is the host's code
 
     return receive
+
+
+def _publish(path: str, sender: Any, arguments: dict[str, Any]) -> None:
+    action = path.rpartition(".")[2]
+    arguments.pop("signal", None)
+    instance = _object_of(sender, arguments)
+    facts = {name: _plain(value) for name, value in arguments.items()}
+    if instance is not None:
+        emit(action, instance, arguments=facts)
+    elif _is_model(sender):
+        emit(f"{resource_of(sender)}.{action}", arguments=facts)
+    else:
+        emit(path, arguments=facts)
 
 
 def _object_of(sender: Any, arguments: dict[str, Any]) -> models.Model | None:

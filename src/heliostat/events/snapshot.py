@@ -7,7 +7,7 @@ from copy import copy
 from functools import cache
 from typing import Any, NamedTuple
 
-from django.core.exceptions import EmptyResultSet
+from django.core.exceptions import EmptyResultSet, ValidationError
 from django.db import connections, models
 from django.db.models import QuerySet
 
@@ -225,8 +225,11 @@ def snapshot(instance: models.Model, using: str | None = None) -> Row:
 def stored(model: type[models.Model], pk: Any, using: str) -> Row | None:
     """Return the snapshot of the row as the database has it now, or None where there is none."""
     concrete = model._meta.concrete_model or model
-    rows = () if pk is None else rows_of(concrete, [pk], using)
-    return next((visible(row, model, using) for _, row in rows), None)
+    try:
+        rows = [] if pk is None else [row for _, row in rows_of(concrete, [pk], using)]
+    except (ValidationError, TypeError, ValueError, OverflowError):  # no row can have this key
+        rows = []
+    return visible(rows[0], model, using) if rows else None
 
 
 def rebuilt(resource: str, fields: Mapping[str, Any], using: str) -> models.Model | None:

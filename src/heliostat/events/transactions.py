@@ -87,8 +87,8 @@ def is_lost(using: str) -> bool:
     PostgreSQL knows of errors that the host has kept from Django.
     """
     connection: Any = transaction.get_connection(using)
-    is_aborted = connection.vendor == "postgresql" and connection.connection.info.transaction_status == ABORTED
-    return bool(connection.needs_rollback or is_aborted)
+    is_open = connection.vendor == "postgresql" and connection.connection is not None
+    return bool(connection.needs_rollback or (is_open and connection.connection.info.transaction_status == ABORTED))
 
 
 def one_transaction(using: str, savepoint: bool = False, is_djangos: bool = False) -> AbstractContextManager[None]:
@@ -227,9 +227,12 @@ OF_THE_HOST = (DatabaseError, InterfaceError, HeliostatError)
 """Errors that end the change: the transaction is broken, or a subscriber refused."""
 
 
-def attempt(model: type[models.Model], work: Callable[[], T], otherwise: T, but: tuple[type[Exception], ...] = ()) -> T:
+def attempt(
+    of: type[models.Model] | str, work: Callable[[], T], otherwise: T, but: tuple[type[Exception], ...] = ()
+) -> T:
     """Return what `work` returns, or `otherwise` where it raises: a field whose own code fails on a value of its own
-    (a key that it cannot look up, for example). The error is logged; the change stands, without its event.
+    (a key that it cannot look up, for example). The error is logged; the change of an object of a model stands, without
+    its event, and so does a signal (its path).
 
     Errors of the database and of subscribers, and those that `but` names, are raised. In a transaction that is broken
     already nothing can be read, and nothing will be committed: there is no event, and what is raised is the host's.
@@ -241,5 +244,6 @@ def attempt(model: type[models.Model], work: Callable[[], T], otherwise: T, but:
     except Exception as error:
         if isinstance(error, (*OF_THE_HOST, *but)):
             raise
-        logger.exception("A change of %s has no event: its row could not be read; see the error.", model._meta.label)
+        label = of if isinstance(of, str) else f"A change of {of._meta.label}"
+        logger.exception("%s has no event: what happened could not be read; see the error.", label)
         return otherwise
