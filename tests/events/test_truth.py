@@ -109,6 +109,15 @@ def test_values_of_other_types_are_published_as_the_column_holds_them(
     assert events[0].changes == {}
 
 
+def test_a_value_that_the_database_changes_on_its_way_is_published_as_the_column_holds_it(using: str) -> None:
+    with captured_events("example.ledger.*") as events:
+        made = Ledger.objects.using(using).create(amount=1, label="loud")
+        made.label = "louder"
+        made.save(update_fields=["label"])
+    assert [event.snapshot["label"] for event in events] == ["LOUD", "LOUDER"]
+    assert events[1].changes == {"label": ("LOUD", "LOUDER")}
+
+
 def test_moments_of_any_zone_are_published_in_utc(using: str) -> None:
     berlin = datetime.timezone(datetime.timedelta(hours=2))
     with captured_events() as events:

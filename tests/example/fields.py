@@ -61,6 +61,13 @@ class MoneyField(models.TextField):  # type: ignore[type-arg]
         return f"{self.value_from_object(obj).amount} EUR"
 
 
+class ShoutedField(models.CharField):  # type: ignore[type-arg]
+    """The database changes its values on the way into the column."""
+
+    def get_placeholder(self, *_: Any) -> str:
+        return "UPPER(%s)"
+
+
 class Wrapped:
     """A key that neither Django nor Python takes for a number, or for a text."""
 

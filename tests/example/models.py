@@ -10,7 +10,15 @@ from django.contrib.postgres.functions import RandomUUID
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
-from tests.example.fields import CodeField, ColourField, ExactDecoder, MoneyField, OwnUUIDField, WrappingAutoField
+from tests.example.fields import (
+    CodeField,
+    ColourField,
+    ExactDecoder,
+    MoneyField,
+    OwnUUIDField,
+    ShoutedField,
+    WrappingAutoField,
+)
 
 
 class Depot(models.Model):
@@ -209,6 +217,7 @@ class Coded(models.Model):
 class Ledger(models.Model):
     amount = models.DecimalField(max_digits=30, decimal_places=2)
     entries = models.JSONField(default=list, decoder=ExactDecoder)
+    label = ShoutedField(max_length=50, default="")
 
 
 class Berth(models.Model):

@@ -375,8 +375,9 @@ SPELT: dict[type, Convert] = {models.BinaryField: b64decode, models.DurationFiel
 KNOWN = frozenset({*PARSED, *OTHERS, *RELATIONS, models.DecimalField, models.DateTimeField, models.JSONField})
 CONVERTING = frozenset(
     {
-        "attr_class", "contribute_to_class", "db_type", "descriptor_class", "from_db_value", "get_db_converters",
-        "get_db_prep_save", "get_db_prep_value", "get_internal_type", "get_prep_value", "pre_save", "to_python",
+        "attr_class", "cached_col", "contribute_to_class", "db_parameters", "db_type", "descriptor_class",
+        "from_db_value", "get_col", "get_db_converters", "get_db_prep_save", "get_db_prep_value", "get_internal_type",
+        "get_placeholder", "get_placeholder_sql", "get_prep_value", "pre_save", "select_format", "to_python",
         "value_from_object", "value_to_string",
     }
 )  # fmt: skip
