@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import msgspec
@@ -142,6 +143,16 @@ def test_an_object_with_fields_that_says_name_and_value_apart_is_one_too() -> No
         {"name": "Host", "value": "a"},
     ]
     assert redacted([Header("Cookie", "x")], exposed={"Cookie"}) == [{"name": "Cookie", "value": "x"}]
+
+
+class Mode(Enum):
+    NIGHT = {"gain": 2, "api_key": "x"}
+    DAY = "day"
+
+
+def test_secrets_are_left_out_of_what_is_a_container_only_as_json() -> None:
+    value = {"mode": Mode.NIGHT, "modes": [Mode.DAY], "answer": msgspec.Raw(b'{"ok": true, "token": "x"}')}
+    assert redacted(value) == {"mode": {"gain": 2}, "modes": [Mode.DAY], "answer": {"ok": True}}
 
 
 def test_what_is_exposed_stays() -> None:

@@ -16,6 +16,7 @@ import dataclasses
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
+from enum import Enum
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -203,6 +204,10 @@ class _Copy:
         kind = type(value)
         if kind in PLAIN or isinstance(value, (str, bytes, int, float)):
             return value
+        if isinstance(value, msgspec.Raw):  # a container only when it is written as JSON; so is the next
+            value = msgspec.json.decode(value)
+        elif isinstance(value, Enum) and type(value.value) not in PLAIN:
+            value = value.value
         if id(value) in self._made:
             return self._made[id(value)][1]
         items = value.items() if kind is dict else None if kind is list else _items(value)
