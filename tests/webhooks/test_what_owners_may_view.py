@@ -130,6 +130,15 @@ def test_a_permission_for_one_object_is_enough_for_it(using: str, ada: User, set
         assert sent(using)["depot"] == shown
 
 
+def test_a_permission_for_one_object_that_was_never_saved_is_none_for_another(ada: User, settings: Any) -> None:
+    settings.AUTHENTICATION_BACKENDS = [*settings.AUTHENTICATION_BACKENDS, f"{__name__}.OfOneDepot"]
+    allowed(ada, "vehicle")
+    of(ada, '{"hers": {{one.name}}, "another": {{other.name}}}', signals=["crashed"])
+    bus = Vehicle.objects.create(name="55")
+    heliostat.emit("crashed", bus, arguments={"one": Depot(name="hers"), "other": Depot(name="another")})
+    assert sent() == {"hers": "hers", "another": None}
+
+
 def test_a_hook_of_the_site_and_one_that_code_made_for_a_user_are_not_asked(ada: User) -> None:
     hook(payload_template=TEMPLATE)
     hook(user=ada, payload_template=TEMPLATE)

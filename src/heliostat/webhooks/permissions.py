@@ -80,8 +80,9 @@ def may_be_sent(user_id: Any, model: type[Model], obj: Model | None = None) -> b
         answer = may_view(user, model._meta.concrete_model or model, obj)
     else:
         answer = bool(policy()(user, model, "" if obj is None else key_of(obj)))
-    here[question] = (now, answer)
-    _keep_when_committed(question, (now, answer), user._state.db)
+    if obj is None or obj.pk is not None:  # without a key, another object has the same question
+        here[question] = (now, answer)
+        _keep_when_committed(question, (now, answer), user._state.db)
     return answer
 
 
