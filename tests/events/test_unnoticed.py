@@ -11,11 +11,13 @@ from django.conf import settings
 from django.core.checks import run_checks
 from django.db import DatabaseError, connections, transaction
 from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver
 from django.utils.functional import SimpleLazyObject
 
 from heliostat.events import context
 from heliostat.events.signals import listen_to
+from heliostat.events.transactions import own_savepoint
 from heliostat.testing import captured_events
 from tests.example.fields import Colour
 from tests.example.models import Coded, Depot, Instrument, Odd, Seat, Vehicle, Voucher
@@ -215,3 +217,16 @@ def test_a_signal_is_sent_in_a_broken_transaction_as_without_subscribers(using: 
             broken_down.send(sender=None, instance=bus)
             raise
     assert events == []
+
+
+def test_what_fails_in_a_savepoint_of_ours_leaves_none_open(using: str) -> None:
+    with transaction.atomic(using=using), CaptureQueriesContext(connections[using]) as queries:
+        with pytest.raises(ValueError, match="on purpose"), own_savepoint():
+            Depot.objects.using(using).create(name="North")
+            raise ValueError("on purpose")
+        assert not Depot.objects.using(using).exists()
+    began, ended = (
+        sum(query["sql"].startswith(start) for query in queries.captured_queries)
+        for start in ("SAVEPOINT", "RELEASE SAVEPOINT")
+    )
+    assert began == ended > 0

@@ -217,6 +217,7 @@ class _Guard:
         if self._savepoint is not None:
             try:
                 self.connection.savepoint_rollback(self._savepoint)
+                self.connection.savepoint_commit(self._savepoint)  # a rollback to it leaves it open
             except Error:
                 self.connection.needs_rollback = True  # the transaction is gone: nobody may go on as if it were there
                 raise
