@@ -202,17 +202,18 @@ class Worker:
         """Return how many callbacks of each subscriber may be claimed now; they take turns where they are many."""
         due = self._scheduler.due()
         kinds = {subscriber: kind_of(subscriber) for subscriber in (*due, *self._load)}
-        free = {kind: self._transport(kind.transport).slots if kind else 0 for kind in kinds.values()}
+        transports = {subscriber: kind and kind.transport for subscriber, kind in kinds.items()}
+        free = {one: self._transport(one).slots if one else 0 for one in transports.values()}
         for subscriber, in_flight in self._load.items():
-            free[kinds[subscriber]] -= in_flight
+            free[transports[subscriber]] -= in_flight
         slots: dict[str, int] = {}
         for position, subscriber in enumerate(due):
-            kind = kinds[subscriber]
-            share = -(-free[kind] // (len(due) - position))  # rounded up
+            transport = transports[subscriber]
+            share = -(-free[transport] // (len(due) - position))  # rounded up
             wanted = min(share, self._scheduler.concurrency(subscriber) - self._load[subscriber], conf.batch_size)
             if wanted > 0:
                 slots[subscriber] = wanted
-                free[kind] -= wanted
+                free[transport] -= wanted
         return slots
 
     def _transport(self, wanted: type[Transport]) -> Transport:
