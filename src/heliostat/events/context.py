@@ -99,7 +99,7 @@ def facts(event_type: str) -> dict[str, Any]:
 def _actor_of_request(request: HttpRequest) -> Actor | None:
     """Return the user of a request; None where the host's own code, or its database, cannot say who that is.
 
-    A user whom the request has not asked for yet is looked up by this: in the middle of the host's change.
+    This may look the user up, in the middle of the host's change: a request does so when its user is first used.
     """
     try:
         user = getattr(request, "user", None)
