@@ -1,78 +1,113 @@
-"""An e-mail for each event, by Django's own mail settings. Use it as `heliostat.listeners.email`.
+"""An e-mail for each event, or one for the events of some minutes, by Django's own mail settings.
 
-Settings: `recipients` (list or text), `from` (default: DEFAULT_FROM_EMAIL), `subject` and `text` with the names of
-the event's payload in braces, for example `"{resource_name} {action}"`.
+Settings: `recipients` (list or text) and `group` (name of a Django group, whose active users get it), `from` (default:
+DEFAULT_FROM_EMAIL), `subject` and `text` (templates, see `heliostat.listeners.texts`), `digest_minutes`, and for
+digests `digest_subject` (may name `{count}`).
 """
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from django.core.mail import send_mail
+from django.contrib.auth import get_user_model
+from django.core.mail import EmailMessage
 
-from heliostat.conf import conf
 from heliostat.exceptions import ConfigurationError
 from heliostat.listeners.base import ListenerBase, ListenerEvent
 from heliostat.listeners.config import Config, aslist
+from heliostat.listeners.digest import Digest
+from heliostat.listeners.texts import check_template, facts_of
 from heliostat.text import clean_name
 
+logger = logging.getLogger("heliostat.listeners")
+
 SUBJECT = "{resource_name} {object_name}: {action}"
-TEXT = "{resource_name} {object_name}: {action}\n\nBy: {user_id}\nSee: {link}\nEvent: {event_id}\n"
+TEXT = "{resource_name} {objects}: {action}\n\n{changes}\nBy: {user_id}\nSee: {link}\nEvent: {event_id}\n"
+DIGEST_SUBJECT = "{count} changes"
+LISTED = 200  # changes in the text of a digest
+
+
+class Letters(NamedTuple):
+    """What all e-mails of a section have in common. A line break in an object's name adds no header and no line."""
+
+    recipients: list[str]
+    group: str
+    sender: str | None
+    subject: str
+    text: str
+
+    def send(self, subject: str, text: str) -> None:
+        """Send one e-mail. Raise what the mail server, or the database that holds the group, raises."""
+        to = list(dict.fromkeys([*self.recipients, *self._members()]))
+        if not to:
+            logger.warning("an e-mail is not sent: the group %r has no active user with an e-mail address", self.group)
+            return
+        EmailMessage(clean_name(subject), text, self.sender, to).send(fail_silently=False)
+
+    def _members(self) -> list[str]:
+        if not self.group:
+            return []
+        users = get_user_model()._default_manager.filter(groups__name=self.group, is_active=True)
+        field = get_user_model().get_email_field_name()
+        return [address for address in users.order_by("pk").values_list(field, flat=True) if address]
 
 
 class EmailListener(ListenerBase):
-    """Sends plain text; a line break or hidden character in an object's name adds no header, line or other order."""
+    """Sends an e-mail of plain text for each event."""
 
-    def __init__(self, recipients: list[str], sender: str | None, subject: str, text: str) -> None:
-        self.recipients = recipients
-        self.sender = sender
-        self.subject = subject
-        self.text = text
+    def __init__(self, letters: Letters) -> None:
+        self.letters = letters
 
     def __call__(self, event: ListenerEvent) -> None:
-        facts = self.facts(event)
-        subject = clean_name(self.subject.format_map(facts))
-        send_mail(subject, self.text.format_map(facts), self.sender, self.recipients, fail_silently=False)
-
-    def facts(self, event: ListenerEvent) -> dict[str, Any]:
-        payload = event.payload
-        name = clean_name(event.event.text or event.event.object_id or "")
-        return {**payload, "object_name": name, "link": conf.site_url.rstrip("/") + payload["uri"]}
+        facts = facts_of(event)
+        self.letters.send(self.letters.subject.format_map(facts), self.letters.text.format_map(facts))
 
 
-def load_from_config(config: Config, prefix: str = "") -> EmailListener:
+class EmailDigest(Digest):
+    """Sends one e-mail for the events of some minutes, with the subject and the link of each."""
+
+    def __init__(self, letters: Letters, minutes: float, subject: str) -> None:
+        self.letters = letters
+        self.minutes = minutes
+        self.subject = subject
+
+    def send(self, events: Sequence[ListenerEvent]) -> None:
+        entries = []
+        for event in events[:LISTED]:
+            facts = facts_of(event)
+            entries.append(f"{clean_name(self.letters.subject.format_map(facts))}\n  {facts['link']}")
+        if (more := len(events) - LISTED) > 0:
+            entries.append(f"… and {more} more.")
+        self.letters.send(self.subject.format(count=len(events)), "\n".join(entries) + "\n")
+
+
+def load_from_config(config: Config, prefix: str = "") -> EmailListener | EmailDigest:
     """Return the e-mail listener with these settings. Raise `ConfigurationError` if they are not valid."""
     settings = config.get_settings()
-    recipients = aslist(settings[prefix + "recipients"])
-    if not recipients:
-        raise ConfigurationError("`recipients` is empty")
-    listener = EmailListener(
+    recipients, group = aslist(settings.get(prefix + "recipients", [])), str(settings.get(prefix + "group", ""))
+    if not recipients and not group:
+        raise ConfigurationError("`recipients` is empty, and there is no `group`: nobody would get an e-mail.")
+    letters = Letters(
         recipients,
+        group,
         settings.get(prefix + "from"),
-        settings.get(prefix + "subject", SUBJECT),
-        settings.get(prefix + "text", TEXT),
+        check_template(settings.get(prefix + "subject", SUBJECT), settings, prefix),
+        check_template(settings.get(prefix + "text", TEXT), settings, prefix),
     )
-    _check_names(listener)
-    return listener
-
-
-def _check_names(listener: EmailListener) -> None:
-    names = (
-        "action",
-        "resource_name",
-        "app_name",
-        "uri",
-        "user_id",
-        "timestamp",
-        "event_id",
-        "object_name",
-        "link",
-    )
-    facts = dict.fromkeys(names, "")
-    for template in (listener.subject, listener.text):
-        try:
-            template.format_map(facts)
-        except (KeyError, ValueError, IndexError, AttributeError) as error:
-            raise ConfigurationError(
-                f"{template!r} cannot be filled in ({error}); it may name {', '.join(names)}"
-            ) from error
+    given: Any = settings.get(prefix + "digest_minutes")
+    if given is None:
+        return EmailListener(letters)
+    try:
+        minutes = float(given)
+    except (TypeError, ValueError):
+        minutes = 0.0
+    if not 0 < minutes <= 7 * 24 * 60:
+        raise ConfigurationError(f"`digest_minutes` is {given!r}; give minutes, at most those of a week.")
+    subject = settings.get(prefix + "digest_subject", DIGEST_SUBJECT)
+    try:
+        subject.format(count=1)
+    except (AttributeError, LookupError, ValueError) as error:
+        raise ConfigurationError(f"`digest_subject` {subject!r} may name {{count}} only ({error}).") from error
+    return EmailDigest(letters, minutes, subject)

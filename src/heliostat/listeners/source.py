@@ -48,13 +48,18 @@ def subscriptions() -> Iterator[Subscription]:
             )
 
 
+def all_built() -> Mapping[str, Configured]:
+    """Return all subscribers of `EVENT_LISTENERS`, by name. From any thread."""
+    registry.matcher  # noqa: B018  makes them, where they are not made yet, or settings changed
+    return _built
+
+
 def built(subscriber: str) -> Configured | None:
     """Return the subscriber of `EVENT_LISTENERS` with this name (`listener:NAME`, `queue:NAME`), if it is configured.
 
     From any thread; a process that has published nothing yet builds the listeners now.
     """
-    registry.matcher  # noqa: B018  makes it
-    return _built.get(subscriber)
+    return all_built().get(subscriber)
 
 
 class ListenerKind(PythonKind):
