@@ -2,7 +2,7 @@
 
 Events wait in the outbox, as callbacks of the kind `digest`, so that none is lost when a process ends. A digest is due
 when its oldest callback has waited long enough. Until then its subscriber is paused. Then a worker claims all that
-wait, and its transport gives them to the subscriber in one call, when no more come.
+wait, and its transport gives them to the subscriber in one call.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Digest(ABC):
 
 
 class DigestTransport:
-    """Collects the callbacks of each subscriber until no more come, and gives them to it."""
+    """Collects the callbacks of each subscriber until all have come, and gives them to it."""
 
     def __init__(self) -> None:
         self.slots = MOST
