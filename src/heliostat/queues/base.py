@@ -55,6 +55,14 @@ class Publisher(ABC):
         """Close the connection."""
 
 
+class Address(NamedTuple):
+    """Where a queue is: `host` with its port, and the `name` of the stream, exchange, subject or topic."""
+
+    protocol: str
+    host: str
+    name: str
+
+
 class Queue(ABC):
     """A queue as it is configured, without a connection. Its text names it, and holds no credentials."""
 
@@ -63,6 +71,10 @@ class Queue(ABC):
     @abstractmethod
     def __init__(self, options: Options) -> None:
         """Read the options. Raise `ConfigurationError` where one is missing or not valid."""
+
+    @abstractmethod
+    def address(self) -> Address:
+        """Return where it is, without credentials."""
 
     @abstractmethod
     def publisher(self) -> Publisher:

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from heliostat.conf import conf
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.transitions import GIVE_UP
-from heliostat.queues.base import Confirmation, Publisher, Queue, Unconfirmed, down, package, text_of
+from heliostat.queues.base import Address, Confirmation, Publisher, Queue, Unconfirmed, down, package, text_of
 from heliostat.queues.loading import loader
 from heliostat.queues.messages import CONTENT_TYPE, Message
 from heliostat.queues.options import Options
@@ -67,6 +67,9 @@ class KafkaQueue(Queue):
     def producer(self, failed: Callable[[KafkaError], None]) -> Producer:
         """Return a producer, which connects by itself; it reports errors of connections to `failed`."""
         return Producer({**self.settings, "error_cb": failed}, logger=logs)
+
+    def address(self) -> Address:
+        return Address("kafka", self.hosts, self.topic)
 
     def publisher(self) -> Publisher:
         return KafkaPublisher(self)

@@ -20,7 +20,17 @@ import msgspec
 
 from heliostat.conf import conf
 from heliostat.exceptions import ConfigurationError
-from heliostat.queues.base import Confirmation, Publisher, Queue, Unconfirmed, down, package, text_of, too_large
+from heliostat.queues.base import (
+    Address,
+    Confirmation,
+    Publisher,
+    Queue,
+    Unconfirmed,
+    down,
+    package,
+    text_of,
+    too_large,
+)
 from heliostat.queues.loading import loader
 from heliostat.queues.messages import Message
 from heliostat.queues.options import Options
@@ -45,7 +55,7 @@ class NatsQueue(Queue):
     def __init__(self, options: Options) -> None:
         parts = options.url(("nats", "tls"))
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or "127.0.0.1"
-        self.address = f"{parts.scheme}://{host}:{parts.port or 4222}"
+        self.server = f"{parts.scheme}://{host}:{parts.port or 4222}"
         self.user = unquote(parts.username) if parts.username else None
         self.password = unquote(parts.password) if parts.password else None
         self.subject = options.text("subject")
@@ -58,7 +68,10 @@ class NatsQueue(Queue):
         self.maxlen = options.whole_number("maxlen", MAXLEN)
 
     def __str__(self) -> str:
-        return f"the NATS subject {self.subject!r} at {self.address.partition('://')[2]}"
+        return f"the NATS subject {self.subject!r} at {self.server.partition('://')[2]}"
+
+    def address(self) -> Address:
+        return Address("nats", self.server.partition("://")[2], self.subject)
 
     def publisher(self) -> Publisher:
         return NatsPublisher(self)
@@ -102,7 +115,7 @@ class NatsPublisher(Publisher):
         self._client = Client()
         await asyncio.wait_for(
             self._client.connect(
-                self._queue.address,
+                self._queue.server,
                 name="heliostat",
                 user=self._queue.user,
                 password=self._queue.password,

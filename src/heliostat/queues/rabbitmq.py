@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from heliostat.conf import conf
-from heliostat.queues.base import Confirmation, Publisher, Queue, Unconfirmed, package, text_of, too_large
+from heliostat.queues.base import Address, Confirmation, Publisher, Queue, Unconfirmed, package, text_of, too_large
 from heliostat.queues.loading import loader
 from heliostat.queues.messages import CONTENT_TYPE, Message
 from heliostat.queues.options import Options
@@ -62,6 +62,9 @@ class RabbitQueue(Queue):
             read_timeout=conf.request_timeout,
             write_timeout=conf.request_timeout,
         )
+
+    def address(self) -> Address:
+        return Address("amqp", f"{self.host}:{self.port}", self.exchange)
 
     def publisher(self) -> Publisher:
         return RabbitPublisher(self)

@@ -15,7 +15,17 @@ from urllib.parse import urlunsplit
 
 from heliostat.conf import conf
 from heliostat.exceptions import ConfigurationError
-from heliostat.queues.base import Confirmation, Publisher, Queue, Unconfirmed, down, package, text_of, too_large
+from heliostat.queues.base import (
+    Address,
+    Confirmation,
+    Publisher,
+    Queue,
+    Unconfirmed,
+    down,
+    package,
+    text_of,
+    too_large,
+)
 from heliostat.queues.loading import loader
 from heliostat.queues.messages import Message
 from heliostat.queues.options import Options
@@ -61,6 +71,9 @@ class RedisQueue(Queue):
         if self.url.startswith("unix:"):
             del options["socket_connect_timeout"]
         return redis.Redis.from_url(self.url, **options)
+
+    def address(self) -> Address:
+        return Address("redis", self._place, self.name)
 
     def publisher(self) -> Publisher:
         return RedisPublisher(self)
