@@ -126,10 +126,13 @@ class NatsSubject(Destination):
         client = await nats.connect(f"nats://127.0.0.1:{self.port}")
         context = client.jetstream()
         found: list[Event] = []
-        last = (await context.stream_info(self.name)).state.messages
-        consumer = await context.pull_subscribe(f"{self.name}.>")
-        while len(found) < last:
-            found += [json.loads(one.data) for one in await consumer.fetch(min(1000, last - len(found)), timeout=10)]
+        if (await context.stream_info(self.name)).state.messages:
+            subscription = await context.subscribe(f"{self.name}.>", ordered_consumer=True)
+            is_last = False
+            while not is_last:
+                message = await subscription.next_msg(timeout=30)
+                found.append(json.loads(message.data))
+                is_last = message.metadata.num_pending == 0
         await client.close()
         return found
 
