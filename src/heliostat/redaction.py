@@ -157,7 +157,18 @@ def redacted(value: Any, exposed: Collection[str] = (), *, whole: bool = False, 
     values of any depth, and values that hold themselves: the copy
     does too, and cannot be written as JSON either.
     """
-    return value if type(value) in PLAIN else _Copy(exposed, whole, leaf).of(value)
+    if type(value) in PLAIN:
+        return value
+    if type(value) is dict and leaf is _as_it_is and _is_harmless(value):
+        return dict(value)
+    return _Copy(exposed, whole, leaf).of(value)
+
+
+def _is_harmless(value: dict[Any, Any]) -> bool:
+    """Return whether nothing inside needs a look, as of nearly every JSON value of a field: it is quickly found out."""
+    return VALUES.isdisjoint(value) and all(
+        type(item) in PLAIN and not is_secret_name(name) for name, item in value.items()
+    )
 
 
 class _Copy:

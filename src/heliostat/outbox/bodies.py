@@ -134,7 +134,7 @@ def body_of(event: Event) -> str:
     """
     body = _head(event)
     body["object_serialization"] = event.snapshot
-    body["changes"] = event.changes
+    body["changes"] = dict(event.changes)
     has_offsets = not event.arguments and event.payload is None  # values of a row always have
     if event.arguments:
         body["arguments"] = without_secrets_of_event(event.resource, "arguments", event.arguments)
