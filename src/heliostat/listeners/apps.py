@@ -20,6 +20,7 @@ class ListenersConfig(AppConfig):
     def ready(self) -> None:
         from heliostat.delivery import kinds
         from heliostat.events.matching import registry
+        from heliostat.listeners.chat import ChatKind
         from heliostat.listeners.digest import DigestKind
         from heliostat.listeners.parents import check_parents
         from heliostat.listeners.source import ListenerKind, check_databases, check_listeners, subscriptions
@@ -27,6 +28,7 @@ class ListenersConfig(AppConfig):
         registry.add("listeners", subscriptions)
         kinds.register(ListenerKind())
         kinds.register(DigestKind())
+        kinds.register(ChatKind())
         register_check(check_listeners)
         register_check(check_databases)
         register_check(check_parents)

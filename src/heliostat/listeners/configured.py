@@ -43,7 +43,8 @@ class Configured:
     """A subscriber of `EVENT_LISTENERS` with its event types, each with a condition, and its phase.
 
     `listener` is what `load_from_config` returned: a callable; or an object with the attribute `subscriber_kind`, the
-    name of a `SubscriberKind` whose transport delivers to it. That is always durable, and it is not called.
+    name of a `SubscriberKind` whose transport delivers to it. That is always durable, and it is not called; a method
+    `render(event)` of its own returns what is sent, in place of the event's body.
     """
 
     name: str
@@ -60,6 +61,9 @@ class Configured:
 
     def notify(self, event: Event) -> None:
         self.listener(ListenerEvent([event], self.registry))
+
+    def body(self, event: Event) -> str:
+        return str(self.listener.render(ListenerEvent([event], self.registry)))
 
     def notify_group(self, events: Sequence[Event]) -> None:
         self.listener(ListenerEvent(events, self.registry))

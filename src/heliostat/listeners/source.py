@@ -41,6 +41,7 @@ def subscriptions() -> Iterator[Subscription]:
                 pattern=pattern,
                 phase=listener.phase,
                 handler=listener.notify if is_called else None,
+                body=listener.body if hasattr(listener.listener, "render") else None,
                 condition=guarded(condition, name) if condition else None,
                 ordered=listener.ordered,
                 needs_facts=not is_called,

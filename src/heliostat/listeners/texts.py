@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from string import Formatter
 from typing import Any
+from urllib.parse import quote
 
 from django.db import models
 
@@ -27,6 +28,8 @@ NAMES = (
     "objects", "count", "changes",
 )  # fmt: skip
 """What a template may name beside the fields of the object."""
+IN_LINKS = "/:?=%#"
+"""Characters of an address that stay as they are in `{link}`; none of them means anything in a chat."""
 VALUES = ("new", "old")
 
 Write = Callable[[str], str]
@@ -40,7 +43,8 @@ class Facts(dict[str, Any]):
 
 
 def facts_of(event: ListenerEvent, write: Write = str) -> Facts:
-    """Return the facts of an event. Texts are on one line, without hidden characters, and passed through `write`."""
+    """Return the facts of an event. Texts are on one line, without hidden characters, and passed through
+    `write`, except the link."""
     payload, impacts = event.payload, event.impacted_objects or [{"new": one} for one in event.read_objects]
     names = [clean_name(one.text or one.object_id or "") for one in event.events]
     count = len(names)
@@ -56,9 +60,9 @@ def facts_of(event: ListenerEvent, write: Write = str) -> Facts:
         "objects": objects,
         "count": count,
         "changes": "; ".join(f"{name}: {before} → {after}" for name, (before, after) in changes),
-        "link": conf.site_url.rstrip("/") + payload["uri"],
     }
     written = Facts({name: _written(value, write) for name, value in facts.items()})
+    written["link"] = conf.site_url.rstrip("/") + quote(payload["uri"], safe=IN_LINKS)
     written |= {
         side: Facts({name: _written(value, write) for name, value in values.items()})
         for side, values in (("new", new), ("old", old))
