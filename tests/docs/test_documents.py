@@ -70,7 +70,7 @@ def test_code_in_the_documents_runs(code: str, settings: Any) -> None:
     for name, arguments in CALLED.items():
         if name in names:
             names[name](*arguments)
-    for name in ("HOOKS", "EVENT_LISTENERS"):
+    for name in ("HOOKS", "EVENT_LISTENERS", "HELIOSTAT_QUEUES"):
         if name in names and "mytom" not in code:
             setattr(settings, name, names[name])
             assert run_checks(databases=[]) == []

@@ -81,7 +81,7 @@ class KafkaPublisher(Publisher):
     def __init__(self, queue: KafkaQueue) -> None:
         self._queue = queue
         self._producer: Producer | None = None
-        self._trouble = ""  # the last error of a connection: more telling than that a message timed out
+        self._trouble = ""  # the last error of a connection: it says more than that a message timed out
 
     def publish(self, messages: Sequence[Message]) -> Sequence[Confirmation]:
         if self._producer is None:

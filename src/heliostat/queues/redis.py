@@ -1,7 +1,7 @@
 """A Redis or Valkey stream, or a list. Use it as `heliostat.queues.redis`.
 
 Options: `url` (`redis://`, `rediss://` or `unix://`), `stream` or `list` (a name), and `maxlen`: about so many entries
-are kept, the newest; 0 keeps all. With bodies of 1 KiB, 100,000 entries take 130 MB of the server's memory.
+are kept, the newest; 0 keeps all. With bodies of 1 KiB, 100,000 entries take 120 MB of the server's memory.
 
 An entry of a stream has one field, `event`. A list is for the simplest consumers (`BRPOP`): what a consumer takes out
 and does not finish is lost.
