@@ -211,7 +211,7 @@ def test_every_deliverer_that_is_ready_is_documented_and_exists() -> None:
 
 
 def test_a_worker_under_systemd_has_the_time_that_a_request_may_take() -> None:
-    (text,) = [block.values[0] for block in blocks("ini") if "[Service]" in block.values[0]]
+    (text,) = [block.values[0] for block in blocks("ini") if "manage.py worker" in block.values[0]]
     unit = ConfigParser(interpolation=None)
     unit.read_string(text)
     assert float(unit["Service"]["TimeoutStopSec"]) > Conf.request_timeout.default
