@@ -21,7 +21,7 @@ from heliostat.outbox.transitions import GIVE_UP, RETRY
 from heliostat.queues.messages import Message
 from heliostat.queues.options import Options
 
-CREDENTIALS = re.compile(r"(?<=://)[^\s/]*@")
+CREDENTIALS = re.compile(r"(?<=://)\S*@")  # a password may hold a slash that should be %2F
 
 
 class Unconfirmed(NamedTuple):

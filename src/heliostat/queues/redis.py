@@ -93,17 +93,18 @@ class RedisPublisher(Publisher):
         self._command = ("LPUSH", queue.name) if queue.is_list else ("XADD", queue.name, *bound, "*", FIELD)
 
     def publish(self, messages: Sequence[Message]) -> Sequence[Confirmation]:
-        if self._connection is not None and all(len(one.body) <= self._largest for one in messages):
-            return self._write(messages)
         try:
             self._connect()
         except (RedisError, OSError) as error:
             self.close()
             return down(error, len(messages))
         fitting = [one for one in messages if len(one.body) <= self._largest]
-        written = iter(self._write(fitting))
+        written = self._write(fitting)
+        if len(fitting) == len(messages):
+            return written
+        answers = iter(written)
         return [
-            next(written) if len(one.body) <= self._largest else too_large(one, self._largest, LARGEST_SETTING)
+            next(answers) if len(one.body) <= self._largest else too_large(one, self._largest, LARGEST_SETTING)
             for one in messages
         ]
 
@@ -132,7 +133,9 @@ class RedisPublisher(Publisher):
             self._connection = None
 
     def _connect(self) -> None:
-        """Connect, where it is not connected, and ask for the largest value that the server takes."""
+        """Connect, where the server closed the connection or there is none; ask for the largest value that it takes."""
+        if self._connection is not None and self._connection.can_read(0):  # nothing is due: it is the end
+            self.close()
         if self._connection is None:
             self._connection = self._queue.client().connection_pool.get_connection()
             self._connection.send_command("CONFIG", "GET", LARGEST_SETTING)
