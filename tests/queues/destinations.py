@@ -85,9 +85,14 @@ class RabbitExchange(Destination):
     def section(self, through: int | None = None) -> dict[str, Any]:
         return {"use": self.use, "url": f"amqp://{GUEST}127.0.0.1:{through or self.port}//", "exchange": self.name}
 
-    def prepare(self) -> None:
+    def prepare_exchange(self) -> None:
         channel = self._channel()
         channel.exchange_declare(self.name, "topic", durable=True, auto_delete=False)
+        channel.connection.close()
+
+    def prepare(self) -> None:
+        self.prepare_exchange()
+        channel = self._channel()
         channel.queue_declare(self.name, durable=True, auto_delete=False)
         channel.queue_bind(self.name, self.name, "#")
         channel.connection.close()

