@@ -109,7 +109,7 @@ def test_a_dict_gives_the_same_settings(settings: Any) -> None:
     }
 
 
-@pytest.mark.parametrize("text", [block for block in blocks("ini") if "event_listeners = " in block.values[0]])
+@pytest.mark.parametrize("text", [block for block in blocks("ini") if str(block.id).startswith("listeners-")])
 def test_the_ini_files_in_the_documents_work(settings: Any, project: Path, text: str) -> None:
     use(settings, project, text)
     assert problems() == []
