@@ -12,7 +12,20 @@ import sys
 import time
 from types import ModuleType
 
-from benchmarks import backlog, databases, deliveries, growth, latency, listeners, others, queues, raw, saves, slow
+from benchmarks import (
+    backlog,
+    consuming,
+    databases,
+    deliveries,
+    growth,
+    latency,
+    listeners,
+    others,
+    queues,
+    raw,
+    saves,
+    slow,
+)
 from benchmarks.bench import Bench
 
 MEASUREMENTS: dict[str, ModuleType] = {
@@ -26,6 +39,7 @@ MEASUREMENTS: dict[str, ModuleType] = {
     "h": growth,
     "l": listeners,
     "q": queues,
+    "k": consuming,
 }
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -17,7 +16,8 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from benchmarks.bench import ROOT, Bench, Receiver, receiver
+from benchmarks.bench import Bench, Receiver, receiver
+from benchmarks.environments import python_with
 
 TITLE = "(f) the same work by others"
 WANTED = (
@@ -34,16 +34,15 @@ SAVES, DELIVERIES = 400, 400
 WARM = 20
 LATEST = 60.0
 
-_python = ""
 _left_out: set[str] = set()
 
 
 def measure(bench: Bench) -> None:
-    if not _ready():
+    if not (python := python_with("peers", WANTED)):
         return
     on = "PostgreSQL" if "PostgreSQL" in bench.databases else next(iter(bench.databases))
     around = {"BENCH_BROKER": REDIS, "BENCH_QUEUE": _queue(), "PYTHONWARNINGS": "ignore"}  # Celery warns of root
-    more: dict[str, Any] = {"on": on, "python": _python, **around}
+    more: dict[str, Any] = {"on": on, "python": python, **around}
     _note(bench, "peers", bench.child("benchmarks.peers.saving:bare", bench.amount(SAVES), apps=(), **more))
     more["apps"] = OUTBOUND
     for hooks in HOOKS:
@@ -124,23 +123,6 @@ def table(bench: Bench) -> Iterator[str]:
 
 
 NAMES = {"outbound": "django-outbound-webhooks", "webhook2": "django-webhook2 with Celery and Redis"}
-
-
-def _ready() -> bool:
-    """Whether the others are installed, or could be."""
-    global _python  # noqa: PLW0603  asked once a run
-    python = ROOT / "build" / "peers" / "bin" / "python"
-    stamp = python.parents[1] / "ready"
-    try:
-        if not (stamp.exists() and stamp.read_text() == repr(WANTED)):
-            subprocess.run([sys.executable, "-m", "venv", python.parents[1]], check=True)
-            subprocess.run([python, "-m", "pip", "install", "-qq", *WANTED], check=True)
-            stamp.write_text(repr(WANTED))
-    except (OSError, subprocess.CalledProcessError) as error:
-        _leave_out(f"(f) is left out, the others cannot be installed: {error}")
-        return False
-    _python = str(python)
-    return True
 
 
 def _has_redis() -> bool:
