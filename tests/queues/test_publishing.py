@@ -10,13 +10,15 @@ import pytest
 from cloudevents.core.formats.json import JSONFormat
 from django.db import transaction
 
+from heliostat import emit
 from heliostat.outbox import transitions
 from heliostat.outbox.models import Callback
 from heliostat.outbox.models import Event as EventRow
+from heliostat.targets.models import Target
 from heliostat.testing import drain_outbox
-from tests.example.models import Vehicle
+from tests.example.models import Stop, Vehicle
 from tests.queues.destinations import Destination, KafkaTopic, NatsSubject, RedisStream
-from tests.queues.servers import Proxy, free_port, redis_binaries, redis_command, running
+from tests.queues.servers import Proxy, free_port, need_port, redis_binaries, redis_command, running
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("queues")]
 
@@ -124,6 +126,42 @@ def test_a_message_is_a_cloud_event_that_their_sdk_reads(destination: Destinatio
     assert event.get_time() == row.created_at
     assert event.get_subject() == f"example.vehicle/{row.object_id}"
     assert event.get_data() == json.loads(row.body)
+
+
+@pytest.mark.parametrize("key", ["x", 'a"', '"', "a/b c", "null", "é\\"])
+def test_the_subject_of_an_object_without_an_address_is_its_resource_and_key(settings: Any, key: str) -> None:
+    need_port(6379, "Redis")
+    stream = RedisStream(6379)
+    settings.EVENT_LISTENERS = {"stream": {**stream.section(), "resources": ["stop"]}}
+    Stop.objects.create(code=key)
+    drain_outbox()
+    (event,) = stream.events()
+    stream.close()
+    assert event["subject"] in (f"example.stop/{key}", f"/example/stop/{key}")
+    assert event["data"]["object_id"] == key
+
+
+def test_the_subject_of_an_object_with_an_address_is_that(settings: Any) -> None:
+    need_port(6379, "Redis")
+    stream = RedisStream(6379)
+    settings.EVENT_LISTENERS = {"stream": {**stream.section(), "resources": ["targets.target"]}}
+    target = Target.objects.create(name="M51")
+    drain_outbox()
+    (event,) = stream.events()
+    stream.close()
+    assert event["subject"] == target.get_absolute_url()
+
+
+def test_an_event_of_no_object_has_no_subject(settings: Any) -> None:
+    need_port(6379, "Redis")
+    stream = RedisStream(6379)
+    settings.EVENT_LISTENERS = {"stream": {**stream.section(), "actions": ["storm"]}}
+    emit("weather.station.storm", payload={"wind": 30})
+    drain_outbox()
+    (event,) = stream.events()
+    stream.close()
+    assert "subject" not in event
+    assert event["data"]["payload"] == {"wind": 30}
 
 
 def test_a_server_that_is_away_delays_no_other(settings: Any, unhurried: None) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import NamedTuple
 
 import msgspec
 
@@ -32,7 +31,7 @@ ACTION = ',"event_type":"'
 NO_KEY = "null"
 
 
-class Message(NamedTuple):
+class Message(msgspec.Struct, frozen=True):
     """A message, and the callback that it is of."""
 
     job: Job
@@ -52,7 +51,9 @@ class Message(NamedTuple):
     @property
     def key(self) -> str:
         """Return the resource and the key of the event's object, with a colon between them."""
-        return ":".join(_resource_and_key(self.job.event_body, 0))
+        event = self.job.event_body
+        resource_at = event.index(RESOURCE) + len(RESOURCE)
+        return f"{event[resource_at : event.index(KEY, resource_at)]}:{_key(event, resource_at) or ''}"
 
 
 class _Context(msgspec.Struct):
@@ -85,13 +86,13 @@ def _subject(event: str, resource_at: int, context: str) -> str:
     """Return the attribute `subject`: the object's own address, or `app.model/key`; empty where there is no object."""
     uri = _context.decode(context).uri
     resource = event[resource_at + len(RESOURCE) : event.index(KEY, resource_at)]
-    if uri is not None and not uri.startswith(_path_of(resource)):
-        return f',"subject":{_encode(uri).decode()}'
-    _, key = _resource_and_key(event, resource_at)
-    is_own = uri is not None and uri != _path_of(resource) + key
-    if is_own:
-        return f',"subject":{_encode(uri).decode()}'
-    return "" if key == NO_KEY else f',"subject":"{resource}/{key}"'
+    if uri is None or uri.startswith(path := _path_of(resource)):
+        key = _key(event, resource_at)
+        if key is None:
+            return ""
+        if uri is None or uri == path + key:
+            return f',"subject":"{resource}/{key}"'
+    return f',"subject":{_encode(uri).decode()}'
 
 
 @cache
@@ -100,8 +101,8 @@ def _path_of(resource: str) -> str:
     return f"/{resource.replace('.', '/')}/"
 
 
-def _resource_and_key(event: str, start: int) -> tuple[str, str]:
-    resource_at = event.index(RESOURCE, start)
-    key_at = event.index(KEY, resource_at)
-    key = event[key_at + len(KEY) : event.index(ACTION, key_at)]
-    return event[resource_at + len(RESOURCE) : key_at], key.strip('"')
+def _key(event: str, start: int) -> str | None:
+    """Return the key of the object, as it is between quotes in JSON; None where there is no object."""
+    key_at = event.index(KEY, start) + len(KEY)
+    key = event[key_at : event.index(ACTION, key_at)]
+    return None if key == NO_KEY else key[1:-1] if key.startswith('"') else key
