@@ -25,6 +25,8 @@ MOVED = {
     "tom_observations.models": "heliostat.observations.models",
     "tom_observations.facility": "heliostat.observations.facility",
     "tom_dataproducts.models": "heliostat.dataproducts.models",
+    "cliquet.listeners.redis": "heliostat.queues.redis",
+    "kinto_redis.listeners": "heliostat.queues.redis",
     "cliquet.listeners.ListenerBase": "heliostat.listeners.ListenerBase",
     "kinto.core.listeners.ListenerBase": "heliostat.listeners.ListenerBase",
     "pyramid.settings.aslist": "heliostat.listeners.aslist",

@@ -20,7 +20,15 @@ from tests.example.models import Depot
 
 
 def test_the_kinds_of_the_installed_apps_are_registered() -> None:
-    assert {kind.name for kind in kinds.registered()} == {"code", "listener", "queue", "hook", "notice"}
+    assert {kind.name for kind in kinds.registered()} == {
+        "chat",
+        "code",
+        "digest",
+        "hook",
+        "listener",
+        "notice",
+        "queue",
+    }
     assert kinds.kind_of("hook:7") is not None
     assert kinds.kind_of("pigeon:7") is None
 

@@ -239,7 +239,7 @@ def test_a_durable_hook_that_cannot_be_looked_up_is_tried_again(
         ("example.vehicle.crashd", "Did you mean example.vehicle.crashed"),
         ("weather.station.strom", "Did you mean weather.station.storm"),
         ("sessions.session.created", "HELIOSTAT_SILENT"),
-        ("example.vehicle.read", "reading an object is no event"),
+        ("example.vehicle.read", "reading an object is an event for listeners only"),
         ("exmaple.*", "No event type matches"),
         ("shop.order.paid", "HELIOSTAT_EVENT_TYPES"),
     ],

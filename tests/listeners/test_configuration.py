@@ -258,6 +258,8 @@ def test_a_name_without_use_is_a_module_and_its_settings_are_under_its_last_part
         ({"use": "tests.listeners.importing"}, "ModuleNotFoundError: No module named 'no_such_package_of_anybody' ("),
         ({"use": "tests.listeners.importing"}, "importing.py, line 3)"),
         ({"use": "tests.listeners.of_cliquet"}, "cliquet is a package of Cliquet; ListenerBase"),
+        ({"use": "kinto_redis.listeners"}, "kinto_redis.listeners is heliostat.queues.redis here."),
+        ({"use": "cliquet.listeners.redis"}, "cliquet.listeners.redis is heliostat.queues.redis here."),
         ({"use": ""}, "`use` is ''"),
         ({"use": "."}, "cannot be loaded"),
     ],

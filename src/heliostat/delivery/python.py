@@ -8,6 +8,7 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import close_old_connections
@@ -23,11 +24,24 @@ from heliostat.outbox.transitions import GIVE_UP, RETRY, SENT, Result
 logger = logging.getLogger("heliostat.delivery")
 
 
+LONG = 60.0  # seconds, after which a call that still runs is logged, and again after each of them
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call that runs. Times are those of the monotonic clock; `log_at` is when it is logged next."""
+
+    job: Job
+    began: float
+    log_at: float
+
+
 class PythonTransport:
     """Calls functions with the event, rebuilt as it was. Raising means: again, later."""
 
     def __init__(self) -> None:
         self.slots = conf.code_threads
+        self._running: dict[int, _Call] = {}  # by callback
 
     def start(self, deliver: Deliver) -> None:
         self._deliver = deliver
@@ -38,16 +52,28 @@ class PythonTransport:
             self._pool.submit(self._run, job)
 
     def check(self) -> None:
-        """A pool renews its threads by itself."""
+        """Log calls that run for long: each holds a thread of the worker. A pool renews its threads by itself."""
+        now = time.monotonic()
+        for call in list(self._running.values()):
+            if now >= call.log_at:
+                call.log_at = now + LONG
+                claimed = call.job.claimed
+                logger.warning(
+                    "%s has been running for %d s (callback %d, event %s) and holds one of %d threads of this worker "
+                    "(HELIOSTAT_CODE_THREADS): give what it waits for a time limit",
+                    *(claimed.subscriber, now - call.began, claimed.id, claimed.event_id, self.slots),
+                )
 
     def stop(self) -> None:
         self._pool.shutdown(wait=True)
 
     def _run(self, job: Job) -> None:
-        started_at, began = timezone.now(), time.perf_counter()
+        started_at, began = timezone.now(), time.monotonic()
+        self._running[job.claimed.id] = _Call(job, began, began + LONG)
         outcome, details, error = _call(job)
+        self._running.pop(job.claimed.id, None)
         close_old_connections()
-        took = time.perf_counter() - began
+        took = time.monotonic() - began
         self._deliver(Result(job.claimed, outcome, details, started_at, took, error=error))
 
 
@@ -55,6 +81,11 @@ class PythonKind(SubscriberKind, ABC):
     """Subscribers that are Python functions."""
 
     transport = PythonTransport
+
+    @property
+    def concurrency(self) -> int:  # type: ignore[override]
+        """Return the threads that one subscriber may hold: all but one, so that one which hangs leaves a thread."""
+        return max(1, conf.code_threads - 1)
 
     @abstractmethod
     def function(self, subscriber: str) -> Callable[[Event], Any] | None:
