@@ -26,7 +26,6 @@ from heliostat.queues.options import Options
 with package("kafka"):
     from confluent_kafka import KafkaError, KafkaException, Producer
 
-logger = logging.getLogger("heliostat.queues")
 logs = logging.getLogger("heliostat.queues.librdkafka")
 HEADERS: dict[str, str | bytes | None] = {"content-type": CONTENT_TYPE}
 FINAL = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD)
@@ -56,10 +55,8 @@ class KafkaQueue(Queue):
             **(sasl if user else {}),
             **options.mapping("options"),
         }
-        try:
-            self.producer(lambda _: None)
-        except (KafkaException, TypeError, ValueError) as error:
-            raise ConfigurationError(f"`options` cannot be used: {text_of(error)}.") from None
+        if "options" in options:
+            _check(self.settings)
 
     def __str__(self) -> str:
         return f"the Kafka topic {self.topic!r} at {self.hosts}"
@@ -73,6 +70,14 @@ class KafkaQueue(Queue):
 
     def publisher(self) -> Publisher:
         return KafkaPublisher(self)
+
+
+def _check(settings: dict[str, Any]) -> None:
+    """Raise `ConfigurationError` where librdkafka does not know or take a setting; it connects to nothing."""
+    try:
+        Producer({name: value for name, value in settings.items() if name != "bootstrap.servers"}, logger=logs)
+    except (KafkaException, TypeError, ValueError) as error:
+        raise ConfigurationError(f"`options` cannot be used: {text_of(error)}.") from None
 
 
 class KafkaPublisher(Publisher):
