@@ -105,6 +105,35 @@ def test_a_dead_letter_whose_entry_was_trimmed_is_replayed_for_its_group_only(
     assert consuming.noted() == {id: 1}
 
 
+@pytest.mark.parametrize("gone", ["the stream", "the group"])
+def test_a_dead_letter_whose_stream_or_group_was_deleted_is_replayed(
+    stream: Stream, consuming: Consuming, tmp_path: Path, gone: str
+) -> None:
+    (id,) = stream.add(fails=True)
+    consuming.run(stream, "failing", "--max-deliveries", "1")
+    if gone == "the stream":
+        stream.client.delete(stream.name)
+    else:
+        stream.client.xgroup_destroy(stream.name, "g")
+        stream.client.xtrim(stream.name, maxlen=0, approximate=False)
+    result = run("queues", stream.url, "--stream", stream.name, "--group", "g", "--replay", cwd=tmp_path)
+    assert (result.stdout, stream.dead()) == ("1 replayed\n", []), result.stderr
+    consuming.run(stream, "quick")
+    assert consuming.noted() == {id: 1}
+
+
+def test_a_dead_letter_that_cannot_be_replayed_stays(
+    plain_stream: Stream, consuming: Consuming, tmp_path: Path
+) -> None:
+    plain_stream.add(fails=True)
+    consuming.run(plain_stream, "failing", "--max-deliveries", "1")
+    plain_stream.client.delete(plain_stream.name)
+    plain_stream.client.set(plain_stream.name, "not a stream")
+    result = run("queues", plain_stream.url, "--stream", plain_stream.name, "--group", "g", "--replay", cwd=tmp_path)
+    assert (result.returncode, len(plain_stream.dead())) == (1, 1)
+    assert "WRONGTYPE" in result.stderr
+
+
 def test_a_replayed_event_has_all_its_deliveries_before_it(
     plain_stream: Stream, consuming: Consuming, tmp_path: Path
 ) -> None:

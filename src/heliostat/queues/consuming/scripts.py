@@ -76,11 +76,12 @@ return 1
 REPLAY = """
 -- KEYS: stream, dead letters; ARGV: group, id of the dead letter, id of its entry, event.
 -- The entry is pending for its group again. Where it was trimmed, a new one is added, for this group only.
-if redis.call('XDEL', KEYS[2], ARGV[2]) == 0 then return 0 end
-local claimed = redis.call('XCLAIM', KEYS[1], ARGV[1], 'replay', 0, ARGV[3],
+-- The dead letter is deleted last: a script that fails half way, where the stream is gone, undoes nothing.
+if #redis.call('XRANGE', KEYS[2], ARGV[2], ARGV[2]) == 0 then return 0 end
+local claimed = redis.pcall('XCLAIM', KEYS[1], ARGV[1], 'replay', 0, ARGV[3],
   'TIME', 0, 'RETRYCOUNT', 0, 'FORCE', 'JUSTID')
-if #claimed == 0 then redis.call('XADD', KEYS[1], '*', 'event', ARGV[4], 'group', ARGV[1]) end
-return 1
+if claimed['err'] or #claimed == 0 then redis.call('XADD', KEYS[1], '*', 'event', ARGV[4], 'group', ARGV[1]) end
+return redis.call('XDEL', KEYS[2], ARGV[2])
 """
 
 FORGET = (
