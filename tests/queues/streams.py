@@ -23,7 +23,7 @@ LEASE = "1"  # seconds, so that the tests need not wait long for the entries of 
 
 # What consumers call. Each call is a line in the file `calls`, written at once.
 HANDLERS = """
-import os, signal, sys, time
+import asyncio, os, signal, sys, time
 
 def note(what, event):
     with open("calls", "a") as file:
@@ -62,6 +62,33 @@ def exiting(event):
 
 async def awaited(event):
     note("handled", event)
+
+class Wordless(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+ODD = {
+    "cancelled": asyncio.CancelledError(),
+    "exit": SystemExit(1),
+    "base": type("Base", (BaseException,), {})(),
+    "half": ValueError("half \\ud800"),
+    "wordless": Wordless(),
+}
+
+def oddly(event):
+    if event["data"].get("raises"):
+        raise ODD[event["data"]["raises"]]
+    note("handled", event)
+
+async def oddly_awaited(event):
+    oddly(event)
+
+def gives_a_coroutine(event):
+    return awaited(event)
+
+def generator(event):
+    note("handled", event)
+    yield
 
 number = 7
 """

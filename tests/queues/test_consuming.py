@@ -70,9 +70,10 @@ def test_the_url_may_ask_for_either_protocol(stream: Stream, consuming: Consumin
     assert [json.loads(one["event"])["id"] for one in stream.dead()] == ids
 
 
-def test_a_coroutine_function_is_awaited(plain_stream: Stream, consuming: Consuming) -> None:
+@pytest.mark.parametrize("call", ["awaited", "gives_a_coroutine"])
+def test_what_can_be_awaited_is_awaited(plain_stream: Stream, consuming: Consuming, call: str) -> None:
     ids = plain_stream.add(3)
-    consuming.run(plain_stream, "awaited")
+    consuming.run(plain_stream, call)
     assert list(consuming.noted()) == ids
 
 
@@ -269,6 +270,22 @@ def test_sys_exit_in_a_handler_is_a_failure_and_no_end(plain_stream: Stream, con
     assert len(plain_stream.dead()) == 2
 
 
+@pytest.mark.parametrize("call", ["oddly", "oddly_awaited"])
+@pytest.mark.parametrize("timeout", [(), ("--handler-timeout", "10")], ids=["", "timeout"])
+def test_whatever_a_handler_raises_is_a_failure_and_no_end(
+    plain_stream: Stream, consuming: Consuming, call: str, timeout: tuple[str, ...]
+) -> None:
+    for what in ("cancelled", "exit", "base", "half", "wordless", ""):
+        plain_stream.add(raises=what)
+    output = consuming.run(plain_stream, call, "--max-deliveries", "1", *timeout).output
+    assert len(consuming.noted()) == 1, output
+    reasons = [one["reason"].partition(" (")[0] for one in plain_stream.dead()]
+    assert reasons[0].startswith("CancelledError")
+    assert reasons[1:] == ["SystemExit: 1", "Base: ", "ValueError: half \\ud800", "Wordless: <exception str() failed>"]
+    assert all("handlers.py, line" in one["reason"] for one in plain_stream.dead())
+    assert output.count(" is now a dead letter in ") == 5
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
@@ -330,6 +347,11 @@ def test_it_exits_when_idle_only_when_nothing_is_pending_in_the_group(
         (("--call", "handlers.quik"), 1, "has no function 'quik'. Did you mean 'quick'?"),
         (("--call", "handler.quick"), 1, "there is no module 'handler'"),
         (("--call", "quick"), 1, "Write module.function, with dots"),
+        (
+            ("--call", "handlers.generator"),
+            1,
+            "'handlers.generator' is a generator, which does nothing when it is called",
+        ),
         (("--call", "handlers.number"), 1, "'handlers.number' is int, not a function"),
         (("--call", "broken.quick"), 1, "'broken.quick' cannot be imported: ZeroDivisionError: division by zero ("),
         (("--call", "broken.quick", "--handler-timeout", "1"), 1, "ZeroDivisionError: division by zero ("),

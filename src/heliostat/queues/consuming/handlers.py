@@ -6,14 +6,16 @@ import asyncio
 import difflib
 import inspect
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from heliostat.exceptions import ConfigurationError
 
+ASYNCIO = Path(asyncio.__file__).parent
 Function = Callable[[dict[str, Any]], Any]
 
 
@@ -37,10 +39,10 @@ class Handler(Protocol):
 
 
 class InProcess:
-    """Calls a function in this process; a coroutine function in an event loop of its own."""
+    """Calls a function in this process. What it returns is awaited, where it can be, in an event loop of its own."""
 
     def __init__(self, function: Function) -> None:
-        self._runner = asyncio.Runner() if inspect.iscoroutinefunction(function) else None
+        self._runner = asyncio.Runner()
         self._function = function
 
     def __call__(self, body: bytes) -> Failure | None:
@@ -51,24 +53,34 @@ class InProcess:
         if not isinstance(event, dict):
             return Failure(f"the field 'event' is no JSON object, but {type(event).__name__}", is_final=True)
         try:
-            if self._runner:
-                self._runner.run(self._function(event))
-            else:
-                self._function(event)
-        except (Exception, SystemExit) as error:
+            answer = self._function(event)
+            if answer is not None and inspect.isawaitable(answer):
+                self._runner.run(_result_of(answer))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # sys.exit(), or a task that is cancelled, ends the call, not the consumer
             return failure_of(error)
         return None
 
     def close(self) -> None:
-        if self._runner:
-            self._runner.close()
+        self._runner.close()
+
+
+async def _result_of(answer: Awaitable[Any]) -> Any:
+    return await answer
 
 
 def failure_of(error: BaseException) -> Failure:
     """Return an exception of the function as a failure, with the line of the function that raised it."""
-    frames = traceback.extract_tb(error.__traceback__)[1:]
-    place = f" ({frames[0].filename}, line {frames[0].lineno})" if frames else ""
-    return Failure(f"{type(error).__name__}: {error}{place}", "".join(traceback.format_exception(error)))
+    report = traceback.TracebackException.from_exception(error)  # bears an error that cannot be made a text
+    frames = (frame for frame in report.stack if frame.filename != __file__ and Path(frame.filename).parent != ASYNCIO)
+    place = next((f" ({frame.filename}, line {frame.lineno})" for frame in frames), "")
+    return Failure(_writable(f"{type(error).__name__}: {report}{place}"), _writable("".join(report.format())))
+
+
+def _writable(text: str) -> str:
+    """Return a text that can be sent: an exception may hold half a character."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def load_function(path: str) -> Function:
@@ -94,6 +106,8 @@ def load_function(path: str) -> Function:
     function = getattr(module, name)
     if not callable(function):
         raise ConfigurationError(f"{path!r} is {type(function).__name__}, not a function.")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ConfigurationError(f"{path!r} is a generator, which does nothing when it is called: remove its `yield`.")
     return function  # type: ignore[no-any-return]
 
 
