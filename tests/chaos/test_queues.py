@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -129,6 +130,8 @@ def test_no_event_is_lost_and_order_is_kept_while_the_server_comes_and_goes(
         f"{Attempt.objects.exclude(outcome='sent').count()} attempts failed, "
         f"{len(found) - len(first)} repeats, {len(ids - first.keys())} lost, {time.monotonic() - began:.0f} s"
     )
+    for error, count in Counter(Attempt.objects.exclude(outcome="sent").values_list("error", flat=True)).items():
+        print(f"    {count:>6} {error}")
     assert harmed, "the server was never away"
     assert first.keys() == ids
     seats: dict[str, list[int]] = {}

@@ -99,8 +99,9 @@ class KafkaPublisher(Publisher):
                 producer.produce(self._queue.topic, message.body, message.key, on_delivery=report, headers=HEADERS)
             except (BufferError, KafkaException) as error:
                 confirmations[index] = self._why(error.args[0] if isinstance(error, KafkaException) else error)
-        if producer.flush(conf.request_timeout + 5):  # each message times out before that
-            self.close()
+        producer.flush(conf.request_timeout + 5)  # each message times out before that
+        if any(one is not None and one.is_down for one in confirmations):
+            self.close()  # after some errors (a fatal one, a sequence that broke) it would deliver nothing any more
         return confirmations
 
     def close(self) -> None:
@@ -117,8 +118,6 @@ class KafkaPublisher(Publisher):
         if isinstance(error, KafkaError):
             if error.code() in FINAL:
                 return Unconfirmed(text_of(error.str()), GIVE_UP)
-            if error.fatal():
-                self._trouble = text_of(error.str())
             return Unconfirmed(self._trouble or text_of(error.str()), is_down=True)
         return Unconfirmed("the local queue of the producer is full", is_down=True)
 
