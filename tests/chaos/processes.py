@@ -36,7 +36,7 @@ class World:
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
             "CHAOS_DATABASE": database,
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),  # the code beside these tests
             "PYTHONUNBUFFERED": "1",  # what a process says is seen when it says it
         }
 

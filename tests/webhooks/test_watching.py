@@ -139,3 +139,11 @@ def test_a_process_with_a_mailbox_in_memory_watches_too(using: str, tmp_path: Pa
         time.sleep(1.0)
         assert ask("2") == "saved"
         assert callbacks(made) == 1
+
+
+def test_a_process_that_begins_with_the_deletion_of_a_queryset_knows_who_subscribed(using: str, tmp_path: Path) -> None:
+    with world(using, tmp_path) as made:
+        made.run("from tests.example.models import Parcel\nParcel.objects.create(weight=1)")
+        made.run(MAKE.replace("Vehicle", "Parcel"))
+        made.run("from tests.example.models import Parcel\nParcel.objects.filter(weight=1).delete()")
+        assert callbacks(made) == 1

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from functools import partial, wraps
 from typing import Any
 
+from django.apps import apps
 from django.db import models
 from django.db.models.deletion import Collector
 from django.db.models.sql import UpdateQuery
@@ -21,6 +22,7 @@ from heliostat.events.capture import MARK, subscribed_levels
 from heliostat.events.dispatch import Served
 from heliostat.events.event import Event
 from heliostat.events.keys import python_key
+from heliostat.events.matching import registry
 from heliostat.events.publish import build_event, publish
 from heliostat.events.snapshot import Row, copied, rows_of, snapshot, visible
 from heliostat.events.transactions import attempt, change_transaction, is_lost
@@ -70,9 +72,22 @@ _current: ContextVar[Deletion | None] = ContextVar("heliostat_deletion", default
 def install() -> None:
     """Wrap `Collector.delete`, and how it comes from one step to the next (once)."""
     if not hasattr(Collector.delete, MARK):
+        Collector.can_fast_delete = _knowing(Collector.can_fast_delete)  # type: ignore[method-assign]
         Collector.delete = _capturing(Collector.delete)  # type: ignore[method-assign,assignment]
         Collector.instances_with_model = _reading(Collector.instances_with_model)  # type: ignore[method-assign,assignment]
         UpdateQuery.update_batch = _capturing_update(UpdateQuery.update_batch)  # type: ignore[method-assign]
+
+
+def _knowing(can_fast_delete: Callable[..., bool]) -> Callable[..., bool]:
+    """Django asks whether a receiver listens before its first query, with which subscriptions are loaded otherwise."""
+
+    @wraps(can_fast_delete)
+    def knowing_can_fast_delete(self: Any, *args: Any, **kwargs: Any) -> bool:
+        if apps.ready:
+            registry.matcher  # noqa: B018  loads them, and connects the receivers
+        return can_fast_delete(self, *args, **kwargs)
+
+    return knowing_can_fast_delete
 
 
 def _capturing(delete: Delete) -> Delete:
