@@ -275,6 +275,18 @@ def test_a_signal_of_a_module_that_nobody_imported_is_found_in_its_source() -> N
         "assert wipe()",
         "raise SystemExit",
         "def f(: pass",
+        "def f(x=wipe()): pass",
+        "def f(*, x=wipe()): pass",
+        "def f(x: wipe()): pass",
+        "async def f() -> wipe(): pass",
+        "@wipe\ndef f(): pass",
+        "@dataclass(wipe())\nclass C: pass",
+        "@receiver(post_save)\ndef f(): pass",
+        "class C(wipe()): pass",
+        "class C(metaclass=wipe()): pass",
+        "class C:\n    wipe()",
+        "class C:\n    class D:\n        x = wipe()",
+        "x: wipe() = 1",
         "\0",
     ],
 )
@@ -286,6 +298,7 @@ def test_a_module_that_would_run_anything_is_not_imported_for_a_row(line: str) -
 @pytest.mark.parametrize(
     "source",
     ["signal = Signal()", "signal = dispatch.Signal()", "signal: Signal = TaskSignal(use_caching=True)",
+     "@dataclass(frozen=True)\nclass C:\n    'docs'\n    x: list[int] = field(default_factory=list)\n    @property\n    def f(self, y: int = 1) -> int: return wipe()\nsignal = Signal()",  # noqa: E501
      "'''docs'''\nimport a\nfrom b import c\nX = {'a': [1]}\nother = signal = Signal()\ndef f(): wipe()\nclass C: pass"],  # noqa: E501
 )  # fmt: skip
 def test_a_module_that_only_defines_things_may_be_imported_for_a_row(source: str) -> None:

@@ -25,12 +25,15 @@ from heliostat.exceptions import ConfigurationError
 from heliostat.webhooks.exceptions import InvalidSerializerError
 
 OR_DEFINES = ", or whose source does nothing but define things, a Signal of this name among them"
-DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Pass)
-HARMLESS_CALLS = frozenset({
-    "Decimal", "NamedTuple", "ParamSpec", "TypeVar", "compile", "date", "datetime", "dict", "frozenset", "getLogger",
-    "get_logger", "get_user_model", "gettext", "gettext_lazy", "list", "namedtuple", "set", "timedelta",
-    "tuple", "_",
+HARMLESS_DECORATORS = frozenset({
+    "abstractmethod", "cached_property", "classmethod", "dataclass", "final", "overload", "property", "staticmethod",
+    "total_ordering", "unique",
 })  # fmt: skip
+HARMLESS_CALLS = HARMLESS_DECORATORS | {
+    "Decimal", "NamedTuple", "ParamSpec", "TypeVar", "auto", "compile", "date", "datetime", "dict", "field",
+    "frozenset", "getLogger", "get_logger", "get_user_model", "gettext", "gettext_lazy", "list", "namedtuple", "set",
+    "timedelta", "tuple", "_",
+}  # fmt: skip
 IN_MAIN = ("__name__ == '__main__'", "'__main__' == __name__")
 
 
@@ -149,8 +152,13 @@ def only_defines(source: str) -> bool:
 
 
 def _is_definition(statement: ast.stmt) -> bool:
-    if isinstance(statement, DEFINITIONS):
+    if isinstance(statement, (ast.Import, ast.ImportFrom, ast.Pass)):
         return True
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        head = (node for node in ast.iter_child_nodes(statement) if node not in statement.body)
+        run = statement.body if isinstance(statement, ast.ClassDef) else ()
+        are_decorators = all(_decorator(one) in HARMLESS_DECORATORS for one in statement.decorator_list)
+        return are_decorators and _are_harmless(*head) and all(map(_is_definition, run))
     if isinstance(statement, ast.Expr):
         return isinstance(statement.value, ast.Constant)  # a docstring
     if isinstance(statement, ast.If):  # what no import makes true
@@ -158,10 +166,19 @@ def _is_definition(statement: ast.stmt) -> bool:
         return is_elsewhere and all(map(_is_definition, statement.orelse))
     if not (targets := _targets(statement)) or not all(isinstance(target, ast.Name) for target in targets):
         return False
-    value: ast.expr | None = statement.value  # type: ignore[attr-defined]
-    calls = (node for node in ast.walk(value or ast.Pass()) if isinstance(node, ast.Call))
-    names = (_last_name(call.func) for call in calls)
+    return _are_harmless(statement.value, getattr(statement, "annotation", None))  # type: ignore[attr-defined]
+
+
+def _are_harmless(*parts: ast.AST | None) -> bool:
+    """Return whether these parts of a statement call nothing but what is known to be harmless."""
+    nodes = (node for part in parts if part is not None for node in ast.walk(part))
+    names = (_last_name(node.func) for node in nodes if isinstance(node, ast.Call))
     return all(name in HARMLESS_CALLS or name.endswith("Signal") for name in names)
+
+
+def _decorator(node: ast.expr) -> str:
+    """Return the name of a decorator, which is called with what it decorates."""
+    return _last_name(node.func if isinstance(node, ast.Call) else node)
 
 
 def _targets(statement: ast.stmt) -> list[ast.expr]:
