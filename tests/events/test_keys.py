@@ -111,3 +111,14 @@ def test_a_hook_on_a_key_that_no_object_can_have_is_refused(receiver: Receiver) 
         with pytest.raises(ValidationError) as error:
             Hook.objects.create(model=ContentType.objects.get_for_model(model), object_id=key, target=receiver.url)
         assert "object_id" in error.value.message_dict
+
+
+def test_a_key_of_another_type_than_the_columns_is_published_as_the_column_holds_it(using: str) -> None:
+    with captured_events() as events:
+        Parcel(id=7, weight=1).save(using=using)
+        Parcel.objects.using(using).bulk_create([Parcel(id=8, weight=1)])
+        Parcel(id=7).delete(using=using)
+        Parcel(id=8).delete(using=using)
+    assert [(event.action, event.object_id) for event in events] == [
+        (action, str(uuid.UUID(int=number))) for action in ("created", "deleted") for number in (7, 8)
+    ]

@@ -17,7 +17,9 @@ from django.db import connection, models
 
 from heliostat.events.values import conversion_of, target_of, text_in_fixture
 
-PLAIN_KEYS = (int, uuid.UUID)
+PLAIN_KEYS: dict[type, type] = {int: models.IntegerField, uuid.UUID: models.UUIDField}
+"""By the type of a key: the fields that store it as it is."""
+
 DIGITS = re.compile(r"-?[0-9]+")
 
 
@@ -26,7 +28,7 @@ def key_of(instance: models.Model, model: type[models.Model] | None = None) -> s
     meta = (model or type(instance))._meta
     assert meta.pk is not None
     value = getattr(instance, meta.pk.attname)
-    if type(value) in PLAIN_KEYS:
+    if _is_plain(meta.pk, value):
         return str(value)
     try:
         return canonical_key(meta.model, value)
@@ -56,13 +58,16 @@ def key_value(model: type[models.Model], key: Any) -> Any:
 
 def python_key(model: type[models.Model], key: Any) -> Any:
     """Return a primary key as the database gives it, from one in memory, which may be the text of a number."""
-    if type(key) in PLAIN_KEYS and not isinstance(model._meta.pk, models.CharField):
-        return key
     if model._meta.is_composite_pk:
         fields: Any = model._meta.pk_fields
         return tuple(target_of(field).to_python(part) for field, part in zip(fields, key, strict=True))
     assert model._meta.pk is not None
-    return target_of(model._meta.pk).to_python(key)
+    return key if _is_plain(model._meta.pk, key) else target_of(model._meta.pk).to_python(key)
+
+
+def _is_plain(pk: models.Field[Any, Any], key: Any) -> bool:
+    kind = PLAIN_KEYS.get(type(key))
+    return kind is not None and isinstance(target_of(pk), kind)
 
 
 def _composite(model: type[models.Model], value: Any) -> str:
