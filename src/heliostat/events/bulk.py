@@ -50,14 +50,15 @@ def install() -> None:
         QuerySet.bulk_create = _capturing_bulk_create(QuerySet.bulk_create)  # type: ignore[method-assign]
 
 
-def _observed(queryset: QuerySet[Any]) -> Levels:
-    return subscribed_levels(queryset.model) if conf.capture_bulk else ()
+def updated_levels(model: type[models.Model]) -> Levels:
+    """Return the levels of a model for whose subscribers bulk statements are captured."""
+    return subscribed_levels(model) if conf.capture_bulk else ()
 
 
 def _capturing_update(update: Callable[..., int]) -> Callable[..., int]:
     @wraps(update)
     def capturing_update(self: Any, **values: Any) -> int:
-        levels = _observed(self)
+        levels = updated_levels(self.model)
         if not levels or not values or self.query.is_sliced or self.query.combinator:
             return update(self, **values)  # which refuses slices and combinations, in its own words
         self._for_write = True
@@ -184,7 +185,7 @@ def _events_of(model: type[models.Model], levels: Levels, before: Row, row: Row,
 def _capturing_bulk_create(bulk_create: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
     @wraps(bulk_create)
     def capturing_bulk_create(self: Any, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
-        levels = _observed(self)
+        levels = updated_levels(self.model)
         if not objs or not levels:
             return bulk_create(self, objs, *args, **kwargs)
         objs = list(objs)

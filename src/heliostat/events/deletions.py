@@ -17,7 +17,7 @@ from django.db import models
 from django.db.models.deletion import Collector
 from django.db.models.sql import UpdateQuery
 
-from heliostat.events.bulk import UpdatedRows, going
+from heliostat.events.bulk import UpdatedRows, going, updated_levels
 from heliostat.events.capture import MARK, subscribed_levels
 from heliostat.events.dispatch import Served
 from heliostat.events.event import Event
@@ -127,7 +127,7 @@ def _capturing_update(update_batch: Callable[..., None]) -> Callable[..., None]:
     @wraps(update_batch)
     def capturing_update_batch(self: Any, pk_list: list[Any], values: dict[str, Any], using: str) -> None:
         rows = None
-        if subscribed_levels(self.model):
+        if updated_levels(self.model):
             rows = attempt(self.model, partial(UpdatedRows, self.model, pk_list, values, using), None)
         update_batch(self, pk_list, values, using)
         if rows is not None:
