@@ -20,6 +20,7 @@ from benchmarks import (
     growth,
     latency,
     listeners,
+    names,
     others,
     queues,
     raw,
@@ -40,6 +41,7 @@ MEASUREMENTS: dict[str, ModuleType] = {
     "l": listeners,
     "q": queues,
     "k": consuming,
+    "i": names,
 }
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError
 
 from heliostat import batch, emit
 from heliostat.alerts.alerts import BrokerError, GenericAlert
 from heliostat.alerts.registry import get_broker
 from heliostat.targets.models import Target
+from heliostat.targets.names import NameTaken, key_of
 from heliostat.targets.search import find_named, find_same
 from heliostat.text import clean_name
 
@@ -30,7 +30,7 @@ def ingest(alert: GenericAlert, broker_name: str, owner: Any = None) -> Ingested
     Raises `BrokerError` if the broker module fails, and `Refused` if a subscriber refused.
     """
     target = _target_of(alert, broker_name)
-    names = [name for name in dict.fromkeys(alert.aliases) if name != target.name]
+    names = _further_names(alert, target)
     if duplicate := find_same(target, names):
         return Ingested(duplicate.target, duplicate.reason)
     target.owner = target.owner or owner
@@ -42,7 +42,7 @@ def ingest(alert: GenericAlert, broker_name: str, owner: Any = None) -> Ingested
             for key, value in _facts(alert, broker_name).items():
                 target.extras.create(key=key, value=value)
             emit("ingested", target, payload={"target": target.pk, "broker": broker_name, "alert": alert.id})
-    except IntegrityError:
+    except NameTaken:
         duplicate = find_named([target.name, *names])
         if duplicate is None:
             raise BrokerError("It could not be saved: one of its names is taken.") from None
@@ -66,6 +66,14 @@ def _target_of(alert: GenericAlert, broker_name: str) -> Target:
         problems = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
         raise BrokerError(f"{broker_name} made no usable target of {alert.name}: {problems}") from error
     return target
+
+
+def _further_names(alert: GenericAlert, target: Target) -> list[str]:
+    """The alert's aliases, each once in whatever spelling, without the target's own name."""
+    names = {key_of(target.name): ""}
+    for alias in alert.aliases:
+        names.setdefault(key_of(alias), alias)
+    return [name for name in names.values() if name]
 
 
 def _facts(alert: GenericAlert, broker_name: str) -> dict[str, str]:

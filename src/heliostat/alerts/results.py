@@ -21,7 +21,7 @@ from heliostat.alerts.runs import StoredRow, rows_of, run
 from heliostat.alerts.views import query_for
 from heliostat.exceptions import Refused
 from heliostat.objects import get_object
-from heliostat.targets.models import Target, TargetName
+from heliostat.targets.names import FoldedName, key_of
 from heliostat.text import LINES, escape
 
 LINK = '<a class="alert-link" href="{}">{}</a>'
@@ -60,16 +60,14 @@ def _run_of(request: HttpRequest, pk: int, run_id: UUID) -> AlertRun:
 def _show(request: HttpRequest, query: BrokerQuery, stored: AlertRun | None) -> HttpResponse:
     rows = rows_of(stored) if stored else []
     known = _known(row.alert for row in rows if row.alert)
-    lines = [{"row": row, "target": known.get(row.alert.name.casefold()) if row.alert else None} for row in rows]
+    lines = [{"row": row, "target": known.get(key_of(row.alert.name)) if row.alert else None} for row in rows]
     return render(request, "heliostat_alerts/results.html", {"run": stored, "query": query, "lines": lines})
 
 
 def _known(alerts: Any) -> dict[str, int]:
-    """Targets that have the names of these alerts already, in two queries however many there are."""
-    names = {alert.name for alert in alerts}
-    found = dict(TargetName.objects.filter(name__in=names).values_list("name", "target_id"))
-    found.update(Target.objects.filter(name__in=names).values_list("name", "pk"))
-    return {name.casefold(): pk for name, pk in found.items()}
+    """Targets that have the names of these alerts already, by folded name: one query however many there are."""
+    keys = {key_of(alert.name) for alert in alerts}
+    return dict(FoldedName.objects.filter(folded__in=keys).values_list("folded", "target_id"))
 
 
 @require_safe

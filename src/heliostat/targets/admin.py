@@ -1,16 +1,26 @@
 from __future__ import annotations
 
-from django.contrib import admin
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from heliostat.checked_input import CheckedInput
 from heliostat.console.saving import SaveChanges
 from heliostat.permissions import ObjectPermissions
+from heliostat.targets.forms import DistinctNames
 from heliostat.targets.models import Target, TargetExtra, TargetName
+from heliostat.targets.names import TAKEN_MEANWHILE, NameTaken
+from heliostat.targets.search import by_words
 from heliostat.visible import VisibleText
 
 
 class AliasInline(admin.TabularInline):  # type: ignore[type-arg]
     model = TargetName
+    formset = DistinctNames
+    fields = ("name",)
     extra = 0
 
 
@@ -24,6 +34,18 @@ class TargetAdmin(SaveChanges, CheckedInput, VisibleText, ObjectPermissions, adm
     list_display = ("name", "type", "ra", "dec", "owner", "created")
     list_filter = ("type", "created")
     list_select_related = ("owner",)
-    search_fields = ("name", "aliases__name")
+    search_fields = ("name",)  # and aliases: see get_search_results()
     raw_id_fields = ("owner",)
     inlines = (AliasInline, ExtraInline)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Target], search_term: str
+    ) -> tuple[QuerySet[Target], bool]:
+        return by_words(queryset, search_term), False
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        try:
+            return super().changeform_view(request, *args, **options)
+        except NameTaken:
+            self.message_user(request, f"{TAKEN_MEANWHILE} Nothing was saved.", messages.ERROR)
+            return redirect(request.get_full_path())

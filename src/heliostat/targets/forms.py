@@ -10,7 +10,7 @@ from django.forms.models import BaseInlineFormSet
 from heliostat.console.saving import CHANGED_MEANWHILE, SeenField, save_columns
 from heliostat.targets.coordinates import parse_angle
 from heliostat.targets.models import Target, TargetExtra, TargetName
-from heliostat.targets.search import find_named
+from heliostat.targets.names import key_of
 
 BASICS = ("name", "type", "ra", "dec")
 MOTION = ("epoch", "parallax", "pm_ra", "pm_dec", "distance")
@@ -26,14 +26,6 @@ ORBIT = (
     "perihdist",
     "epoch_of_perihelion",
 )
-
-
-def free_name(name: str, target_id: int | None) -> str:
-    """The name, if no other target has it; a ValidationError otherwise."""
-    if duplicate := find_named([name], besides=target_id):
-        message = f"There is already a target with this name or alias: {duplicate.target}."
-        raise forms.ValidationError(message, code="duplicate")
-    return name
 
 
 class AngleField(forms.CharField):
@@ -93,9 +85,6 @@ class TargetForm(forms.ModelForm):  # type: ignore[type-arg]
         save_columns(self.instance, self.changed_data)
         return self.instance  # type: ignore[no-any-return]
 
-    def clean_name(self) -> str:
-        return free_name(self.cleaned_data["name"], self.instance.pk)
-
     def sections(self) -> list[Section]:
         """The fields in parts; all but the first are folded away until they matter."""
         is_moving = self["type"].value() == Target.Type.NON_SIDEREAL
@@ -110,17 +99,23 @@ class TargetForm(forms.ModelForm):  # type: ignore[type-arg]
         return Section(title, fields, is_open or any(field.errors for field in fields))
 
 
-class AliasForm(forms.ModelForm):  # type: ignore[type-arg]
-    class Meta:
-        model = TargetName
-        fields = ("name",)
+class DistinctNames(BaseInlineFormSet):  # type: ignore[type-arg]
+    """Aliases that are other names than the target's own, and than each other."""
 
-    def clean_name(self) -> str:
-        return free_name(self.cleaned_data["name"], self.instance.target_id)
+    def clean(self) -> None:
+        super().clean()
+        seen = {key_of(self.instance.name)}
+        for form in self.forms:
+            kept = form.is_valid() and not form.cleaned_data.get("DELETE")
+            name = form.cleaned_data.get("name") if kept else None
+            if name and (key := key_of(name)) in seen:
+                form.add_error("name", "The target has this name twice; case, blanks and dashes make no difference.")
+            elif name:
+                seen.add(key)
 
 
 AliasFormSet: type[BaseInlineFormSet[Any, Any, Any]] = forms.inlineformset_factory(
-    Target, TargetName, form=AliasForm, extra=2, can_delete_extra=False
+    Target, TargetName, formset=DistinctNames, fields=("name",), extra=2, can_delete_extra=False
 )
 ExtraFormSet: type[BaseInlineFormSet[Any, Any, Any]] = forms.inlineformset_factory(
     Target,

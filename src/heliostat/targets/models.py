@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from heliostat.permissions import has_permission
 from heliostat.targets.coordinates import sexagesimal_dec, sexagesimal_ra
+from heliostat.targets.names import FoldedName, Named, key_of
 from heliostat.text import validate_name, validate_text
 
 
@@ -32,8 +33,8 @@ def _number(verbose_name: str, help_text: str = "") -> models.FloatField[Any, An
     return models.FloatField(verbose_name, null=True, blank=True, validators=[validate_finite], help_text=help_text)
 
 
-class Target(models.Model):
-    """An object in the sky: with a position, or with an orbit."""
+class Target(Named):
+    """An object in the sky: with a position, or with an orbit. No other target has its name, however it is written."""
 
     class Type(models.TextChoices):
         SIDEREAL = "SIDEREAL", "Sidereal"
@@ -43,7 +44,6 @@ class Target(models.Model):
         MPC_MINOR_PLANET = "MPC_MINOR_PLANET", "Minor planet (MPC)"
         MPC_COMET = "MPC_COMET", "Comet (MPC)"
 
-    name = models.CharField(max_length=100, unique=True, validators=[validate_name])
     type = models.CharField(max_length=12, choices=Type, default=Type.SIDEREAL)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="targets")
     ra = models.FloatField(
@@ -73,6 +73,7 @@ class Target(models.Model):
         indexes = [
             models.Index(fields=["dec", "ra"], name="heliostat_target_position"),
             models.Index(fields=["-created"], name="heliostat_target_created"),
+            models.Index(fields=["name"], name="heliostat_target_name"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -90,6 +91,9 @@ class Target(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("targets:detail", args=[self.pk])
+
+    def folded_row(self) -> FoldedName:
+        return FoldedName(folded=key_of(self.name), target_id=self.pk)
 
     def clean(self) -> None:
         """A target made by people has what its type needs; programs may fill it in later."""
@@ -140,11 +144,10 @@ class Target(models.Model):
         return f"{sexagesimal_ra(self.ra)} {sexagesimal_dec(self.dec)}"
 
 
-class TargetName(models.Model):
-    """Another name of a target. No two targets share one."""
+class TargetName(Named):
+    """Another name of a target. No two targets share one, however it is written."""
 
     target = models.ForeignKey(Target, models.CASCADE, related_name="aliases")
-    name = models.CharField(max_length=100, unique=True, validators=[validate_name])
 
     class Meta:
         ordering = ("id",)
@@ -153,6 +156,9 @@ class TargetName(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def folded_row(self) -> FoldedName:
+        return FoldedName(folded=key_of(self.name), target_id=self.target_id, alias_id=self.pk)
 
 
 class TargetExtra(models.Model):

@@ -6,22 +6,32 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from heliostat.targets.coordinates import separation
 from heliostat.targets.models import Target
+from heliostat.targets.names import FoldedName, key_of
+from heliostat.targets.substrings import is_like, named_like
 
 SAME_PLACE = 2.0  # arcseconds
+FEW = 1_000  # names
 _SLACK = 1e-9  # degrees: the box may be a little too wide, never too narrow
 
 
 def by_words(targets: QuerySet[Target], words: str) -> QuerySet[Target]:
-    """Targets whose name or alias contains the words, whatever their case."""
+    """Targets whose name or alias contains the words, however they are written; of one or two letters: begins so.
+
+    A part that few names have is looked up at once, so that the database reads those targets only, by key. Of one that
+    many names have, it reads the targets in their order until a page is full.
+    """
     words = words.strip().replace("\x00", "")
     if not words:
         return targets
-    with_alias = Target.objects.filter(aliases__name__icontains=words).values("pk")
-    return targets.filter(Q(name__icontains=words) | Q(pk__in=with_alias))
+    found = list(named_like(words, targets.db).values_list("target_id", flat=True)[: FEW + 1])
+    if len(found) <= FEW:
+        return targets.filter(pk__in=set(found))
+    of_target = FoldedName.objects.filter(is_like(words), target_id=OuterRef("pk"))
+    return targets.filter(Exists(of_target))
 
 
 def cone(ra: float, dec: float, radius: float, targets: QuerySet[Target] | None = None) -> list[Target]:
@@ -34,8 +44,8 @@ def cone(ra: float, dec: float, radius: float, targets: QuerySet[Target] | None 
     for target in candidates:
         if target.ra is None or target.dec is None:
             continue
-        target.separation = separation(ra, dec, target.ra, target.dec) * 3600  # type: ignore[attr-defined]
-        if target.separation <= radius:  # type: ignore[attr-defined]
+        target.separation = separation(ra, dec, target.ra, target.dec) * 3600  # type: ignore[union-attr]
+        if target.separation <= radius:  # type: ignore[union-attr]
             found.append(target)
     return sorted(found, key=lambda target: target.separation)  # type: ignore[attr-defined]
 
@@ -65,13 +75,14 @@ class Duplicate:
 
 
 def find_named(names: Iterable[str], *, besides: int | None = None) -> Duplicate | None:
-    """The target that has one of these names, or an alias like it; case makes no difference."""
-    for name in dict.fromkeys(name.strip() for name in names if name.strip()):
-        others = Target.objects.exclude(pk=besides) if besides else Target.objects.all()
-        if target := others.filter(name__iexact=name).first():
-            return Duplicate(target, f"the name {name}")
-        if target := others.filter(aliases__name__iexact=name).first():
-            return Duplicate(target, f"the alias {name}")
+    """The target that has one of these names, or an alias like it: in one query, however many names there are."""
+    asked = {key_of(name): name.strip() for name in names if name.strip()}
+    rows = FoldedName.objects.filter(folded__in=asked).select_related("target")
+    held = {row.folded: row for row in rows if row.target_id != besides}
+    for key, name in asked.items():
+        if row := held.get(key):
+            kind = "name" if row.alias_id is None else "alias"
+            return Duplicate(row.target, f"the {kind} {name}")
     return None
 
 

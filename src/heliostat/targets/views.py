@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -19,6 +18,7 @@ from heliostat.listeners import publish_read
 from heliostat.objects import get_object
 from heliostat.targets.forms import MOTION, ORBIT, AliasFormSet, ExtraFormSet, TargetForm
 from heliostat.targets.models import Target
+from heliostat.targets.names import TAKEN_MEANWHILE, NameTaken, renaming
 from heliostat.targets.panels import target_panels
 from heliostat.targets.search import by_words, find_near
 
@@ -101,14 +101,14 @@ def _edit(request: HttpRequest, target: Target) -> HttpResponse:
 def _save(form: TargetForm, *parts: BaseInlineFormSet[Any, Any, Any]) -> bool:
     """Everything or nothing, published as one event. What stands against it becomes an error of the form."""
     try:
-        with batch():
+        with batch(), renaming(form.instance):
             form.save()
             for part in parts:
                 part.save()
     except Refused as refused:
         form.add_error(None, str(refused))
-    except IntegrityError:
-        form.add_error(None, "Somebody has just saved a target with this name or alias.")
+    except NameTaken:
+        form.add_error(None, TAKEN_MEANWHILE)
     else:
         return True
     return False
