@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +23,7 @@ from heliostat.webhooks.operations import ping
 from tests.example.models import Vehicle
 from tests.queues.destinations import RedisStream
 from tests.queues.servers import need_port
+from tests.webhooks.admin.hook_form import ADD, typed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -185,3 +188,18 @@ def test_a_queue_that_cannot_be_used_is_a_system_check(settings: Any, options: A
     assert message.id == "heliostat.E021"
     assert message.msg.startswith("HELIOSTAT_QUEUES['pipeline']")
     assert problem in message.msg
+
+
+def test_the_admin_saves_a_hook_that_names_a_queue_and_previews_its_message(
+    stream: RedisStream, admin_client: Client
+) -> None:
+    Vehicle.objects.create(name="55")
+    values = typed(target_url="queue:pipeline", http_method="GET", payload_template='{"name": "{{instance.name}}"}')
+    page = html.unescape(admin_client.post("/admin/heliostat_webhooks/hook/preview/", values).content.decode())
+    shown = re.search(r'<pre class="heliostat-body"[^>]*>(.*?)</pre>', page, re.DOTALL)
+    assert shown is not None
+    assert shown[1].split() == ["queue:pipeline", '{"name":', '"55"}']
+    assert admin_client.post(ADD, values).status_code == 302
+    assert str(Hook.objects.get()).endswith("to queue:pipeline")
+    refused = admin_client.post(ADD, {**values, "target_url": "queue:pipelin"})
+    assert "Did you mean pipeline?" in html.unescape(refused.content.decode())

@@ -30,6 +30,7 @@ from heliostat.outbox.bodies import body_of
 from heliostat.outbox.models import Callback, message_id
 from heliostat.outbox.problems import Problem
 from heliostat.permissions import has_permission
+from heliostat.queues.named import is_queue
 from heliostat.webhooks.exceptions import InvalidFiltersError
 from heliostat.webhooks.filters import PARTS, compiled
 from heliostat.webhooks.kind import destination_of
@@ -65,7 +66,10 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """A request that is not made. `obstacles`: why the hook would not be notified; `error`: why there is no body."""
+    """A request that is not made, or the `data` of a message in a queue, which has no headers.
+
+    `obstacles`: why the hook would not be notified; `error`: why there is no body.
+    """
 
     event: Event
     obstacles: list[str]
@@ -173,19 +177,25 @@ def _preview(hook: Hook, event: Event, in_full: bool) -> Preview:
             problem = Problem.of(failure)
             error = problem.reason if in_full else problem.shown
         transaction.set_rollback(True, using=event.using)
+    headers, sent = ([], body) if is_queue(hook.target_url) else _request(hook, event, body)
+    return Preview(
+        event=event,
+        obstacles=list(_obstacles(hook, event)),
+        headers=headers,
+        body=sent,
+        error=error,
+    )
+
+
+def _request(hook: Hook, event: Event, body: str) -> tuple[list[tuple[str, str]], str]:
+    """Return headers and body of the request that would be made."""
     hook.make_secret()  # of one that was not saved yet; nobody sees it
     destination = destination_of(hook)
     sent = body_sent(destination, body)
     id_ = message_id(str(event.id), hook.subscriber if hook.pk else "hook:0")
     lines = headers_of(destination, id_, int(timezone.now().timestamp()), sent)
     pairs = [line.split(": ", 1) for line in lines if ": " in line]
-    return Preview(
-        event=event,
-        obstacles=list(_obstacles(hook, event)),
-        headers=[(name, "created at each attempt" if name == SIGNATURE else value) for name, value in pairs],
-        body=sent.decode(),
-        error=error,
-    )
+    return [(name, "created at each attempt" if name == SIGNATURE else value) for name, value in pairs], sent.decode()
 
 
 def _obstacles(hook: Hook, event: Event) -> Iterator[str]:
