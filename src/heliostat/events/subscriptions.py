@@ -55,6 +55,7 @@ class Subscription:
     renders what is to be sent, or gives None where the event's own body will do; `ordered` means that the events of
     each object are delivered one after the other, and `needs_facts` that what delivers them without a `handler` reads
     the event's `uri` and `text`. `grouping` is called in place of `handler` for the events of a batch.
+    `key` is a necessary part of `condition`, by which the index finds the subscription.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Subscription:
     ordered: bool = False
     needs_facts: bool = False
     grouping: Grouping | None = None
+    key: Key | None = None
 
     def wants(self, event: Event) -> bool:
         return self.condition is None or self.condition(event)
@@ -118,7 +120,7 @@ class Ready(Interest):
     __slots__ = ()
 
     def __init__(self, order: int, subscription: Subscription) -> None:
-        super().__init__(order, (subscription.pattern,), subscription.object_id)
+        super().__init__(order, (subscription.pattern,), subscription.object_id, subscription.key)
         self._made = (subscription,)
 
     @property

@@ -23,14 +23,13 @@ from django.apps import apps
 
 from heliostat.conf import ALIKE, did_you_mean, suggestion
 from heliostat.events.event import Event, Phase
-from heliostat.events.filters import Condition
 from heliostat.events.types import READ, REMEDY, WILD, actions_of, problem_of, resource_of
 from heliostat.exceptions import ConfigurationError
 from heliostat.listeners.base import KINTO_ACTIONS, OUR_ACTIONS, ListenerEvent
 from heliostat.listeners.config import ROOT, Config, Registry, aslist, truth
 from heliostat.listeners.loading import include, load
 from heliostat.listeners.sections import Section, Sections, read_sections
-from heliostat.listeners.where import condition_of, is_condition
+from heliostat.listeners.where import Where, is_condition, where_of
 
 LISTENER = "listener"
 READS = frozenset([READ])
@@ -49,7 +48,7 @@ class Configured:
 
     name: str
     listener: Any
-    events: Mapping[str, Condition | None]
+    events: Mapping[str, Where]
     phase: Phase
     registry: Registry
     kind: str = LISTENER
@@ -107,10 +106,10 @@ def _configure(section: Section, config: Config) -> Configured:
     actions = [OUR_ACTIONS.get(action, action) for action in _words(options, "actions", list(OUR_ACTIONS))]
     resources = [_resource(word) for word in _words(options, "resources", ["*"])]
     _check_can_happen(actions, resources, phase == Phase.DURABLE)
-    events: dict[str, Condition | None] = {}
+    events: dict[str, Where] = {}
     for resource in resources:
         patterns = [f"{resource}.{action}" for action in actions]
-        events |= dict.fromkeys(patterns, condition_of(options, patterns))
+        events |= dict.fromkeys(patterns, where_of(options, patterns))
     return Configured(section.name, listener, events, phase, config.registry, kind, ordered)
 
 

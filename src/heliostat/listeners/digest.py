@@ -142,11 +142,13 @@ def _due_digests() -> Iterator[str]:
 
     What failed is due at slightly different times: a digest waits for the last of it.
     """
+    if not (digests := list(_digests())):
+        return
     now = timezone.now()
     opened = [one.alias for one in connections.all(initialized_only=True) if one.connection is not None]
     try:
         outboxes = [Callback.objects.using(using) for using in opened if has_outbox(using)]
-        for name, digest in _digests():
+        for name, digest in digests:
             for rows in outboxes:
                 waiting = rows.filter(subscriber=name, status=Status.WAITING)
                 waited = waiting.filter(created_at__lte=now - timedelta(minutes=digest.minutes), due_at__lte=now)

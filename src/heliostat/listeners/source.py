@@ -35,14 +35,15 @@ def subscriptions() -> Iterator[Subscription]:
     _built = found
     for name, listener in found.items():
         is_called = listener.kind == LISTENER
-        for pattern, condition in listener.events.items():
+        for pattern, where in listener.events.items():
             yield Subscription(
                 name=name,
                 pattern=pattern,
                 phase=listener.phase,
                 handler=listener.notify if is_called else None,
                 body=listener.body if hasattr(listener.listener, "render") else None,
-                condition=guarded(condition, name) if condition else None,
+                condition=guarded(where.holds, name) if where.holds else None,
+                key=where.key,
                 ordered=listener.ordered,
                 needs_facts=not is_called,
                 grouping=Grouping(group_of, listener.notify_group) if is_called else None,

@@ -12,14 +12,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import models
 
 from heliostat.conf import ALIKE, did_you_mean, suggestion
-from heliostat.events.event import Event
-from heliostat.events.filters import WORDS, Condition, FilterError, compiled, model_of_patterns
+from heliostat.events.filters import WORDS, Condition, FilterError, compiled, key_of, model_of_patterns
 from heliostat.events.operators import ANYTHING, OPERATORS, Kind, kind_of_field
+from heliostat.events.subscriptions import Key
 from heliostat.exceptions import ConfigurationError
 from heliostat.listeners.config import aslist
 
@@ -33,25 +33,35 @@ def is_condition(key: str) -> bool:
     return key.startswith(f"{WHERE}.")
 
 
-def condition_of(options: Mapping[str, Any], patterns: Sequence[str]) -> Condition | None:
-    """Return the condition of a section for events of these types, of one resource; None where it has none.
+class Where(NamedTuple):
+    """The condition of a section, and an equality without which it does not hold, where it has one."""
+
+    holds: Condition | None = None
+    key: Key | None = None
+
+
+def where_of(options: Mapping[str, Any], patterns: Sequence[str]) -> Where:
+    """Return the condition of a section for events of these types, of one resource.
 
     Raise `ConfigurationError` for what is no condition.
     """
-    conditions = []
+    conditions: list[Condition] = []
+    keys: list[Key] = []
     for place, filters in _parts(options, model_of_patterns(patterns)):
         try:
-            conditions.append(compiled(filters, patterns) or _always)
+            if condition := compiled(filters, patterns):
+                conditions.append(condition)
         except FilterError as error:
             where, _, problem = str(error).partition(": ")
             raise ConfigurationError(f"`{place or where.replace('filters', WHERE)}`: {problem}.") from error
+        keys += filter(None, [key_of(filters, patterns)])
+    return Where(_all(conditions), keys[0] if keys else None)
+
+
+def _all(conditions: Sequence[Condition]) -> Condition | None:
     if len(conditions) <= 1:
         return conditions[0] if conditions else None
     return lambda event: all(condition(event) for condition in conditions)
-
-
-def _always(_event: Event) -> bool:
-    return True
 
 
 def _parts(options: Mapping[str, Any], model: type[models.Model] | None) -> Iterator[tuple[str, Any]]:
