@@ -31,7 +31,8 @@ logger = logging.getLogger("heliostat.listeners")
 
 MOST = 5000  # events in one digest
 LOOK = 1.0  # seconds between two looks for digests that are due
-LINGER = 0.5  # seconds without another callback, after which a digest is complete
+LINGER = 2.0  # seconds without another callback, after which a digest is complete
+# It is longer than LOOK and the half second in which a scheduler notices: no callback is claimed after its digest.
 
 
 class Digest(ABC):
@@ -74,7 +75,7 @@ class DigestTransport:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._stopping.wait(LINGER / 5):
+        while not self._stopping.wait(LINGER / 20):
             self._send_complete()
         self._send_complete(linger=0.0)
 
