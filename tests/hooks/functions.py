@@ -49,3 +49,7 @@ class Unspeakable(Exception):
 
 def failing_unspeakably(vehicle: Any, speed: float) -> None:
     raise Unspeakable
+
+
+async def coroutine(vehicle: Any, speed: Any) -> None:
+    """Nobody awaits it."""

@@ -20,6 +20,7 @@ from heliostat.outbox.models import Attempt, Callback
 from heliostat.testing import drain_outbox
 from tests.example.models import Vehicle
 from tests.example.signals import broken_down
+from tests.hooks import functions
 from tests.hooks.functions import calls
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -144,6 +145,7 @@ def test_arguments_that_do_not_fit_are_an_error_of_the_caller(bus: Vehicle) -> N
         ({"vehicle_too_fast": f"{HERE}.simpel"}, "heliostat.E011", f"Did you mean {HERE}.simple"),
         ({"vehicle_too_fast": "no.such.module.function"}, "heliostat.E011", "cannot be imported"),
         ({"vehicle_too_fast": f"{HERE}.not_a_function"}, "heliostat.E011", "not a function"),
+        ({"vehicle_too_fast": f"{HERE}.coroutine"}, "heliostat.E011", "which would not be awaited"),
         ({"vehicle_too_fast": f"{HERE}.wrong_arguments"}, "heliostat.E011", "does not fit"),
         ({"vehicle_too_fast": 5}, "heliostat.E011", "dotted path"),
         ({"vehicle_too_fast": {"when": "durable"}}, "heliostat.E011", "no `call`"),
@@ -187,6 +189,8 @@ def test_the_decorator_tells_a_function_of_events() -> None:
 def test_the_decorator_checks_what_it_is_given() -> None:
     with pytest.raises(ConfigurationError, match="event types"):
         on("created")
+    with pytest.raises(ConfigurationError, match="coroutine is a coroutine function, which would not be awaited"):
+        on("example.vehicle.created")(functions.coroutine)
     with pytest.raises(ConfigurationError, match="in_transaction"):
         on("example.vehicle.created", when="some day")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -56,6 +57,33 @@ def test_an_event_of_nobody_says_so_and_a_missing_value_is_empty(settings: Any) 
     settings.EVENT_LISTENERS = {"m": {**MAIL, "text": "{user_id}|{price}|{depot_id}|", "actions": "create delete"}}
     Vehicle.objects.create(name="55").delete()
     assert [message.body for message in mail.outbox] == ["nobody|||", "nobody|||"]
+
+
+def test_a_format_that_does_not_fit_a_value_keeps_no_e_mail_back(settings: Any) -> None:
+    text = "{price:.2f}|{depot_id:d}|{seats:.1f}|{old[seats]:.1f}|{new[seats]:d}"
+    settings.EVENT_LISTENERS = {
+        "m": {**MAIL, "text": text, "subject": text, "actions": "create"},
+        "digest": {**DIGEST, "subject": text, "actions": "create"},
+        "log": {"use": "heliostat.listeners.log", "text": text, "resources": "vehicle"},
+    }
+    assert run_checks(databases=[]) == []
+    Vehicle.objects.create(name="55", seats=8)
+    Vehicle.objects.create(name="56", price=Decimal("3.456"))
+    assert [message.body for message in mail.outbox] == ["||8.0||8", "3.46||0.0||0"]
+    wait(10)
+    assert drain_outbox() == {"sent": 2}
+    assert mail.outbox[-1].body.splitlines()[::2] == ["||8.0||8", "3.46||0.0||0"]
+
+
+def test_recipients_may_have_names(settings: Any) -> None:
+    text = "Ada Lovelace <ada@example.com>, bob@example.com"
+    settings.EVENT_LISTENERS = {
+        "text": {**MAIL, "recipients": text},
+        "list": {**MAIL, "recipients": ["Ada Lovelace <ada@example.com>"]},
+    }
+    Vehicle.objects.create(name="55")
+    names = [message.to for message in mail.outbox]
+    assert names == [["Ada Lovelace <ada@example.com>", "bob@example.com"], ["Ada Lovelace <ada@example.com>"]]
 
 
 def test_a_batch_is_one_e_mail_with_the_names_of_its_objects(settings: Any) -> None:
@@ -201,6 +229,11 @@ def test_two_sections_have_digests_of_their_own(settings: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        ({"recipients": "ada"}, "`recipients` has 'ada', which is no e-mail address"),
+        ({"recipients": 7}, "`recipients` is 7, not a list of addresses"),
+        ({"text": "{name!z}"}, "after `!` there can be r, s or a"),
+        ({"text": "{seats:%Y}"}, "'%Y' is no format of a number or a text"),
+        ({"text": "{name:{seats}}"}, "'{seats}' is no format of a number or a text"),
         ({"recipients": []}, "`recipients` is empty, and there is no `group`"),
         ({"subject": "{nmae}"}, "names 'nmae', which no event has. Did you mean name"),
         ({"subject": "{line}"}, "names 'line', which no event has."),

@@ -52,6 +52,16 @@ def test_the_payload_has_the_keys_of_kinto(settings: Any) -> None:
     }
 
 
+def test_of_a_user_the_user_id_is_still_who_changed_it(settings: Any) -> None:
+    settings.EVENT_LISTENERS = {"echo": {**ECHO, "resources": "auth.user"}}
+    users = get_user_model().objects
+    users.create_user("ada")
+    with acting_as(users.get()):
+        bob = users.create_user("bob")
+    assert [payload["user_id"] for payload in payloads()] == [None, "django:ada"]
+    assert payloads()[1]["uri"] == f"/auth/user/{bob.pk}"
+
+
 def test_an_object_without_a_parent_has_none(settings: Any) -> None:
     settings.EVENT_LISTENERS = {"echo": {**ECHO, "resources": "vehicle"}}
     settings.HELIOSTAT_PARENTS = {"example.vehicle": "depot"}

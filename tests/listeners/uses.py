@@ -35,6 +35,22 @@ def function(event: Any) -> None:
     calls.append(("function", event))
 
 
+async def coroutine(event: Any) -> None:
+    calls.append(("coroutine", event))
+
+
+class Asynchronous:
+    """Its objects make coroutines."""
+
+    async def __call__(self, event: Any) -> None:
+        calls.append(("asynchronous", event))
+
+
+def generator(event: Any) -> Any:
+    calls.append(("generator", event))
+    yield
+
+
 NUMBER = 7
 
 

@@ -19,6 +19,7 @@ from heliostat.events.subscriptions import Subscription
 from heliostat.events.transactions import own_savepoint
 from heliostat.events.types import pattern_of
 from heliostat.exceptions import ConfigurationError
+from heliostat.functions import check_runs
 from heliostat.hooks.decorator import Decorated, decorated
 from heliostat.hooks.points import RESOURCE, HookPoint, all_points, point_named
 from heliostat.hooks.run import live_arguments
@@ -77,6 +78,7 @@ def _attach(point: HookPoint, entry: Any) -> Attachment:
     call, when = _call_and_when(entry, where)
     function = call if callable(call) else _function_at(call, where)
     _check_signature(point, function, where)
+    check_runs(function, f"{where}: {function.__qualname__}")
     path = call if isinstance(call, str) else f"{function.__module__}.{function.__qualname__}"
     return Attachment(point, path, function, phase_named(when, where))
 

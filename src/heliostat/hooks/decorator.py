@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from heliostat.events.event import Event, Phase
 from heliostat.events.matching import registry
 from heliostat.exceptions import ConfigurationError
+from heliostat.functions import check_runs
 
 F = TypeVar("F", bound=Callable[[Event], Any])
 
@@ -45,6 +46,7 @@ def on(
 
     def decorate(function: F) -> F:
         name = f"code:{function.__module__}.{function.__qualname__}"
+        check_runs(function, f"on({events[0]!r}): {function.__qualname__}")
         if name in _decorated:  # decorated twice: for other events, or in another phase
             name = f"{name}@{events[0]}"
         _decorated[name] = Decorated(name, events, Phase(when), function, condition)

@@ -60,6 +60,9 @@ class ListenerEvent:
         is_one = len(self.events) == 1
         uri = uri_of(event) if is_one else resource_uri(event.resource)
         uri = self.request.path or uri if event.action == READ else uri
+        keys = {f"{name}_id": event.object_id} if is_one else {}
+        if parent := parent_of(event):
+            keys |= [parent]
         payload = {
             "timestamp": int(event.time.timestamp() * 1000),
             "action": KINTO_ACTIONS.get(event.action, event.action),
@@ -70,11 +73,7 @@ class ListenerEvent:
             "subpath": subpath(uri, self.request.path),
             "event_id": str(event.id),
         }
-        if is_one:
-            payload[f"{name}_id"] = event.object_id
-        if parent := parent_of(event):
-            payload[parent[0]] = parent[1]
-        return payload
+        return keys | payload  # of an object that is a user, `user_id` is still who changed it
 
     @property
     def impacted_objects(self) -> list[dict[str, Any]]:

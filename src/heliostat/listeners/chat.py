@@ -22,7 +22,7 @@ from heliostat.exceptions import ConfigurationError
 from heliostat.listeners.base import ListenerEvent
 from heliostat.listeners.config import Config
 from heliostat.listeners.source import all_built, built
-from heliostat.listeners.texts import Write, check_template, facts_of
+from heliostat.listeners.texts import Write, check_template, facts_of, fill
 from heliostat.outbox.limits import Limits
 
 TEXT = "{resource_name} {objects}: {action} by {user_id} {changes}\n{link}"
@@ -81,7 +81,7 @@ class Chat:
     def render(self, event: ListenerEvent) -> str:
         """Return the body of the request for an event."""
         service = SERVICES[self.service]
-        text = self.text.format_map(facts_of(event, service.write)).strip()
+        text = fill(self.text, facts_of(event, service.write)).strip()
         return msgspec.json.encode(service.body(text[:LONGEST], self.chat_id)).decode()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from email.utils import parseaddr
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
@@ -18,7 +19,7 @@ from heliostat.exceptions import ConfigurationError
 from heliostat.listeners.base import ListenerBase, ListenerEvent
 from heliostat.listeners.config import Config, aslist
 from heliostat.listeners.digest import Digest
-from heliostat.listeners.texts import check_template, facts_of
+from heliostat.listeners.texts import check_template, facts_of, fill
 from heliostat.text import clean_name
 
 logger = logging.getLogger("heliostat.listeners")
@@ -62,7 +63,7 @@ class EmailListener(ListenerBase):
 
     def __call__(self, event: ListenerEvent) -> None:
         facts = facts_of(event)
-        self.letters.send(self.letters.subject.format_map(facts), self.letters.text.format_map(facts))
+        self.letters.send(fill(self.letters.subject, facts), fill(self.letters.text, facts))
 
 
 class EmailDigest(Digest):
@@ -77,7 +78,7 @@ class EmailDigest(Digest):
         entries = []
         for event in events[:LISTED]:
             facts = facts_of(event)
-            entries.append(f"{clean_name(self.letters.subject.format_map(facts))}\n  {facts['link']}")
+            entries.append(f"{clean_name(fill(self.letters.subject, facts))}\n  {facts['link']}")
         if (more := len(events) - LISTED) > 0:
             entries.append(f"… and {more} more.")
         self.letters.send(self.subject.format(count=len(events)), "\n".join(entries) + "\n")
@@ -86,7 +87,7 @@ class EmailDigest(Digest):
 def load_from_config(config: Config, prefix: str = "") -> EmailListener | EmailDigest:
     """Return the e-mail listener with these settings. Raise `ConfigurationError` if they are not valid."""
     settings = config.get_settings()
-    recipients, group = aslist(settings.get(prefix + "recipients", [])), str(settings.get(prefix + "group", ""))
+    recipients, group = _addresses(settings.get(prefix + "recipients", [])), str(settings.get(prefix + "group", ""))
     if not recipients and not group:
         raise ConfigurationError("`recipients` is empty, and there is no `group`: nobody would get an e-mail.")
     letters = Letters(
@@ -111,3 +112,16 @@ def load_from_config(config: Config, prefix: str = "") -> EmailListener | EmailD
     except (AttributeError, LookupError, ValueError) as error:
         raise ConfigurationError(f"`digest_subject` {subject!r} may name {{count}} only ({error}).") from error
     return EmailDigest(letters, minutes, subject)
+
+
+def _addresses(given: Any) -> list[str]:
+    """Return the recipients: those of a list, or of a text with blanks or commas between them."""
+    if not isinstance(given, (str, list, tuple, set, frozenset)):
+        raise ConfigurationError(f"`recipients` is {given!r}, not a list of addresses.")
+    has_names = isinstance(given, str) and "<" in given
+    addresses = given.split(",") if has_names else aslist(given)
+    found = [one.strip() for one in addresses if one.strip()]
+    for address in found:
+        if "@" not in parseaddr(address)[1]:
+            raise ConfigurationError(f"`recipients` has {address!r}, which is no e-mail address.")
+    return found

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from heliostat.exceptions import ConfigurationError
+from heliostat.functions import check_runs
 from heliostat.listeners.config import Config, aslist
 from heliostat.listeners.sections import Section
 from heliostat.moved import did_you_mean_path, hint_for
@@ -40,7 +41,7 @@ def load(section: Section, own: dict[str, Any], config: Config) -> Any:
     elif isinstance(found, type):
         listener = _from_class(found, use, own)
     elif callable(found) and not own:
-        return found
+        listener = found
     elif callable(found):
         names = ", ".join(own)
         raise ConfigurationError(f"{use!r} is a function, which takes no settings ({names}); use a class or a module.")
@@ -48,6 +49,7 @@ def load(section: Section, own: dict[str, Any], config: Config) -> Any:
         raise ConfigurationError(f"{use!r} is {_kind(found)}, not a module, a class or a function.")
     if not callable(listener) and not hasattr(listener, "subscriber_kind"):
         raise ConfigurationError(f"{use!r} gave {_kind(listener)}, which cannot be called.")
+    check_runs(listener, f"{use!r}")
     return listener
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 
+from heliostat.conf import did_you_mean
 from heliostat.exceptions import ConfigurationError
 from heliostat.listeners.base import ListenerBase, ListenerEvent
 from heliostat.listeners.config import Config
-from heliostat.listeners.texts import check_template, facts_of
+from heliostat.listeners.texts import check_template, facts_of, fill
 
 TEXT = "{action} {uri} ({objects}) by {user_id} {changes}"
 
@@ -26,7 +27,7 @@ class LogListener(ListenerBase):
 
     def __call__(self, event: ListenerEvent) -> None:
         if self.logger.isEnabledFor(self.level):
-            line = self.text.format_map(facts_of(event)).strip()
+            line = fill(self.text, facts_of(event)).strip()
             self.logger.log(self.level, "%s", line, extra={"event_id": str(event.event.id)})
 
 
@@ -36,6 +37,6 @@ def load_from_config(config: Config, prefix: str = "") -> LogListener:
     name = str(settings.get(prefix + "level", "INFO")).upper()
     levels = logging.getLevelNamesMapping()
     if name not in levels:
-        raise ConfigurationError(f"`level` is {name!r}; it can be {', '.join(levels)}.")
+        raise ConfigurationError(f"`level` is {name!r}; it can be {', '.join(levels)}.{did_you_mean(name, levels)}")
     logger = logging.getLogger(str(settings.get(prefix + "logger", __name__)))
     return LogListener(logger, levels[name], check_template(settings.get(prefix + "text", TEXT), settings, prefix))

@@ -6,7 +6,8 @@ In braces, a template may have the names of `NAMES`, the fields of the object (`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from string import Formatter
 from typing import Any
 from urllib.parse import quote
@@ -70,6 +71,27 @@ def facts_of(event: ListenerEvent, write: Write = str) -> Facts:
     return written
 
 
+class _Filler(Formatter):
+    """Fills a template in. A format that does not fit a value, such as that of a number where there is none, is left
+    out: an event of an object without it is sent, too."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        for kind in (type(value), Decimal):
+            try:
+                return format(kind(value), format_spec)
+            except (ArithmeticError, TypeError, ValueError):
+                continue
+        return str(value)
+
+
+_filler = _Filler()
+
+
+def fill(template: str, facts: Mapping[str, Any]) -> str:
+    """Return a template that `check_template` has checked, filled in with the facts of an event."""
+    return _filler.vformat(template, (), facts)
+
+
 def _written(value: Any, write: Write) -> Any:
     """Return a number as it is, so that a template may round it, and everything else as text."""
     if value is None:
@@ -86,10 +108,11 @@ def check_template(template: Any, settings: dict[str, Any], prefix: str) -> str:
     fields = set(_fields(settings.get(f"{prefix}resources", "*")))
     known = {*NAMES, *VALUES, *fields}
     try:
-        named = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
+        parts = [part for part in Formatter().parse(template) if part[1] is not None]
     except ValueError as error:
         raise ConfigurationError(f"{template!r} cannot be filled in: {error}") from error
-    for name in named:
+    for _, name, spec, conversion in parts:
+        _check_format(template, spec or "", conversion)
         first, _, rest = name.partition("[")
         inner = rest.rstrip("]")
         if first not in known:
@@ -101,6 +124,18 @@ def check_template(template: Any, settings: dict[str, Any], prefix: str) -> str:
         if rest and first not in VALUES:
             raise ConfigurationError(f"{template!r}: there is nothing inside {first!r}")
     return template
+
+
+def _check_format(template: str, spec: str, conversion: str | None) -> None:
+    if conversion not in (None, *"rsa"):
+        raise ConfigurationError(f"{template!r} cannot be filled in: after `!` there can be r, s or a.")
+    for value in ("", 0, 0.0):
+        try:
+            format(value, spec)
+        except ValueError:
+            continue
+        return
+    raise ConfigurationError(f"{template!r} cannot be filled in: {spec!r} is no format of a number or a text.")
 
 
 def _fields(words: Any) -> Iterable[str]:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from heliostat.exceptions import ConfigurationError
+from heliostat.functions import check_runs
 
 ASYNCIO = Path(asyncio.__file__).parent
 Function = Callable[[dict[str, Any]], Any]
@@ -106,8 +107,7 @@ def load_function(path: str) -> Function:
     function = getattr(module, name)
     if not callable(function):
         raise ConfigurationError(f"{path!r} is {type(function).__name__}, not a function.")
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise ConfigurationError(f"{path!r} is a generator, which does nothing when it is called: remove its `yield`.")
+    check_runs(function, repr(path), may_await=True)
     return function  # type: ignore[no-any-return]
 
 
