@@ -388,7 +388,8 @@ def test_wrong_usage_is_one_line_that_says_what_to_do(
     ],
 )
 def test_a_server_that_cannot_be_used_is_one_line_without_the_credentials(consuming: Consuming, url: str) -> None:
-    result = run("consume", url, "--group", "g", "--call", "handlers.quick", cwd=consuming.folder)
+    arguments = ("--group", "g", "--call", "handlers.quick", "--exit-when-idle", "0")
+    result = run("consume", url, *arguments, cwd=consuming.folder)
     assert result.returncode == 1
     assert "secret" not in result.stderr
     assert "sec/ret" not in result.stderr

@@ -63,6 +63,16 @@ def test_a_connection_that_is_cut_in_the_middle_of_a_batch_loses_nothing_and_rep
     assert consuming.noted() == dict.fromkeys(ids, 1)
 
 
+def test_a_consumer_may_start_a_little_before_redis(server: Server, consuming: Consuming) -> None:
+    stream = Stream(f"redis://127.0.0.1:{server.port}/0")
+    server.stop()
+    with consuming.start(stream, "quick") as consumer:
+        consumer.wait_for("Connection refused. Trying again in 0.1 s")
+        server.start()
+        (id,) = stream.add()
+        until(lambda: list(consuming.noted()) == [id], lambda: consumer.output)
+
+
 def test_a_consumer_that_is_asked_to_stop_while_redis_is_away_stops(server: Server, consuming: Consuming) -> None:
     stream = Stream(f"redis://127.0.0.1:{server.port}/0")
     with consuming.start(stream, "quick") as consumer:

@@ -5,8 +5,8 @@ the stream of dead letters, STREAM:dead:GROUP. Start more consumers of a group t
 all events. An event can arrive twice, with the same id. The current directory is importable, and nothing needs Django.
 
 SIGTERM and Ctrl-C end it after the event in hand; a second one ends it at once.
-Exits with 0 when it was stopped or --exit-when-idle came true, 1 when Redis cannot be reached in the beginning or the
-function cannot be imported, 2 on wrong usage. Later, it waits for Redis.
+Exits with 0 when it was stopped or --exit-when-idle came true; 1 when the function cannot be imported, or Redis refuses
+or cannot be reached for 15 seconds in the beginning; 2 on wrong usage. Later, it waits for Redis as long as it takes.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import AuthenticationError, ConnectionError, RedisError, ResponseError, TimeoutError
 
 from heliostat.exceptions import ConfigurationError
 from heliostat.queues.consuming.child import InChild
@@ -29,6 +29,7 @@ from heliostat.queues.consuming.lease import Lease
 
 logger = logging.getLogger("heliostat.queues")
 
+START = 15.0  # seconds in which Redis must be reached in the beginning
 SWEEP = 1.0  # seconds between looks for entries of consumers that are gone
 ACKNOWLEDGE = 0.05  # seconds: what was handled is acknowledged after so long at most, while more is handled
 WAITING = 10_000  # entries of one consumer that may wait for a retry; it reads no new ones meanwhile
@@ -103,12 +104,12 @@ class Consumer:
     def run(self) -> Counts:
         """Consume until `stop` is called, or nothing happens for `exit_when_idle` seconds. Return what was done.
 
-        Raise `ConfigurationError` where the function cannot be imported, and `RedisError` where Redis cannot be
-        reached in the beginning. Later, it waits for Redis.
+        Raise `ConfigurationError` where the function cannot be imported, and `RedisError` where Redis refuses, or
+        cannot be reached for 15 seconds in the beginning. Later, it waits for Redis as long as it takes.
         """
         handler = self._handler()
         try:
-            self._group.create(self._begin)
+            self._join()
             logger.info("consuming %s at %s as %s", self._group, self._place, self.name)
             try:
                 with self._lease:
@@ -125,6 +126,20 @@ class Consumer:
             path = self._call if isinstance(self._call, str) else path_of(self._call)
             return InChild(path, self._handler_timeout)
         return InProcess(load_function(self._call) if isinstance(self._call, str) else self._call)
+
+    def _join(self) -> None:
+        """Create the group where it is missing. Wait for Redis for a while: a machine that boots may start it later."""
+        patience = START if self._exit_when_idle is None else min(START, self._exit_when_idle)
+        until, problems = time.monotonic() + patience, 0
+        while not self._stopping:
+            try:
+                self._group.create(self._begin)
+                return
+            except (ConnectionError, TimeoutError) as error:
+                if isinstance(error, AuthenticationError) or time.monotonic() >= until:
+                    raise
+                problems += 1
+                self._wait_for_redis(error, problems)
 
     def _loop(self, handler: Handler) -> None:
         problems = 0
@@ -310,4 +325,4 @@ def _described(entry: Entry) -> str:
 
 
 def _text(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
