@@ -19,7 +19,7 @@ import pytest
 
 from tests.cli.running import environment
 from tests.queues.servers import Server, missing, redis_binaries, redis_command, running
-from tests.queues.streams import Stream
+from tests.queues.streams import Stream, until
 
 EVENTS = int(os.environ.get("CHAOS_EVENTS", "20000"))
 KILLS = int(os.environ.get("CHAOS_CONSUMER_KILLS", "60"))
@@ -66,26 +66,11 @@ class Crew:
 
     def start(self, number: int, *options: str) -> subprocess.Popen[bytes]:
         where = (self.stream.url, "--stream", self.stream.name, "--group", "g", "--lease", str(LEASE))
-        more = (*options, *(("--handler-timeout", "30") if number == 0 else ()))
-        command = [
-            sys.executable,
-            "-m",
-            "heliostat",
-            "consume",
-            *where,
-            "--call",
-            "handlers.handle",
-            "--batch",
-            str(BATCH),
-        ]
+        more = ["--call", "handlers.handle", "--batch", str(BATCH), "--max-deliveries", "100", *options]
+        more += ["--handler-timeout", "30"] if number == 0 else []
+        command = [sys.executable, "-m", "heliostat", "consume", *where, *more]
         with self.log.open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "heliostat", "consume", *where, *more],
-                cwd=self.folder,
-                env=environment(),
-                stdout=log,
-                stderr=log,
-            )
+            return subprocess.Popen(command, cwd=self.folder, env=environment(), stdout=log, stderr=log)
 
     def harm(self, pick: random.Random) -> str:
         """Kill one, or let one stand still for longer than a lease."""
@@ -103,7 +88,9 @@ class Crew:
         return "killed"
 
     def finish(self) -> list[int]:
-        """Consume what is left, without harm."""
+        """Consume what is left, without harm. One that Python only begins to load would end by the signal."""
+        names = [f"-{one.pid}-" for one in self.members]
+        until(lambda: all(name in self.log.read_text() for name in names))
         for one in self.members:
             one.send_signal(signal.SIGTERM)
         codes = [one.wait(60) for one in self.members]

@@ -109,6 +109,18 @@ def test_the_name_of_a_dead_consumer_stays_while_something_is_pending_for_it(
     assert stream.consumers() == []
 
 
+def test_the_name_of_a_consumer_that_waits_stays_beside_others(stream: Stream, consuming: Consuming) -> None:
+    """On Redis 7.0, reading nothing is no sign of life."""
+    with consuming.start(stream, "quick", "--lease", "4", "--consumer", "ada") as ada:
+        until(lambda: stream.client.exists(stream.name) and "ada" in stream.consumers(), lambda: ada.output)
+        with consuming.start(stream, "quick", "--lease", "4", "--consumer", "bob") as bob:
+            until(lambda: stream.consumers() == ["ada", "bob"], lambda: bob.output)
+            time.sleep(6)
+            assert stream.consumers() == ["ada", "bob"]
+            assert (ada.stop(), stream.consumers()) == (0, ["bob"])
+        assert "removed the names" not in ada.output + bob.output
+
+
 def test_entries_of_the_dead_are_taken_over_by_one_of_several_consumers(stream: Stream, consuming: Consuming) -> None:
     stream.client.xgroup_create(stream.name, "g", "0", mkstream=True)
     ids = stream.add(200, seconds=0.005)

@@ -187,7 +187,7 @@ class Consumer:
             self._handle_all(handler)
             swept += 1
         if now >= self._next_forget:
-            self._next_forget = now + self._seconds
+            self._next_forget = now + self._seconds / 2
             if gone := self._group.forget(self._seconds):
                 logger.info("removed the names of consumers that are gone: %s", ", ".join(gone))
         return swept > 0
@@ -311,7 +311,7 @@ class Consumer:
             self._lease.acknowledge()
             if self._todo:
                 self._group.release([one.id for one in self._todo])
-            self._group.forget(self._seconds, self.name)
+            self._group.forget(self._seconds, leaving=True)
         except RedisError as error:
             logger.warning("Redis at %s: %s. What is not acknowledged is delivered again", self._place, _text(error))
 

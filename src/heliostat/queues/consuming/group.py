@@ -114,10 +114,14 @@ class Group:
         args += list(chain.from_iterable(fields.items()))
         return bool(self._bury(keys=[self.stream, self.dead_letters], args=args))
 
-    def forget(self, idle: float, leaving: str = "") -> list[str]:
-        """Remove the names of consumers that gave no sign of life for so long, and have nothing pending."""
-        names = self._forget(keys=[self.stream], args=[self.name, round(idle * 1000), leaving])
-        return [name.decode("utf-8", "replace") for name in names]
+    def forget(self, idle: float, *, leaving: bool = False) -> list[str]:
+        """Remove the names of consumers that gave no sign of life for so long, and have nothing pending.
+
+        This consumer gives a sign of life, or its name is removed, too.
+        """
+        names = (self.consumer, "") if leaving else ("", self.consumer)
+        gone = self._forget(keys=[self.stream], args=[self.name, round(idle * 1000), *names])
+        return [name.decode("utf-8", "replace") for name in gone]
 
     def pending(self) -> int:
         """Return how many entries are pending in the whole group: in hand, waiting for a retry, or of the dead."""

@@ -87,16 +87,19 @@ return redis.call('XDEL', KEYS[2], ARGV[2])
 FORGET = (
     FACTS
     + """
--- KEYS: stream; ARGV: group, ms without a sign of life, a consumer that leaves.
--- Removes the names of consumers that are gone and with nothing pending: these names.
+-- KEYS: stream; ARGV: group, ms without a sign of life, a consumer that leaves, a consumer that stays.
+-- Removes the names of consumers that are gone and have nothing pending: these names. What stays is created again:
+-- on Redis 7.0, a consumer that waits gives no other sign of life.
 local gone = {}
 for _, row in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
   local one = facts(row)
-  if one['pending'] == 0 and (one['idle'] >= tonumber(ARGV[2]) or one['name'] == ARGV[3]) then
-    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], one['name'])
-    gone[#gone + 1] = one['name']
+  local name = one['name']
+  if one['pending'] == 0 and (name == ARGV[3] or name == ARGV[4] or one['idle'] >= tonumber(ARGV[2])) then
+    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], name)
+    if name ~= ARGV[4] then gone[#gone + 1] = name end
   end
 end
+if ARGV[4] ~= '' then redis.call('XGROUP', 'CREATECONSUMER', KEYS[1], ARGV[1], ARGV[4]) end
 return gone
 """
 )
