@@ -16,6 +16,7 @@ from heliostat.events.matching import registry
 from heliostat.listeners.source import built
 from heliostat.outbox import circuit_breaker, kinds, transitions
 from heliostat.outbox.models import Attempt, Callback
+from heliostat.outbox.models import Event as EventRow
 from heliostat.testing import drain_outbox
 from tests.example.models import Vehicle
 from tests.queues.destinations import Destination, KafkaTopic, NatsSubject, RabbitExchange, RedisStream
@@ -202,3 +203,16 @@ def test_the_circuit_breaker_of_a_queue_opens_and_closes(settings: Any, tmp_path
         transitions.retry_now("default")
         drain_outbox()
         assert len(stream.events()) == 30
+
+
+def test_an_event_whose_row_was_written_by_hand_is_given_up_and_the_others_go_on(settings: Any) -> None:
+    need_port(6379, "Redis")
+    stream = RedisStream(6379)
+    settings.EVENT_LISTENERS = {"stream": {**stream.section(), "resources": ["vehicle"]}}
+    for _ in range(3):
+        Vehicle.objects.create(name="55")
+    event = EventRow.objects.order_by("pk")[1]
+    EventRow.objects.filter(pk=event.pk).update(body='{"changes": {}}')
+    assert drain_outbox() == {"sent": 2, "give_up": 1}
+    assert "no message can be made of the event" in Callback.objects.get(status="error").status_details
+    stream.close()

@@ -17,9 +17,9 @@ from django.utils import timezone
 from heliostat.conf import conf
 from heliostat.delivery.kinds import Deliver, Job, kind_of
 from heliostat.delivery.request import NoDestination
-from heliostat.outbox.transitions import CANCEL, RETRY, SENT, Result
+from heliostat.outbox.transitions import CANCEL, GIVE_UP, RETRY, SENT, Result
 from heliostat.queues.base import Confirmation, Queue, Unconfirmed, down, text_of
-from heliostat.queues.messages import JSON_TYPE, message_of
+from heliostat.queues.messages import JSON_TYPE, Message, message_of
 
 logger = logging.getLogger("heliostat.queues")
 
@@ -122,20 +122,32 @@ class _PublishingThread(threading.Thread):
 
     def _publish(self, batch: Sequence[_Waiting]) -> None:
         started_at, began = timezone.now(), time.perf_counter()
-        try:
-            source = msgspec.json.encode(conf.event_source).decode()
-            messages = [message_of(job, source, content_type) for job, content_type in batch]
-            confirmations: Sequence[Confirmation] = self._publisher.publish(messages)
-        except Exception as error:  # whatever a client raises; its text may hold the address with its password
-            logger.warning("%s: publishing %d messages failed: %s", self._queue, len(batch), text_of(error))
-            confirmations = down(error, len(batch))
-            self._close()
+        source = msgspec.json.encode(conf.event_source).decode()
+        messages: list[Message] = []
+        for job, content_type in batch:
+            try:
+                messages.append(message_of(job, source, content_type))
+            except Exception as error:  # the row of its event was written by hand
+                why = Unconfirmed(f"no message can be made of the event: {text_of(error)}", GIVE_UP)
+                self._deliver(_result(job, why, started_at, 0.0))
+        confirmations = self._confirmations(messages) if messages else []
         took = (time.perf_counter() - began) / len(batch)
-        for (job, _), confirmation in zip(batch, confirmations, strict=True):
+        for message, confirmation in zip(messages, confirmations, strict=True):
             if confirmation is None:
-                self._deliver(Result(job.claimed, SENT, self._published, started_at, took))
+                self._deliver(Result(message.job.claimed, SENT, self._published, started_at, took))
             else:
-                self._deliver(_unconfirmed(job, confirmation, started_at, took))
+                self._deliver(_result(message.job, confirmation, started_at, took))
+
+    def _confirmations(self, messages: Sequence[Message]) -> Sequence[Confirmation]:
+        try:
+            found = self._publisher.publish(messages)
+            if len(found) == len(messages):
+                return found
+            raise RuntimeError(f"{type(self._publisher).__name__} confirmed {len(found)} of {len(messages)} messages")
+        except Exception as error:  # whatever a client raises; its text may hold the address with its password
+            logger.warning("%s: publishing %d messages failed: %s", self._queue, len(messages), text_of(error))
+            self._close()
+            return down(error, len(messages))
 
     def _close(self) -> None:
         try:
@@ -144,5 +156,5 @@ class _PublishingThread(threading.Thread):
             logger.info("%s: closing the connection failed: %s", self._queue, text_of(error))
 
 
-def _unconfirmed(job: Job, why: Unconfirmed, started_at: datetime, took: float) -> Result:
+def _result(job: Job, why: Unconfirmed, started_at: datetime, took: float) -> Result:
     return Result(job.claimed, why.outcome, why.reason, started_at, took, error=why.reason, receiver_down=why.is_down)
