@@ -6,6 +6,7 @@ import html
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -170,9 +171,19 @@ def test_a_queue_that_was_removed_from_the_settings_keeps_what_waits(stream: Red
     assert "There is no queue 'pipeline' in HELIOSTAT_QUEUES" in Callback.objects.get().status_details
 
 
+def test_the_address_of_a_queue_may_be_in_a_file(stream: RedisStream, settings: Any, tmp_path: Path) -> None:
+    section = stream.section()
+    (tmp_path / "url").write_text(section.pop("url") + "\n")
+    settings.HELIOSTAT_QUEUES = {"pipeline": {**section, "url_file": tmp_path / "url"}}
+    hook_to("queue:pipeline")
+    Vehicle.objects.create(name="55")
+    assert drain_outbox() == {"sent": 1}
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
+        ({"use": "heliostat.queues.redis", "url_file": "/no/such/file", "stream": "x"}, "cannot be read"),
         ({}, "has no `use`"),
         ({"use": "heliostat.queues.reddis"}, "cannot be loaded"),
         ({"use": "heliostat.queues.redis", "url": "redis://127.0.0.1"}, "give either `stream` or `list`"),

@@ -145,14 +145,17 @@ def _section(name: str, own: Mapping[str, Any], variables: Mapping[str, str], wh
             target = key.removesuffix(FROM_FILE)
             if target in options:
                 raise ConfigurationError(f"it has both `{target}` and `{key}`; keep one.")
-            options[target] = _content(key, options.pop(key))
+            options[target] = content_of(key, options.pop(key))
         return Section(name, options, where)
     except ConfigurationError as error:
         return Section(name, own, where, str(error))
 
 
-def _content(key: str, given: Any) -> str:
-    """Return the content of a file, without the line break at its end. No message holds anything of it."""
+def content_of(key: str, given: Any) -> str:
+    """Return the content of the file that an option names, without the line break at its end.
+
+    No message holds anything of it.
+    """
     if not isinstance(given, (str, Path)):
         raise ConfigurationError(f"`{key}` is {given!r}; give the path of a file.")
     path = _path(given)

@@ -22,6 +22,7 @@ from django.core.signals import setting_changed
 
 from heliostat.conf import conf, did_you_mean
 from heliostat.exceptions import ConfigurationError, HeliostatError
+from heliostat.listeners.sections import FROM_FILE, content_of
 from heliostat.moved import did_you_mean_path
 from heliostat.queues.base import Queue, text_of
 
@@ -101,7 +102,10 @@ class _Config:
     """The argument of `load_from_config`."""
 
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
-        self._settings = {f"{PREFIX}{name}.{key}": value for key, value in options.items() if key != "allow"}
+        own = {key: value for key, value in options.items() if key != "allow"}
+        for key in [key for key in own if key.endswith(FROM_FILE)]:
+            own[key.removesuffix(FROM_FILE)] = content_of(key, own.pop(key))
+        self._settings = {f"{PREFIX}{name}.{key}": value for key, value in own.items()}
 
     def get_settings(self) -> dict[str, Any]:
         return dict(self._settings)
