@@ -118,8 +118,7 @@ def _addresses(given: Any) -> list[str]:
     """Return the recipients: those of a list, or of a text with blanks or commas between them."""
     if not isinstance(given, (str, list, tuple, set, frozenset)):
         raise ConfigurationError(f"`recipients` is {given!r}, not a list of addresses.")
-    has_names = isinstance(given, str) and "<" in given
-    addresses = given.split(",") if has_names else aslist(given)
+    addresses = given.split(",") if isinstance(given, str) and "<" in given else aslist(given)
     found = [one.strip() for one in addresses if one.strip()]
     for address in found:
         if "@" not in parseaddr(address)[1]:

@@ -108,10 +108,11 @@ def check_template(template: Any, settings: dict[str, Any], prefix: str) -> str:
     fields = set(_fields(settings.get(f"{prefix}resources", "*")))
     known = {*NAMES, *VALUES, *fields}
     try:
-        parts = [part for part in Formatter().parse(template) if part[1] is not None]
+        parts = [part[1:] for part in Formatter().parse(template) if part[1] is not None]
     except ValueError as error:
         raise ConfigurationError(f"{template!r} cannot be filled in: {error}") from error
-    for _, name, spec, conversion in parts:
+    for name, spec, conversion in parts:
+        assert name is not None
         _check_format(template, spec or "", conversion)
         first, _, rest = name.partition("[")
         inner = rest.rstrip("]")
