@@ -87,7 +87,7 @@ def conversion_of(field: models.Field[Any, Any]) -> Conversion:
     plain, written = _of_kind(target, _kind_of(target)) or (partial(_by_field, target), None)
     is_known = field is target or _kind_of(field) in RELATIONS
     if not is_known or written is None or not field.model._meta.managed or isinstance(field, models.GeneratedField):
-        written = _unknown  # a table that Django did not make may have columns of other types
+        written = lambda _: UNKNOWN  # noqa: E731  a table that Django did not make may have columns of other types
     return Conversion(plain, partial(_or_absent, field, plain), written)
 
 
@@ -115,10 +115,6 @@ def _or_absent(field: models.Field[Any, Any], plain: Convert, value: Any) -> Any
     except Exception as error:
         logger.error("%s is left out of events: its value cannot be converted (%r)", field, error)
         return ABSENT
-
-
-def _unknown(_: Any) -> Any:
-    return UNKNOWN
 
 
 def _of_kind(field: Any, kind: type | None) -> tuple[Convert, Convert | None] | None:

@@ -57,11 +57,7 @@ def with_offsets(value: Any) -> Any:
         return {name: item if type(item) in PLAIN else with_offsets(item) for name, item in value.items()}
     if kind is list or kind is tuple:
         return [item if type(item) in PLAIN else with_offsets(item) for item in value]
-    return redacted(value, whole=True, leaf=_with_offset)
-
-
-def _with_offset(value: Any) -> Any:
-    return with_offset(value) if isinstance(value, datetime.datetime) else value
+    return redacted(value, whole=True, leaf=lambda one: with_offset(one) if isinstance(one, datetime.datetime) else one)
 
 
 def bounded(body: str, what: str) -> str:
@@ -217,9 +213,10 @@ def event_from(body: str, context: str, using: str) -> Event:
     """Return the event that these two were made of, its instance rebuilt from the snapshot."""
     facts = msgspec.json.decode(body, type=_Body)
     around = msgspec.json.decode(context, type=_Context)
+    time = facts.timestamp if settings.USE_TZ else timezone.make_naive(facts.timestamp, timezone.get_default_timezone())
     return Event(
         id=facts.id,
-        time=_as_the_site_has_it(facts.timestamp),
+        time=time,
         resource=facts.object_type,
         action=facts.event_type,
         object_id=None if facts.object_id is None else str(facts.object_id),
@@ -235,10 +232,6 @@ def event_from(body: str, context: str, using: str) -> Event:
         using=using,
         instance=rebuilt(facts.object_type, facts.object_serialization, using),
     )
-
-
-def _as_the_site_has_it(moment: datetime.datetime) -> datetime.datetime:
-    return moment if settings.USE_TZ else timezone.make_naive(moment, timezone.get_default_timezone())
 
 
 def is_stub(body: str) -> bool:

@@ -31,8 +31,11 @@ def dispatch_after_commit(matched: Sequence[Matched], using: str) -> None:
     if _here.is_worker:
         return
     for kind in kinds.registered():
-        if (dispatcher := kind.dispatcher()) is not None and (events := _events_for(kind.name, matched)):
-            _transaction(kind.name, dispatcher, using).events.extend(events)
+        if (dispatcher := kind.dispatcher()) is not None:
+            prefix = f"{kind.name}:"
+            events = [event for event, found in matched if any(one.name.startswith(prefix) for one in found)]
+            if events:
+                _transaction(kind.name, dispatcher, using).events.extend(events)
 
 
 def dispatch_again_after_commit(ids: Sequence[int], using: str) -> None:
@@ -41,11 +44,6 @@ def dispatch_again_after_commit(ids: Sequence[int], using: str) -> None:
         for kind in kinds.registered():
             if (dispatcher := kind.dispatcher()) is not None:
                 _transaction(kind.name, dispatcher, using).again.extend(ids)
-
-
-def _events_for(kind: str, matched: Sequence[Matched]) -> list[Event]:
-    prefix = f"{kind}:"
-    return [event for event, found in matched if any(one.name.startswith(prefix) for one in found)]
 
 
 class _Transaction:

@@ -47,10 +47,13 @@ def write(matched: Sequence[Matched], using: str) -> None:
     events: list[Row] = []
     callbacks: list[Row] = []
     failed: list[Row] = []
+    uuid, time = _adapters(using)
     with rendering():
         for event, found in matched:
             rows = callback_rows(event, found, using)
-            events.append(_event_row(event, rows.body, using))
+            object_id = event.object_id and event.object_id[:LONGEST_KEY]  # to find it by; the body has it whole
+            what = (event.resource, event.action, object_id, rows.body, context_of(event))
+            events.append((uuid(event.id), *what, time(event.time)))
             callbacks += rows.callbacks
             failed += rows.failed
     with one_transaction(using), connections[using].cursor() as cursor:
@@ -61,12 +64,6 @@ def write(matched: Sequence[Matched], using: str) -> None:
             raise
         wake_after_commit(using, is_notified=True)
         dispatch.dispatch_after_commit(matched, using)
-
-
-def _event_row(event: Event, body: str, using: str) -> Row:
-    uuid, time = _adapters(using)
-    object_id = event.object_id and event.object_id[:LONGEST_KEY]  # to find it by; the body has it whole
-    return (uuid(event.id), event.resource, event.action, object_id, body, context_of(event), time(event.time))
 
 
 def callback_rows(event: Event, subscriptions: Sequence[Subscription], using: str, fatal: Errors = ()) -> Rows:

@@ -157,8 +157,9 @@ def _is_definition(statement: ast.stmt) -> bool:
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         head = (node for node in ast.iter_child_nodes(statement) if node not in statement.body)
         run = statement.body if isinstance(statement, ast.ClassDef) else ()
-        are_decorators = all(_decorator(one) in HARMLESS_DECORATORS for one in statement.decorator_list)
-        return are_decorators and _are_harmless(*head) and all(map(_is_definition, run))
+        decorators = (one.func if isinstance(one, ast.Call) else one for one in statement.decorator_list)
+        is_decorated = any(_last_name(one) not in HARMLESS_DECORATORS for one in decorators)  # which is a call, too
+        return not is_decorated and _are_harmless(*head) and all(map(_is_definition, run))
     if isinstance(statement, ast.Expr):
         return isinstance(statement.value, ast.Constant)  # a docstring
     if isinstance(statement, ast.If):  # what no import makes true
@@ -174,11 +175,6 @@ def _are_harmless(*parts: ast.AST | None) -> bool:
     nodes = (node for part in parts if part is not None for node in ast.walk(part))
     names = (_last_name(node.func) for node in nodes if isinstance(node, ast.Call))
     return all(name in HARMLESS_CALLS or name.endswith("Signal") for name in names)
-
-
-def _decorator(node: ast.expr) -> str:
-    """Return the name of a decorator, which is called with what it decorates."""
-    return _last_name(node.func if isinstance(node, ast.Call) else node)
 
 
 def _targets(statement: ast.stmt) -> list[ast.expr]:
