@@ -12,6 +12,11 @@ from django.core.exceptions import ValidationError
 DEEPEST = 30  # brackets in brackets; MariaDB takes 32
 
 
+def is_json_type(content_type: str) -> bool:
+    """Return whether a text of this content type is JSON: `application/json; charset=utf-8`, `application/geo+json`."""
+    return content_type.partition(";")[0].strip().lower().endswith(("/json", "+json"))
+
+
 def parse_json(text: str) -> Any:
     """Return what a JSON text means. Raise `ValidationError` where it is no JSON, or could not be stored."""
     try:

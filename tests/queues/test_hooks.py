@@ -71,6 +71,30 @@ def test_the_hooks_own_body_is_the_data(stream: RedisStream) -> None:
     assert found == {"application/json": {"name": "55"}, "text/plain": "55 arrived"}
 
 
+@pytest.mark.parametrize(
+    "content_type", ["text/plain; charset=a+json", "application/json-seq", "text/json", "application/geo+json; v=1"]
+)
+def test_a_body_is_data_and_nothing_else_whatever_its_content_type(stream: RedisStream, content_type: str) -> None:
+    is_json = content_type in ("text/json", "application/geo+json; v=1")
+    body = '{"name": "55"}' if is_json else '1,"source":"/forged","id":"7"'
+    hook_to("queue:pipeline", payload_template=body, content_type=content_type)
+    Vehicle.objects.create(name="55")
+    assert drain_outbox() == {"sent": 1}
+    (event,) = stream.events()
+    assert event["data"] == (json.loads(body) if is_json else body)
+    assert event["source"] == "/heliostat"
+
+
+def test_a_text_that_waits_while_its_hook_is_given_a_json_type_stays_a_text(stream: RedisStream) -> None:
+    text = '1,"source":"/forged"'
+    hook = hook_to("queue:pipeline", payload_template=text, content_type="text/plain")
+    Vehicle.objects.create(name="55")
+    Hook.objects.filter(pk=hook.pk).update(content_type="application/json")
+    drain_outbox()
+    (event,) = stream.events()
+    assert (event["data"], event["source"], event["datacontenttype"]) == (text, "/heliostat", "text/plain")
+
+
 def test_a_hook_that_is_given_another_target_is_published_there_from_now_on(
     stream: RedisStream, receiver: Receiver
 ) -> None:

@@ -6,12 +6,12 @@ parse it and write it again would take 15.
 
 from __future__ import annotations
 
-import re
 from functools import cache
 
 import msgspec
 
 from heliostat.delivery.kinds import Job
+from heliostat.json_values import is_json_type
 from heliostat.outbox.bodies import to_json
 
 CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
@@ -20,7 +20,6 @@ DATA_SCHEMA = "urn:heliostat:event:1"
 JSON_TYPE = "application/json"
 PLAIN_TEXT = "text/plain"
 DEFAULT_DATA = f'"datacontenttype":"{JSON_TYPE}","dataschema":"{DATA_SCHEMA}"'
-IS_JSON = re.compile(r"application/json\b|.+/.+\+json\b", re.IGNORECASE)
 
 # Where the parts of a stored body begin: `outbox.bodies` writes them in this order, and JSON escapes any `"` in a text.
 TYPE = ',"type":"'
@@ -73,13 +72,27 @@ def message_of(job: Job, source: str, content_type: str = JSON_TYPE) -> Message:
         data = event
         described = DEFAULT_DATA
     else:
-        data = job.body if IS_JSON.match(content_type) else to_json(job.body, "a body")
-        described = f'"datacontenttype":{to_json(content_type or PLAIN_TEXT, "a content type")}'
+        data, kind = _own_data(job.body, content_type or PLAIN_TEXT)
+        described = f'"datacontenttype":{to_json(kind, "a content type")}'
     text = (
         f'{{"specversion":"1.0",{event[1:time_at]}","source":{source},"time":{event[time_at + len(TIME) : resource_at]}'
         f'{_subject(event, resource_at, job.context)},{described},"data":{data}}}'
     )
     return Message(job, text.encode())
+
+
+def _own_data(body: str, content_type: str) -> tuple[str, str]:
+    """Return a body of the subscriber's own as JSON, and its content type.
+
+    What was made as a text before its hook was given a JSON type stays a text: it must not add to the message.
+    """
+    if not is_json_type(content_type):
+        return to_json(body, "a body"), content_type
+    try:
+        msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return to_json(body, "a body"), PLAIN_TEXT
+    return body, content_type
 
 
 def _subject(event: str, resource_at: int, context: str) -> str:

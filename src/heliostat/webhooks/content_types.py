@@ -8,6 +8,7 @@ from enum import Enum
 from typing import NoReturn
 from xml.parsers import expat
 
+from heliostat.json_values import is_json_type
 from heliostat.webhooks.exceptions import InvalidHeadersError
 
 WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110, 5.6.2
@@ -24,9 +25,9 @@ class Kind(Enum):
 
 def kind_of(content_type: str) -> Kind:
     """Return what `application/json; charset=utf-8`, `application/geo+json` or `text/xml` mean."""
-    essence = content_type.partition(";")[0].strip().lower()
-    if essence.endswith(("/json", "+json")):
+    if is_json_type(content_type):
         return Kind.JSON
+    essence = content_type.partition(";")[0].strip().lower()
     return Kind.XML if essence.endswith(("/xml", "+xml")) else Kind.TEXT
 
 
