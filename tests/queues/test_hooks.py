@@ -238,3 +238,11 @@ def test_the_admin_saves_a_hook_that_names_a_queue_and_previews_its_message(
     assert str(Hook.objects.get()).endswith("to queue:pipeline")
     refused = admin_client.post(ADD, {**values, "target_url": "queue:pipelin"})
     assert "Did you mean pipeline?" in html.unescape(refused.content.decode())
+
+
+def test_a_deliverer_that_sends_at_the_commit_publishes_to_a_queue_too(stream: RedisStream, settings: Any) -> None:
+    settings.HOOK_COLLECTION_DELIVERER = "heliostat.webhooks.deliverers.deliver_hooks"
+    hook_to("queue:pipeline")
+    Vehicle.objects.create(name="55")
+    assert Callback.objects.get().status == "sent"
+    assert len(stream.events()) == 1
