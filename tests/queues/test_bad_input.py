@@ -55,6 +55,7 @@ PASSWORD = "hunter2"
         ({**NATS, "subject": "a.*"}, "without spaces and wildcards"),
         ({**KAFKA, "options": "acks=all"}, "`options` must be a dict"),
         ({**KAFKA, "options": {"no.such.property": 1}}, "`options` cannot be used"),
+        ({**KAFKA, "options.no.such.property": "1"}, "`options` cannot be used"),
         ({**KAFKA, "url": "127.0.0.1:9092"}, "`url` must begin with kafka://"),
     ],
 )
@@ -67,7 +68,7 @@ def test_a_wrong_option_is_a_system_check_that_names_it(settings: Any, section: 
     assert PASSWORD not in messages[0].msg
 
 
-@pytest.mark.parametrize("section", [REDIS, RABBIT, NATS, KAFKA])
+@pytest.mark.parametrize("section", [REDIS, RABBIT, NATS, {**KAFKA, "options.compression.type": "lz4"}])
 def test_options_may_be_texts_as_in_an_ini_file(settings: Any, tmp_path: Path, section: Any) -> None:
     file = tmp_path / "listeners.ini"
     options = {**section, "ordered": "true", "resources": "vehicle", "where": '{"actions": ["created"]}'}

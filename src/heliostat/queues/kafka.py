@@ -38,6 +38,7 @@ class KafkaQueue(Queue):
         names, _, self.hosts = options.url(("kafka",), has_many_hosts=True).netloc.rpartition("@")
         user, _, password = map(unquote, names.partition(":"))
         self.topic = options.text("topic")
+        further = options.mapping("options")
         sasl = {
             "security.protocol": "SASL_SSL",
             "sasl.mechanism": "PLAIN",
@@ -53,9 +54,9 @@ class KafkaQueue(Queue):
             "socket.connection.setup.timeout.ms": max(1000, int(conf.connect_timeout * 1000)),
             "log_level": 4,
             **(sasl if user else {}),
-            **options.mapping("options"),
+            **further,
         }
-        if "options" in options:
+        if further:
             _check(self.settings)
 
     def __str__(self) -> str:

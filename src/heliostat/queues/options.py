@@ -51,11 +51,13 @@ class Options:
             raise ConfigurationError(f"`{name}`: {error}.") from error
 
     def mapping(self, name: str) -> dict[str, Any]:
-        """Return a dict of further options; empty where there is none."""
+        """Return a dict of further options; empty where there is none. In an `.ini` file each is a key: `name.key`."""
         value = self._get(name, {})
         if not isinstance(value, Mapping):
             raise ConfigurationError(f"`{name}` must be a dict, not {type(value).__name__}.")
-        return dict(value)
+        apart = {one: text for one, text in self._values.items() if one.startswith(f"{name}.")}
+        self._read |= apart.keys()
+        return {**value, **{one.removeprefix(f"{name}."): text for one, text in apart.items()}}
 
     def url(self, schemes: Sequence[str], *, has_many_hosts: bool = False) -> SplitResult:
         """Return the address of the server; where `has_many_hosts`, there may be commas between hosts."""
