@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from tests.cli.running import environment
 from tests.queues.servers import Server, missing, redis_binaries, redis_command, running
@@ -108,6 +109,14 @@ class Crew:
         return Counter(file.read_text().splitlines() if file.exists() else ())
 
 
+def answers(stream: Stream) -> bool:
+    """Whether the server has read its file."""
+    try:
+        return bool(stream.client.ping())
+    except redis.ConnectionError:
+        return False
+
+
 def test_no_event_is_lost_while_consumers_are_killed_and_redis_is_restarted(server: Server, tmp_path: Path) -> None:
     pick = random.Random(SEED)
     stream = Stream(f"redis://127.0.0.1:{server.port}/0")
@@ -125,6 +134,7 @@ def test_no_event_is_lost_while_consumers_are_killed_and_redis_is_restarted(serv
                 server.stop(signal.SIGKILL)
                 time.sleep(1)
                 server.start()
+                until(lambda: answers(stream))
                 harms["Redis killed"] += 1
             time.sleep(pick.random() * 0.5)
         codes = crew.finish()

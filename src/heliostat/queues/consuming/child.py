@@ -101,18 +101,23 @@ def _exit(code: int) -> str:
 def serve(path: str, channel: int, lifeline: int) -> None:
     """The child: import the function, then call it with one event after another until the consumer closes."""
     threading.Thread(target=_die_with, args=(lifeline,), daemon=True).start()
-    connection = Connection(channel)
+    with suppress(EOFError, OSError):  # the consumer is gone
+        _answer(path, Connection(channel))
+
+
+def _answer(path: str, connection: Connection) -> None:
     try:
         handler = InProcess(load_function(path))
     except ConfigurationError as error:
         connection.send_bytes(str(error).encode())
         return
     connection.send_bytes(DONE)
-    with suppress(EOFError):
+    try:
         while True:
             failure = handler(connection.recv_bytes())
             connection.send_bytes(msgspec.json.encode(failure) if failure else DONE)
-    handler.close()
+    finally:
+        handler.close()
 
 
 def _die_with(lifeline: int) -> None:
