@@ -214,6 +214,10 @@ def test_the_address_of_a_queue_may_be_in_a_file(stream: RedisStream, settings: 
         ({"use": "heliostat.queues.redis", "stream": "x"}, "`url` is missing"),
         ({"use": "heliostat.queues.redis", "url": "redis://h", "stream": "x", "allow": "stuff"}, "Did you mean staff?"),
         ({"use": "heliostat.queues.redis", "url": "redis://h", "stream": "x", "allow": 7}, "`allow` must be"),
+        (
+            {"use": "heliostat.queues.redis", "url": "redis://h", "stream": "x", "actions": ["create"]},
+            "EVENT_LISTENERS",
+        ),
         ({"use": "heliostat.listeners.email", "recipients": "a@example.org"}, "is no queue"),
     ],
 )

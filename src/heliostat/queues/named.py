@@ -22,6 +22,7 @@ from django.core.signals import setting_changed
 
 from heliostat.conf import conf, did_you_mean
 from heliostat.exceptions import ConfigurationError, HeliostatError
+from heliostat.listeners.configured import OPTIONS
 from heliostat.listeners.sections import FROM_FILE, content_of
 from heliostat.moved import did_you_mean_path
 from heliostat.queues.base import Queue, text_of
@@ -32,7 +33,7 @@ PREFIX = "queues."
 Rule = Callable[[Any], bool]
 RULES: Mapping[str, Rule] = {
     "superusers": lambda _: False,  # they may use each queue anyhow
-    "staff": lambda user: bool(user.is_staff),
+    "staff": lambda user: bool(getattr(user, "is_staff", False)),
     "everybody": lambda _: True,
 }
 GROUP = "group:"
@@ -49,9 +50,9 @@ class NamedQueue(NamedTuple):
 
     def may_use(self, user: Any) -> bool:
         """Return whether a user may have hooks that are published here. Superusers may; nobody inactive may."""
-        if not user.is_active:
+        if not getattr(user, "is_active", True):
             return False
-        return bool(user.is_superuser) or any(rule(user) for rule in self.rules)
+        return bool(getattr(user, "is_superuser", False)) or any(rule(user) for rule in self.rules)
 
 
 class NoSuchQueue(HeliostatError):
@@ -115,6 +116,9 @@ def _made(name: str, options: Mapping[str, Any]) -> NamedQueue:
     where = f"HELIOSTAT_QUEUES[{name!r}]"
     if not isinstance(use := options.get("use"), str):
         raise ConfigurationError(f"{where} has no `use`; give the path of a module, such as 'heliostat.queues.redis'.")
+    if of_listeners := [key for key in options if key in OPTIONS and key != "use"]:
+        names = ", ".join(f"`{key}`" for key in of_listeners)
+        raise ConfigurationError(f"{where}: {names} is for EVENT_LISTENERS. Here, each hook says what is published.")
     try:
         queue = import_module(use).load_from_config(_Config(name, options), f"{PREFIX}{name}.")
     except ConfigurationError as error:
