@@ -48,8 +48,8 @@ def test_every_entry_is_a_usable_alert() -> None:
         ({"type": "Kilonova"}, ["AT2017gfo"]),
         ({"type": "Kilonova", "brighter_than": 17.0}, []),
         ({"type": "Kilonova", "brighter_than": 17.3}, ["AT2017gfo"]),
-        ({"ra": 197.45, "dec": -23.38, "radius": 0.01}, ["AT2017gfo"]),
-        ({"ra": 197.45, "dec": -23.38, "radius": 0.001}, []),
+        ({"coordinates": [197.45, -23.38], "radius": 36}, ["AT2017gfo"]),
+        ({"coordinates": [197.45, -23.38], "radius": 3.6}, []),
     ],
 )
 def test_the_catalogue_is_asked_by_name_type_magnitude_and_cone(asked: dict[str, Any], expected: list[str]) -> None:
@@ -95,7 +95,14 @@ def test_pages_are_asked_for_until_one_is_short_and_no_object_comes_twice(
     full = [{**item, "oid": f"ZTF{n}", "class": "SNIa", "probability": 0.9} for n in range(PAGE_SIZE)]
     pages = {"1": full, "2": [*full[-1:], {**item, "oid": "ZTFlast", "class": None}]}
     alerce.answer = lambda _path, query: as_json({"total": None, "items": pages[query["page"][0]]})
-    asked = {"classifier": "lc_classifier", "class_name": "SNIa", "ndet": 5, "probability": 0.5, "ra": None, "oid": ""}
+    asked = {
+        "classifier": "lc_classifier",
+        "class_name": "SNIa",
+        "ndet": 5,
+        "probability": 0.5,
+        "coordinates": None,
+        "oid": "",
+    }
     fetched = fetch("ALeRCE", asked)
     assert fetched.problem == ""
     assert len(fetched.rows) == PAGE_SIZE + 1
@@ -145,7 +152,9 @@ def test_an_object_without_a_position_is_a_row_error(alerce: BrokerServer) -> No
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"ra": "1"}, "needs right ascension and declination"),
+        ({"ra": "1"}, "Write right ascension and declination"),
+        ({"radius": "1"}, "A radius needs coordinates"),
+        ({"coordinates": "1 2", "radius": "2", "radius_unit": "deg"}, "A radius is at most 1 deg"),
         ({"class_name": "SNIa"}, "choose one"),
         ({"oid": "../../etc"}, "valid value"),
     ],

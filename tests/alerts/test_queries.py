@@ -106,7 +106,7 @@ def test_what_is_wrong_with_a_query_is_said_at_the_field(visitor: Client, query:
     query("Catalogue")
     address = "/alerts/query/create/?broker=Catalogue"
     assert "This field is required" in visitor.post(address, {"query_name": ""}).content.decode()
-    assert "A cone needs" in visitor.post(address, {"query_name": "x", "ra": "1"}).content.decode()
+    assert "A cone needs a radius" in visitor.post(address, {"query_name": "x", "coordinates": "1 2"}).content.decode()
     page = visitor.post(address, {"query_name": "my Catalogue"}).content.decode()
     assert "You have a query of this name already." in page
     assert BrokerQuery.objects.count() == 1

@@ -68,7 +68,14 @@ def test_a_target_is_created_with_aliases_and_extras_as_one_event(visitor: Clien
     assert target.ra == pytest.approx(83.82208, abs=1e-5)
     assert [event.type for event in events if event.resource == "targets.target"] == ["targets.target.created"]
     page = visitor.get(f"/targets/{target.pk}/").content.decode()
-    for text in ("Orion Nebula", "83.822083", "05:35:17.300 -05:23:28.00", "<dt>z</dt>"):
+    for text in (
+        'data-copy="05:35:17.300 -05:23:28.00"',
+        "Orion</dd>",
+        "Orion Nebula",
+        "83.822083",
+        "05:35:17.300 −05:23:28.00",
+        "<dt>z</dt>",
+    ):
         assert text in page
 
 
@@ -81,7 +88,8 @@ def test_a_target_is_created_with_aliases_and_extras_as_one_event(visitor: Clien
         ({"dec": "90.01"}, "from -90 to 90"),
         ({"ra": "nan"}, "sexagesimal"),
         ({"dec": "12:99:00"}, "sexagesimal"),
-        ({"ra": ""}, "sidereal target needs this"),
+        ({"ra": "", "dec": ""}, "sidereal target needs this"),
+        ({"ra": ""}, "Write right ascension and declination"),
         ({"parallax": "inf"}, "Enter a number"),
         ({"type": "NON_SIDEREAL"}, "non-sidereal target needs this"),
     ],
@@ -121,6 +129,35 @@ def test_a_target_at_the_same_place_is_pointed_out_with_a_link(visitor: Client) 
     page = visitor.post("/targets/create/", form(name="New"), follow=True).content.decode()
     assert "within 2″" in page
     assert other.get_absolute_url() in page
+
+
+def test_a_pair_is_pasted_as_a_paper_prints_it_and_shown_for_editing_with_all_digits(
+    visitor: Client, ada: User
+) -> None:
+    data = {"name": "SN 1987A", "coordinates": "05ʰ35ᵐ28ˢ.03 −69°16′11″.1"}
+    data |= {key: value for key, value in form().items() if key not in ("ra", "dec")}
+    visitor.post("/targets/create/", data)
+    target = Target.objects.get()
+    assert (target.ra, target.dec) == (pytest.approx(83.866792, abs=1e-6), pytest.approx(-69.269750, abs=1e-6))
+    page = visitor.get(f"/targets/{target.pk}/edit/")
+    shown = page.context["form"]["coordinates"].value()
+    visitor.post(f"/targets/{target.pk}/edit/", data | {"coordinates": shown, "epoch": "2000"})
+    ra, dec = target.ra, target.dec
+    target.refresh_from_db()
+    assert (target.ra, target.dec, target.epoch) == (ra, dec, 2000)
+
+
+def test_the_page_shows_what_is_within_an_arcminute_nearest_first_and_links_to_catalogues(visitor: Client) -> None:
+    target = Target.objects.create(name="Here", ra=10, dec=20)
+    for name, dec in (("Far", 20.02), ("Second", 20.01), ("First", 20.005)):
+        Target.objects.create(name=name, ra=10, dec=dec)
+    page = visitor.get(target.get_absolute_url()).content.decode()
+    assert page.index(">First<") < page.index(">Second<")
+    assert ">Far<" not in page
+    assert "18.0″" in page
+    assert "Perhaps it is the same object" not in page
+    for name in ("SIMBAD", "NED", "TNS", "Aladin", "Legacy Survey"):
+        assert f">{name}</a>" in page
 
 
 def test_editing_changes_removes_and_adds_aliases(visitor: Client, ada: User) -> None:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heliostat.targets.coordinates import parse_angle, separation, sexagesimal_dec, sexagesimal_ra
+from heliostat.targets.coordinates import separation, sexagesimal_dec, sexagesimal_ra
 from heliostat.targets.models import Target
+from heliostat.targets.reading import parse_angle
 from heliostat.targets.search import by_words, cone, find_same
 
 ARCSECOND = 1 / 3600
@@ -83,7 +84,7 @@ def test_angles_are_read_as_astronomers_write_them(text: str, hours: bool, degre
     assert parse_angle(text, hours=hours) == pytest.approx(degrees, abs=1e-5)
 
 
-@pytest.mark.parametrize("text", ["", "x", "nan", "inf", "12:60:00", "12:00:61", "1:2"])
+@pytest.mark.parametrize("text", ["", "x", "nan", "inf", "12:60:00", "12:00:61", "1:2:", "1.5:2", "1:2:3:4"])
 def test_what_is_no_angle_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  any
         parse_angle(text, hours=True)

@@ -8,11 +8,11 @@ from django import forms
 from django.forms.models import BaseInlineFormSet
 
 from heliostat.console.saving import CHANGED_MEANWHILE, SeenField, save_columns
-from heliostat.targets.coordinates import parse_angle
+from heliostat.targets.fields import CoordinatesField
 from heliostat.targets.models import Target, TargetExtra, TargetName
 from heliostat.targets.names import key_of
 
-BASICS = ("name", "type", "ra", "dec")
+BASICS = ("name", "type", "coordinates")
 MOTION = ("epoch", "parallax", "pm_ra", "pm_dec", "distance")
 ORBIT = (
     "scheme",
@@ -28,24 +28,6 @@ ORBIT = (
 )
 
 
-class AngleField(forms.CharField):
-    """Degrees, or sexagesimal as astronomers copy it from papers."""
-
-    def __init__(self, *, hours: bool, **options: Any) -> None:
-        self.hours = hours
-        super().__init__(required=False, **options)
-
-    def to_python(self, value: Any) -> Any:
-        text = super().to_python(value)
-        if text in self.empty_values:
-            return None
-        try:
-            return parse_angle(str(text), hours=self.hours)
-        except ValueError:
-            example = "83.822 or 05:35:17.3" if self.hours else "-5.391 or -05:23:28"
-            raise forms.ValidationError(f"Write degrees or sexagesimal, such as {example}.") from None
-
-
 @dataclass(frozen=True, slots=True)
 class Section:
     """A part of the form."""
@@ -58,17 +40,16 @@ class Section:
 class TargetForm(forms.ModelForm):  # type: ignore[type-arg]
     """A target's own fields. Which are needed depends on its type; the model says so."""
 
-    ra = AngleField(hours=True, label="Right ascension", help_text="Degrees, or hours as 05:35:17.3 (ICRS).")
-    dec = AngleField(hours=False, label="Declination", help_text="Degrees, decimal or as -05:23:28 (ICRS).")
-
+    coordinates = CoordinatesField(required=False)
     seen = SeenField(required=False)
 
     class Meta:
         model = Target
-        fields = (*BASICS, *MOTION, *ORBIT)
+        fields = ("name", "type", *MOTION, *ORBIT)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.initial.setdefault("coordinates", self.instance.position)
         if self.instance.pk:
             self.initial["seen"] = self.instance.modified.isoformat()
 
@@ -76,13 +57,23 @@ class TargetForm(forms.ModelForm):  # type: ignore[type-arg]
         cleaned = super().clean() or self.cleaned_data
         if self.instance.pk and cleaned.get("seen") and cleaned["seen"] != self.initial["seen"]:
             raise forms.ValidationError(CHANGED_MEANWHILE, code="changed")
+        if "coordinates" in self.changed_data and "coordinates" not in self.errors:
+            self.instance.ra, self.instance.dec = cleaned["coordinates"] or (None, None)
         return cleaned
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        """Show what is wrong with a position beside the coordinates, once."""
+        found = getattr(error, "error_dict", None)
+        if found and (places := [found.pop(name) for name in ("ra", "dec") if name in found]):
+            found |= {} if "coordinates" in self.errors else {"coordinates": places[0]}
+        super().add_error(field, error)
 
     def save(self, commit: bool = True) -> Target:
         """Save the target: of one that is there, what the form changed."""
         if self.instance.pk is None or not commit or self.errors:
             return super().save(commit)  # type: ignore[no-any-return]
-        save_columns(self.instance, self.changed_data)
+        places = ["ra", "dec"] if "coordinates" in self.changed_data else []
+        save_columns(self.instance, [*self.changed_data, *places])
         return self.instance  # type: ignore[no-any-return]
 
     def sections(self) -> list[Section]:

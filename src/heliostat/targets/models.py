@@ -9,7 +9,7 @@ from django.db import models
 from django.urls import reverse
 
 from heliostat.permissions import has_permission
-from heliostat.targets.coordinates import sexagesimal_dec, sexagesimal_ra
+from heliostat.targets.coordinates import Position
 from heliostat.targets.names import FoldedName, Named, key_of
 from heliostat.text import validate_name, validate_text
 
@@ -133,15 +133,14 @@ class Target(Named):
         return self.owner_id is not None and self.owner_id == user.pk
 
     @property
-    def has_position(self) -> bool:
-        return self.ra is not None and self.dec is not None
+    def position(self) -> Position | None:
+        """Its place on the sky, where it has one."""
+        return None if self.ra is None or self.dec is None else Position(self.ra, self.dec)
 
     @property
     def sexagesimal(self) -> str:
         """`05:35:17.300 -05:23:28.00`, or nothing without a position."""
-        if self.ra is None or self.dec is None:
-            return ""
-        return f"{sexagesimal_ra(self.ra)} {sexagesimal_dec(self.dec)}"
+        return self.position.sexagesimal if self.position else ""
 
 
 class TargetName(Named):

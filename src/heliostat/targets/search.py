@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -88,10 +89,16 @@ def find_named(names: Iterable[str], *, besides: int | None = None) -> Duplicate
 
 def find_near(target: Target) -> list[Target]:
     """Other targets at the same place, within two arcseconds."""
-    if target.ra is None or target.dec is None or target.type != Target.Type.SIDEREAL:
+    if target.position is None:
         return []
-    others = Target.objects.filter(type=Target.Type.SIDEREAL)
-    return cone(target.ra, target.dec, SAME_PLACE, others.exclude(pk=target.pk) if target.pk else others)
+    others = Target.objects.exclude(pk=target.pk) if target.pk else Target.objects.all()
+    return [other for other in cone(*target.position, SAME_PLACE, others) if is_same_place(target, other)]
+
+
+def is_same_place(target: Target, other: Any) -> bool:
+    """Return whether a target that `cone()` found around another may be the same object: neither moves."""
+    moves = Target.Type.NON_SIDEREAL in (target.type, other.type)
+    return not moves and bool(other.separation <= SAME_PLACE)
 
 
 def find_same(target: Target, aliases: Iterable[str] = ()) -> Duplicate | None:

@@ -20,8 +20,11 @@ from heliostat.targets.forms import MOTION, ORBIT, AliasFormSet, ExtraFormSet, T
 from heliostat.targets.models import Target
 from heliostat.targets.names import TAKEN_MEANWHILE, NameTaken, renaming
 from heliostat.targets.panels import target_panels
-from heliostat.targets.search import by_words, find_near
+from heliostat.targets.places import described_place
+from heliostat.targets.search import by_words, cone, is_same_place
 
+NEARBY = 60.0  # arcseconds
+MOST_NEARBY = 20
 SORTS = ("name", "type", "ra", "dec", "created")
 
 
@@ -44,11 +47,16 @@ def target_list(request: HttpRequest) -> HttpResponse:
 @login_required
 def target_detail(request: HttpRequest, pk: int) -> HttpResponse:
     target = get_object(Target.objects.select_related("owner"), pk)
+    place = target.position
+    near = cone(place.ra, place.dec, NEARBY, Target.objects.exclude(pk=pk)) if place else []
     context = {
         "target": target,
+        "place": described_place(place) if place else None,
         "aliases": target.aliases.all(),
         "extras": target.extras.all(),
-        "near": find_near(target),
+        "same": [other for other in near if is_same_place(target, other)],
+        "near": near[:MOST_NEARBY],
+        "near_count": len(near),
         "elements": _elements(target),
         "may_edit": target.editable_by(request.user),
         "may_delete": target.deletable_by(request.user),

@@ -12,6 +12,7 @@ from django import forms
 from heliostat.alerts.alerts import BrokerError, GenericAlert, GenericBroker, GenericQueryForm, QueryParameters
 from heliostat.alerts.conf import alert_settings
 from heliostat.alerts.http import get_json
+from heliostat.targets.fields import CoordinatesField, RadiusField
 
 PAGE_SIZE = 50
 MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)
@@ -49,14 +50,13 @@ class ALeRCEForm(GenericQueryForm):
     ndet = forms.IntegerField(label="Detections", required=False, min_value=1, help_text="At least.")
     firstmjd = forms.FloatField(label="First detected after", required=False, help_text="Modified Julian date.")
     lastmjd = forms.FloatField(label="Last detected after", required=False, help_text="Modified Julian date.")
-    ra = forms.FloatField(label="Right ascension", required=False, min_value=0, max_value=360, help_text="Degrees.")
-    dec = forms.FloatField(label="Declination", required=False, min_value=-90, max_value=90, help_text="Degrees.")
-    radius = forms.FloatField(label="Radius", required=False, min_value=0, max_value=3600, help_text="Arcseconds.")
+    coordinates = CoordinatesField(required=False)
+    radius = RadiusField(required=False, most=3600)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if (cleaned.get("ra") is None) != (cleaned.get("dec") is None):
-            raise forms.ValidationError("A position needs right ascension and declination.")
+        if cleaned.get("radius") is not None and cleaned.get("coordinates") is None:
+            raise forms.ValidationError("A radius needs coordinates.")
         if cleaned.get("class_name") and not cleaned.get("classifier"):
             raise forms.ValidationError("A class belongs to a classifier: choose one.")
         return cleaned
@@ -97,10 +97,12 @@ class ALeRCEBroker(GenericBroker):
 
 
 def _query(asked: QueryParameters) -> dict[str, Any]:
-    names = ("classifier", "probability", "ndet", "firstmjd", "lastmjd", "ra", "dec", "radius")
+    names = ("classifier", "probability", "ndet", "firstmjd", "lastmjd", "radius")
     query = {name: asked[name] for name in names if asked.get(name) not in (None, "")}
     if asked.get("class_name"):
         query["class"] = asked["class_name"]
+    if place := asked.get("coordinates"):
+        query |= dict(zip(("ra", "dec"), place, strict=True))
     return {**query, "order_by": "lastmjd", "order_mode": "DESC", "count": "false", "page_size": PAGE_SIZE}
 
 

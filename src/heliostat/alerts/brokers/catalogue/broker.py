@@ -13,6 +13,7 @@ from django import forms
 
 from heliostat.alerts.alerts import GenericAlert, GenericBroker, GenericQueryForm, QueryParameters
 from heliostat.targets.coordinates import separation
+from heliostat.targets.fields import ConeForm
 
 _ADDRESS = re.compile(r"https?://[^\s;,]+")
 
@@ -39,7 +40,7 @@ def _types() -> list[tuple[str, str]]:
     return [("", "any"), *((kind, kind) for kind in sorted({entry["type"] for entry in transients()}))]
 
 
-class CatalogueForm(GenericQueryForm):
+class CatalogueForm(ConeForm, GenericQueryForm):
     """What can be asked of the catalogue. A query with nothing filled in gives everything."""
 
     target_name = forms.CharField(
@@ -47,16 +48,8 @@ class CatalogueForm(GenericQueryForm):
     )
     type = forms.ChoiceField(label="Type", required=False, choices=_types)
     brighter_than = forms.FloatField(label="Brighter than", required=False, help_text="Peak magnitude.")
-    ra = forms.FloatField(label="Right ascension", required=False, min_value=0, max_value=360, help_text="Degrees.")
-    dec = forms.FloatField(label="Declination", required=False, min_value=-90, max_value=90, help_text="Degrees.")
-    radius = forms.FloatField(label="Radius", required=False, min_value=0, max_value=180, help_text="Degrees.")
 
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        given = [name for name in ("ra", "dec", "radius") if cleaned.get(name) is not None]
-        if 0 < len(given) < 3:  # noqa: PLR2004  the three that make a cone
-            raise forms.ValidationError("A cone needs right ascension, declination and radius.")
-        return cleaned
+    field_order = ("query_name", "broker", "target_name", "type", "brighter_than", "coordinates", "radius")
 
 
 class CatalogueBroker(GenericBroker):
@@ -96,7 +89,7 @@ def _matches(entry: dict[str, Any], asked: QueryParameters) -> bool:
 
 
 def _is_in_cone(entry: dict[str, Any], asked: QueryParameters) -> bool:
-    ra, dec, radius = asked.get("ra"), asked.get("dec"), asked.get("radius")
-    if ra is None or dec is None or radius is None:
+    place, radius = asked.get("coordinates"), asked.get("radius")
+    if not place or radius is None:
         return True
-    return bool(separation(ra, dec, entry["ra"], entry["dec"]) <= radius)
+    return bool(separation(place[0], place[1], entry["ra"], entry["dec"]) * 3600 <= radius)
