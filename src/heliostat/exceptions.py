@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from heliostat.text import error_text
+
 
 class HeliostatError(Exception):
     """Base class of the errors of Heliostat."""
@@ -40,4 +42,4 @@ class SnapshotError(HeliostatError):
 
 def _sentence(reason: BaseException) -> str:
     messages = getattr(reason, "messages", None)  # Django's ValidationError holds several
-    return " ".join(map(str, messages)) if messages else str(reason) or type(reason).__name__
+    return " ".join(map(str, messages)) if messages else error_text(reason) or type(reason).__name__

@@ -49,6 +49,14 @@ def clean_text(text: str) -> str:
     return HIDDEN.sub(lambda match: match[0] if match[0] in LINES else "", text)
 
 
+def error_text(error: BaseException) -> str:
+    """Return the text of an exception; of one whose text cannot be made, its type."""
+    try:
+        return str(error)
+    except Exception:  # whatever its __str__ does
+        return f"<{type(error).__name__} without a text>"
+
+
 def escape(text: object, keep: str = "") -> str:
     r"""Return a text with its hidden characters written out (`\n`, `\u001b`), apart from those to `keep`."""
     return HIDDEN.sub(lambda match: match[0] if match[0] in keep else _escaped(match[0]), str(text))

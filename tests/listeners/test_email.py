@@ -171,6 +171,14 @@ def test_what_happens_while_a_digest_waits_is_in_it_and_what_follows_is_in_the_n
     assert Callback.objects.get(status=Status.WAITING).subscriber == "digest:m"
 
 
+def test_a_digest_that_fails_without_a_text_is_retried_like_others(settings: Any) -> None:
+    settings.EVENT_LISTENERS = {"m": {"use": "tests.listeners.uses.WordlessDigest", "resources": "vehicle"}}
+    Vehicle.objects.create(name="55")
+    wait(10)
+    assert drain_outbox() == {"retry": 1}
+    assert Callback.objects.get().status_details == "Wordless: <Wordless without a text>"
+
+
 def test_a_digest_that_the_mail_server_refuses_is_sent_again_as_one(settings: Any) -> None:
     settings.EVENT_LISTENERS = {"m": DIGEST}
     for number in range(3):

@@ -34,6 +34,15 @@ def test_in_the_admin_it_is_a_page_with_the_reason(settings: Any, as_ada: Client
     assert "no &lt;more&gt; of these" in answer.text
 
 
+def test_a_refusal_whose_reason_has_no_text_is_a_refusal(settings: Any, as_ada: Client) -> None:
+    settings.EVENT_LISTENERS = {
+        "veto": {"use": "tests.listeners.uses.wordless", "resources": "auth.group", "when": "in_transaction"}
+    }
+    answer = as_ada.post("/admin/auth/group/add/", {"name": "observers"})
+    assert (answer.status_code, Group.objects.exists()) == (409, False)
+    assert "Wordless without a text" in answer.text
+
+
 def test_a_program_gets_the_reason_as_json_from_any_view(settings: Any) -> None:
     get_user_model().objects.create_user("ada", password="1609")
     settings.EVENT_LISTENERS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from heliostat.listeners import ListenerBase
+from heliostat.listeners.digest import Digest
 
 calls: list[tuple[str, Any]] = []
 
@@ -61,6 +62,26 @@ def veto(event: Any) -> None:
 
 def raises(_event: Any) -> None:
     raise OSError("no network here")
+
+
+class Wordless(Exception):
+    """An error that cannot be made a text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def wordless(_event: Any) -> None:
+    raise Wordless
+
+
+class WordlessDigest(Digest):
+    """A digest that fails without a text."""
+
+    minutes = 10.0
+
+    def send(self, events: Any) -> None:
+        raise Wordless
 
 
 def rubbish(_event: Any) -> Any:

@@ -6,9 +6,10 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import redis
 from django.core.checks import run_checks
 
 from heliostat.delivery.kinds import kind_of
@@ -17,13 +18,18 @@ from heliostat.listeners.source import built
 from heliostat.outbox import circuit_breaker, kinds, transitions
 from heliostat.outbox.models import Attempt, Callback
 from heliostat.outbox.models import Event as EventRow
+from heliostat.queues.messages import Message
+from heliostat.queues.options import Options
+from heliostat.queues.redis import RedisQueue
 from heliostat.testing import drain_outbox
 from tests.example.models import Vehicle
 from tests.queues.destinations import Destination, KafkaTopic, NatsSubject, RabbitExchange, RedisStream
 from tests.queues.servers import (
     free_port,
     kafka_command,
+    missing,
     need_port,
+    proxy_to,
     redis_binaries,
     redis_command,
     running,
@@ -217,3 +223,25 @@ def test_an_event_whose_row_was_written_by_hand_is_given_up_and_the_others_go_on
     assert drain_outbox() == {"sent": 2, "give_up": 1}
     assert "no message can be made of the event" in Callback.objects.get(status="error").status_details
     stream.close()
+
+
+def test_after_a_failover_messages_go_to_the_server_that_the_address_leads_to_now(tmp_path: Path) -> None:
+    if "redis-7" not in redis_binaries():
+        missing("redis-server")
+    command = redis_command(redis_binaries()["redis-7"])
+    message = Message(cast(Any, None), b"{}")
+    with (
+        running(command, tmp_path / "one") as one,
+        running(command, tmp_path / "two") as two,
+        proxy_to(one.port) as proxy,
+    ):
+        publisher = RedisQueue(Options({"url": f"redis://127.0.0.1:{proxy.port}/0", "stream": "s"})).publisher()
+        assert publisher.publish([message]) == [None]
+        with redis.Redis(port=one.port) as client:
+            client.replicaof("127.0.0.1", two.port)
+        proxy.target = two.port
+        (refused,) = publisher.publish([message])
+        assert refused is not None
+        assert "read only" in refused.reason
+        assert publisher.publish([message]) == [None]
+        publisher.close()

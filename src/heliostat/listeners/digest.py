@@ -26,6 +26,7 @@ from heliostat.outbox.databases import has_outbox
 from heliostat.outbox.limits import Limits
 from heliostat.outbox.models import Callback, Status
 from heliostat.outbox.transitions import RETRY, SENT, Result
+from heliostat.text import error_text
 
 logger = logging.getLogger("heliostat.listeners")
 
@@ -100,13 +101,13 @@ class DigestTransport:
             found.listener.send([ListenerEvent([_event_of(job)], found.registry) for job in jobs])
         except BaseException as error:  # sys.exit() in a subscriber ends neither the worker nor the callbacks
             logger.exception("%s failed with %d events; they are retried", name, len(jobs))
-            outcome, details = RETRY, f"{type(error).__name__}: {error}"
+            outcome, details = RETRY, f"{type(error).__name__}: {error_text(error)}"
         finally:
             close_old_connections()
         took = time.perf_counter() - began
-        error_text = details if outcome == RETRY else ""
+        problem = details if outcome == RETRY else ""
         for job in jobs:
-            self._deliver(Result(job.claimed, outcome, details, started_at, took, error=error_text))
+            self._deliver(Result(job.claimed, outcome, details, started_at, took, error=problem))
 
 
 def _event_of(job: Job) -> Event:

@@ -13,6 +13,7 @@ from heliostat.functions import check_runs
 from heliostat.listeners.config import Config, aslist
 from heliostat.listeners.sections import Section
 from heliostat.moved import did_you_mean_path, hint_for
+from heliostat.text import error_text
 
 INCLUDES = "includes"
 
@@ -133,7 +134,7 @@ def _failed(use: str, error: Exception) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         file, line = error.filename, error.lineno
     hint = hint_for(use, error)
-    return f"raised {type(error).__name__}: {error} ({file}, line {line}). {hint}".rstrip()
+    return f"raised {type(error).__name__}: {error_text(error)} ({file}, line {line}). {hint}".rstrip()
 
 
 def _kind(value: Any) -> str:

@@ -125,6 +125,8 @@ class RedisPublisher(Publisher):
         except (RedisError, OSError) as error:
             self.close()
             answers += down(error, len(messages) - len(answers))
+        if any(answers):
+            self.close()  # one that is a replica now answers READONLY for good; the address may lead to another
         return answers
 
     def close(self) -> None:
