@@ -110,6 +110,50 @@ def test_an_asteroid_needs_its_elements_and_no_position(visitor: Client) -> None
     assert set(error.value.message_dict) == {"perihdist", "epoch_of_perihelion"}
 
 
+@pytest.mark.parametrize(
+    ("scheme", "needed"),
+    [
+        ("MPC_MINOR_PLANET", {"semimajor_axis", "mean_anomaly"}),
+        ("MPC_COMET", {"perihdist", "epoch_of_perihelion"}),
+        ("JPL_MAJOR_PLANET", {"semimajor_axis", "mean_anomaly", "mean_daily_motion"}),
+    ],
+)
+def test_each_scheme_of_elements_needs_its_own(scheme: str, needed: set[str]) -> None:
+    always = {key: ORBIT[key] for key in ("eccentricity", "inclination", "lng_asc_node", "arg_of_perihelion")}
+    target = Target(name="x", type="NON_SIDEREAL", scheme=scheme, epoch_of_elements=59000, **always)
+    with pytest.raises(ValidationError) as error:
+        target.full_clean()
+    assert set(error.value.message_dict) == needed
+    for name in needed:
+        setattr(target, name, 1)
+    target.full_clean()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("epoch", 2101), ("parallax", 1001), ("pm_ra", 20_001), ("distance", -1), ("distance_err", -1),
+        ("eccentricity", -0.1), ("inclination", 181), ("lng_asc_node", 361), ("arg_of_perihelion", -1),
+        ("epoch_of_elements", 2_459_600.5), ("epoch_of_perihelion", 2_459_600.5), ("mean_anomaly", 361),
+        ("mean_daily_motion", -1), ("perihdist", -1), ("abs_mag", 99), ("slope", 101), ("ephemeris_period", -1),
+        ("ephemeris_period_err", -1), ("ephemeris_epoch_err", -1), ("ephemeris_epoch", float("nan")),
+        ("semimajor_axis", float("inf")),
+    ],
+)  # fmt: skip
+def test_a_number_that_cannot_be_is_refused_at_its_field(field: str, value: float) -> None:
+    with pytest.raises(ValidationError) as error:
+        Target(name="x", ra=1, dec=2, **{field: value}).full_clean()
+    assert list(error.value.message_dict) == [field]
+
+
+def test_what_is_known_of_an_orbit_is_saved_and_shown(visitor: Client) -> None:
+    more = {"abs_mag": "3.34", "slope": "0.12", "ephemeris_period": "4.6"}
+    visitor.post("/targets/create/", form(name="Ceres", type="NON_SIDEREAL", **{**ORBIT, **more, "ra": "", "dec": ""}))
+    page = visitor.get(Target.objects.get().get_absolute_url()).content.decode()
+    for text in ('Absolute magnitude</dt><dd class="number">3.34', "Slope", "Ephemeris period"):
+        assert text in page
+
+
 @pytest.mark.parametrize(("ra", "dec"), [(360.0, 0), (-1, 0), (0, 91), (0, -90.001)])
 def test_the_database_refuses_a_position_that_is_not_on_the_sky(ra: float, dec: float) -> None:
     with pytest.raises(IntegrityError):

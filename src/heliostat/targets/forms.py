@@ -9,22 +9,24 @@ from django.forms.models import BaseInlineFormSet
 
 from heliostat.console.saving import CHANGED_MEANWHILE, SeenField, save_columns
 from heliostat.targets.fields import CoordinatesField
-from heliostat.targets.models import Target, TargetExtra, TargetName
+from heliostat.targets.models import ELEMENTS, Target, TargetExtra, TargetName
 from heliostat.targets.names import key_of
 
 BASICS = ("name", "type", "coordinates")
-MOTION = ("epoch", "parallax", "pm_ra", "pm_dec", "distance")
+MOTION = ("epoch", "parallax", "pm_ra", "pm_dec", "distance", "distance_err")
 ORBIT = (
-    "scheme",
-    "epoch_of_elements",
-    "eccentricity",
-    "inclination",
-    "lng_asc_node",
-    "arg_of_perihelion",
+    *ELEMENTS,
     "semimajor_axis",
     "mean_anomaly",
+    "mean_daily_motion",
     "perihdist",
     "epoch_of_perihelion",
+    "abs_mag",
+    "slope",
+    "ephemeris_period",
+    "ephemeris_period_err",
+    "ephemeris_epoch",
+    "ephemeris_epoch_err",
 )
 
 
@@ -35,6 +37,8 @@ class Section:
     title: str
     fields: list[forms.BoundField]
     is_open: bool
+    type: str
+    """The type of targets that it is for; of all where empty."""
 
 
 class TargetForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -78,16 +82,16 @@ class TargetForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def sections(self) -> list[Section]:
         """The fields in parts; all but the first are folded away until they matter."""
-        is_moving = self["type"].value() == Target.Type.NON_SIDEREAL
+        fixed, moving = Target.Type.SIDEREAL, Target.Type.NON_SIDEREAL
         return [
             self._section("", BASICS, is_open=True),
-            self._section("Motion and distance", MOTION, is_open=False),
-            self._section("Orbital elements (non-sidereal)", ORBIT, is_open=is_moving),
+            self._section("Motion and distance", MOTION, is_open=False, of_type=fixed),
+            self._section("Orbital elements", ORBIT, is_open=self["type"].value() == moving, of_type=moving),
         ]
 
-    def _section(self, title: str, names: Sequence[str], *, is_open: bool) -> Section:
+    def _section(self, title: str, names: Sequence[str], *, is_open: bool, of_type: str = "") -> Section:
         fields = [self[name] for name in names]
-        return Section(title, fields, is_open or any(field.errors for field in fields))
+        return Section(title, fields, is_open or any(field.errors for field in fields), of_type)
 
 
 class DistinctNames(BaseInlineFormSet):  # type: ignore[type-arg]

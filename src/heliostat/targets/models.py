@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.urls import reverse
 
@@ -29,8 +30,33 @@ def validate_dec(value: float) -> None:
         raise ValidationError("Declination must be from -90 to 90 degrees.", code="dec")
 
 
-def _number(verbose_name: str, help_text: str = "") -> models.FloatField[Any, Any]:
-    return models.FloatField(verbose_name, null=True, blank=True, validators=[validate_finite], help_text=help_text)
+def _number(
+    verbose_name: str, help_text: str = "", *, low: float | None = None, high: float | None = None
+) -> models.FloatField[Any, Any]:
+    """A number that may be missing; `low` and `high` are the least and the greatest that it can be."""
+    validators: list[Any] = [validate_finite]
+    validators += [MinValueValidator(low)] if low is not None else []
+    validators += [MaxValueValidator(high)] if high is not None else []
+    return models.FloatField(verbose_name, null=True, blank=True, validators=validators, help_text=help_text)
+
+
+def _angle(verbose_name: str, help_text: str = "Degrees.", high: float = 360) -> models.FloatField[Any, Any]:
+    return _number(verbose_name, help_text, low=0, high=high)
+
+
+def _date(verbose_name: str, help_text: str) -> models.FloatField[Any, Any]:
+    """A modified Julian date. A Julian date, which is 2,400,000.5 days more, is out of its range."""
+    return _number(verbose_name, help_text, low=-1_000_000, high=1_000_000)
+
+
+ELEMENTS = ("scheme", "epoch_of_elements", "eccentricity", "inclination", "lng_asc_node", "arg_of_perihelion")
+"""What each orbit needs."""
+ELEMENTS_OF_SCHEME = {
+    "MPC_MINOR_PLANET": ("semimajor_axis", "mean_anomaly"),
+    "MPC_COMET": ("perihdist", "epoch_of_perihelion"),
+    "JPL_MAJOR_PLANET": ("semimajor_axis", "mean_anomaly", "mean_daily_motion"),
+}
+"""What it needs beside, by scheme."""
 
 
 class Target(Named):
@@ -43,6 +69,7 @@ class Target(Named):
     class Scheme(models.TextChoices):
         MPC_MINOR_PLANET = "MPC_MINOR_PLANET", "Minor planet (MPC)"
         MPC_COMET = "MPC_COMET", "Comet (MPC)"
+        JPL_MAJOR_PLANET = "JPL_MAJOR_PLANET", "Major planet (JPL)"
 
     type = models.CharField(max_length=12, choices=Type, default=Type.SIDEREAL)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="targets")
@@ -50,21 +77,33 @@ class Target(Named):
         "right ascension", null=True, blank=True, validators=[validate_ra], help_text="Degrees, ICRS."
     )
     dec = models.FloatField("declination", null=True, blank=True, validators=[validate_dec], help_text="Degrees, ICRS.")
-    epoch = _number("epoch", "Julian year of the position.")
-    parallax = _number("parallax", "Milliarcseconds.")
-    pm_ra = _number("proper motion in right ascension", "Milliarcseconds a year, with cos(dec).")
-    pm_dec = _number("proper motion in declination", "Milliarcseconds a year.")
-    distance = _number("distance", "Parsecs.")
+    epoch = _number("epoch", "Julian year of the position, up to 2100.", low=1000, high=2100)
+    parallax = _number("parallax", "Milliarcseconds.", low=-1000, high=1000)
+    pm_ra = _number(
+        "proper motion in right ascension", "Milliarcseconds a year, with cos(dec).", low=-20_000, high=20_000
+    )
+    pm_dec = _number("proper motion in declination", "Milliarcseconds a year.", low=-20_000, high=20_000)
+    distance = _number("distance", "Parsecs.", low=0)
+    distance_err = _number("distance error", "Parsecs.", low=0)
     scheme = models.CharField("orbital element scheme", max_length=20, choices=Scheme, blank=True, default="")
-    epoch_of_elements = _number("epoch of elements", "Modified Julian date.")
-    eccentricity = _number("eccentricity")
-    inclination = _number("inclination", "Degrees.")
-    lng_asc_node = _number("longitude of the ascending node", "Degrees.")
-    arg_of_perihelion = _number("argument of perihelion", "Degrees.")
-    semimajor_axis = _number("semimajor axis", "Astronomical units; minor planets.")
-    mean_anomaly = _number("mean anomaly", "Degrees; minor planets.")
-    perihdist = _number("perihelion distance", "Astronomical units; comets.")
-    epoch_of_perihelion = _number("epoch of perihelion", "Modified Julian date; comets.")
+    epoch_of_elements = _date("epoch of elements", "Modified Julian date.")
+    eccentricity = _number("eccentricity", low=0, high=100)
+    inclination = _angle("inclination", "Degrees, to the ecliptic of J2000.", high=180)
+    lng_asc_node = _angle("longitude of the ascending node", "Degrees, J2000.")
+    arg_of_perihelion = _angle("argument of perihelion", "Degrees, J2000.")
+    semimajor_axis = _number(
+        "semimajor axis", "Astronomical units; minor and major planets.", low=-1_000_000, high=1_000_000
+    )
+    mean_anomaly = _number("mean anomaly", "Degrees; minor and major planets.", low=-360, high=360)
+    mean_daily_motion = _number("mean daily motion", "Degrees a day; major planets.", low=0, high=100)
+    perihdist = _number("perihelion distance", "Astronomical units; comets.", low=0, high=1_000_000)
+    epoch_of_perihelion = _date("epoch of perihelion", "Modified Julian date; comets.")
+    abs_mag = _number("absolute magnitude", "Magnitude at 1 au from Sun and Earth: H, or M1.", low=-40, high=50)
+    slope = _number("slope", "Parameter of the phase curve: G, or K1.", low=-10, high=100)
+    ephemeris_period = _number("ephemeris period", "Days.", low=0)
+    ephemeris_period_err = _number("ephemeris period error", "Days.", low=0)
+    ephemeris_epoch = _number("ephemeris epoch", "Days.")
+    ephemeris_epoch_err = _number("ephemeris epoch error", "Days.", low=0)
     created = models.DateTimeField(auto_now_add=True)
     modified = models.DateTimeField(auto_now=True)
 
@@ -109,17 +148,7 @@ class Target(Named):
         """The fields that a target of this type, and orbital scheme, cannot be without."""
         if self.type != self.Type.NON_SIDEREAL:
             return ("ra", "dec")
-        always = (
-            "scheme",
-            "epoch_of_elements",
-            "eccentricity",
-            "inclination",
-            "lng_asc_node",
-            "arg_of_perihelion",
-        )
-        if self.scheme == self.Scheme.MPC_COMET:
-            return (*always, "perihdist", "epoch_of_perihelion")
-        return (*always, "semimajor_axis", "mean_anomaly")
+        return (*ELEMENTS, *ELEMENTS_OF_SCHEME.get(self.scheme, ()))
 
     def editable_by(self, user: Any) -> bool:
         """Return whether a user may change it: its owner, and users with the permission to change targets."""

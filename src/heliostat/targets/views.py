@@ -17,7 +17,7 @@ from heliostat.exceptions import Refused
 from heliostat.listeners import publish_read
 from heliostat.objects import get_object
 from heliostat.targets.forms import MOTION, ORBIT, AliasFormSet, ExtraFormSet, TargetForm
-from heliostat.targets.models import Target
+from heliostat.targets.models import ELEMENTS_OF_SCHEME, Target
 from heliostat.targets.names import TAKEN_MEANWHILE, NameTaken, renaming
 from heliostat.targets.panels import target_panels
 from heliostat.targets.places import described_place
@@ -100,6 +100,7 @@ def _edit(request: HttpRequest, target: Target) -> HttpResponse:
         "form": form,
         "aliases": aliases,
         "extras": extras,
+        "elements_of_scheme": ELEMENTS_OF_SCHEME,
         "title": "New target" if creating else f"Edit {target.name}",
         "back": reverse("targets:list") if creating else target.get_absolute_url(),
     }
