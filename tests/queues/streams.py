@@ -123,7 +123,7 @@ class Stream:
         return [{key.decode(): value.decode() for key, value in fields.items()} for _, fields in found]
 
     def remove(self) -> None:
-        if keys := self.client.keys(f"{self.name}*"):
+        if keys := self.client.keys(f"*{self.name}*"):
             self.client.delete(*keys)
         self.client.close()
 
