@@ -31,3 +31,16 @@ def test_an_app_that_nobody_could_be_told_by_names_what_is_missing(app: str, mis
     code = PROJECT.format(apps=", ".join(map(repr, there)))
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
     assert f"ConfigurationError: {app} needs {missing} in INSTALLED_APPS, too." in done.stderr
+
+
+def test_queues_are_published_to_without_their_app() -> None:
+    apps = ", ".join(map(repr, (*TELLING, "heliostat.listeners")))
+    code = PROJECT.format(apps=apps).replace("settings.configure(", "settings.configure(EVENT_LISTENERS=QUEUES, ") + (
+        "from django.core.checks import run_checks\n"
+        "from heliostat.delivery.kinds import kind_of\n"
+        "print(run_checks(databases=[]), kind_of('queue:stream').name)\n"
+    )
+    section = {"use": "heliostat.queues.redis", "url": "redis://127.0.0.1:6379/0", "stream": "x"}
+    code = f"QUEUES = {{'stream': {section}}}\n{code}"
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("[] queue\n", "")

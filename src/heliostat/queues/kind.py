@@ -34,5 +34,5 @@ class QueueKind(SubscriberKind):
 
 def register() -> None:
     """Register the kind where it is not: a project need not list `heliostat.queues` in INSTALLED_APPS."""
-    if kinds.kind_of(f"{QueueKind.name}:") is None:
+    if QueueKind.name not in {kind.name for kind in kinds.registered()}:  # `kind_of` would build the listeners
         kinds.register(QueueKind())
