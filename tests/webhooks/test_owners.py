@@ -10,7 +10,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from heliostat.outbox import resending
+from heliostat.outbox import resending, transitions
 from heliostat.outbox.models import Callback, Status
 from heliostat.testing import Receiver, drain_outbox
 from heliostat.webhooks import owners, permissions
@@ -277,7 +277,7 @@ def test_the_policy_of_the_project_is_asked_at_delivery_as_it_was_when_the_hook_
     assert happens() == (Status.CANCELLED, owners.NOT_ALLOWED)
 
 
-def test_a_policy_that_fails_stops_the_hook_and_nothing_else(
+def test_while_a_policy_fails_its_hooks_wait_and_others_go_on(
     receiver: Receiver, settings: Any, ada: User, caplog: Any
 ) -> None:
     settings.HELIOSTAT_MAY_HOOK = f"{__name__}.broken"
@@ -285,8 +285,13 @@ def test_a_policy_that_fails_stops_the_hook_and_nothing_else(
     hook_to(receiver)
     vehicles(1)
     drain_outbox()
-    assert sorted(Callback.objects.values_list("status", flat=True)) == [Status.CANCELLED, Status.SENT]
+    assert sorted(Callback.objects.values_list("status", flat=True)) == [Status.SENT, Status.WAITING]
     assert "HELIOSTAT_MAY_HOOK failed for hook" in caplog.text
+    settings.HELIOSTAT_MAY_HOOK = "heliostat.webhooks.owners.may_view"
+    after_a_while()
+    transitions.retry_now("default")
+    drain_outbox()
+    assert set(Callback.objects.values_list("status", flat=True)) == {Status.SENT}, "the event was not lost"
 
 
 def test_a_worker_that_runs_learns_of_a_change_elsewhere_within_seconds(receiver: Receiver, ada: User) -> None:

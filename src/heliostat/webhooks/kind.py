@@ -34,7 +34,7 @@ from heliostat.webhooks.exceptions import InvalidHeadersError
 from heliostat.webhooks.headers import parse_headers
 from heliostat.webhooks.models import Hook, hook_of, hooks_database
 from heliostat.webhooks.operations import disable_failing
-from heliostat.webhooks.owners import INACTIVE, why_stopped
+from heliostat.webhooks.owners import INACTIVE, NOT_KNOWN, why_stopped
 
 LIMITED = Q(paused=True) | Q(max_per_second__isnull=False) | Q(max_concurrent__isnull=False)
 REMEMBERED = 10_000  # destinations
@@ -125,21 +125,18 @@ def _targets(subscribers: Collection[str]) -> dict[str, Destination | QueueTarge
         owners = users.in_bulk({one.hook.user_id for one in unknown})
         for one in unknown:
             one.check(owners.get(one.hook.user_id), generation)
-    return {
-        name: one if not isinstance(one, Owned) else NoDestination(one.reason) if one.reason else one.destination
-        for name, one in found.items()
-    }
+    return {name: one if not isinstance(one, Owned) else one.stopped or one.destination for name, one in found.items()}
 
 
 class Owned:
     """The destination of a hook that has an owner, with the last result of the check of their permissions."""
 
-    __slots__ = ("checked_in", "destination", "hook", "reason", "until")
+    __slots__ = ("checked_in", "destination", "hook", "stopped", "until")
 
     def __init__(self, hook: Hook, destination: Destination | QueueTarget) -> None:
         self.hook = hook
         self.destination = destination
-        self.reason = ""
+        self.stopped: NoDestination | None = None
         self.until = 0.0
         self.checked_in = -1
 
@@ -151,7 +148,8 @@ class Owned:
         """Check again. `owner` was just read, so that its permissions are current; None where it was deleted."""
         if owner is not None:
             self.hook.user = owner
-        self.reason = INACTIVE if owner is None else why_stopped(self.hook)
+        reason = INACTIVE if owner is None else why_stopped(self.hook)
+        self.stopped = NoDestination(reason, is_final=reason != NOT_KNOWN) if reason else None
         self.until, self.checked_in = time.monotonic() + conf.permission_cache, generation
 
 

@@ -228,6 +228,6 @@ def why_stopped(hook: Hook, *, enforced: bool | None = None) -> str:
     except DatabaseError:
         raise
     except Exception:  # whatever a project's own function raises
-        logger.exception("HELIOSTAT_MAY_HOOK failed for hook %s, nothing is sent to it", hook.pk)
+        logger.exception("HELIOSTAT_MAY_HOOK failed for hook %s, its callbacks are retried", hook.pk)
         return NOT_KNOWN
     return ""
