@@ -114,14 +114,14 @@ def save(probes: int, load: float) -> dict[str, float]:
     committed: dict[str, float] = {}
     began = time.monotonic()
     for index in range(probes):
-        _promise_load(load * PAUSE, other)
+        _load_later(load * PAUSE, other)
         vehicle = save_one(index)
         committed[str(vehicle.pk)] = time.monotonic()
         time.sleep(max(0.0, began + (index + 1) * PAUSE - time.monotonic()))
     return committed
 
 
-def _promise_load(count: float, hook: Any) -> None:
+def _load_later(count: float, hook: Any) -> None:
     from benchmarks.work import fill_outbox
 
     if count:

@@ -38,7 +38,7 @@ ALIASES = [
 
 @pytest.fixture(params=ALIASES, ids=["sqlite", "postgresql", "mariadb"])
 def using(request: pytest.FixtureRequest) -> str:
-    """The promise holds on each database."""
+    """The test runs on each database."""
     return str(request.param)
 
 

@@ -1,6 +1,6 @@
 """Emptying the databases after a test that committed: a tenth of the time that `flush` takes.
 
-`flush` truncates every table of each database and then writes all content types and permissions anew. Here only tables
+`flush` truncates every table of each database and then writes all content types and permissions again. Here only tables
 that hold rows are emptied, and what belongs to the schema stays.
 """
 

@@ -26,7 +26,7 @@ NEEDED = {
 
 
 @pytest.mark.parametrize(("app", "missing"), [(app, missing) for app in NEEDED for missing in NEEDED[app]])
-def test_an_app_that_nobody_could_be_told_by_names_what_is_missing(app: str, missing: str) -> None:
+def test_an_app_that_could_notify_nobody_names_what_is_missing(app: str, missing: str) -> None:
     there = [app, *(name for name in NEEDED[app] if name != missing)]
     code = PROJECT.format(apps=", ".join(map(repr, there)))
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)

@@ -1,4 +1,4 @@
-"""A broker on loopback: it answers as it is told, and fails in every way that brokers do."""
+"""A broker on loopback: it answers as it is notified, and fails in every way that brokers do."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def test_owners_and_staff_are_let_in(
 
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("method", METHODS)
-def test_without_logging_in_nothing_is_told_or_done(hook: Hook, route: str, method: str) -> None:
+def test_without_logging_in_nothing_is_published_or_done(hook: Hook, route: str, method: str) -> None:
     before = rows()
     answer = getattr(APIClient(), method)(f"/api/{route.format(**ids(hook))}", {}, format="json")
     assert answer.status_code == 401
@@ -146,12 +146,12 @@ def test_a_selection_with_one_delivery_of_another_is_not_found(
     assert rows() == before
 
 
-def test_what_code_hooks_were_told_is_no_delivery(as_staff: APIClient) -> None:
-    (told,) = ended("default", "code:mytom.hooks.notify")
-    assert as_staff.get(f"/api/deliveries/{told.pk}/").status_code == 404
+def test_what_code_hooks_were_notified_is_no_delivery(as_staff: APIClient) -> None:
+    (notified,) = ended("default", "code:mytom.hooks.notify")
+    assert as_staff.get(f"/api/deliveries/{notified.pk}/").status_code == 404
 
 
-def test_what_a_deleted_hook_was_told_is_for_staff_alone(as_ada: APIClient, as_staff: APIClient, hook: Hook) -> None:
+def test_what_a_deleted_hook_was_sent_is_for_staff_alone(as_ada: APIClient, as_staff: APIClient, hook: Hook) -> None:
     address = f"/api/deliveries/{ids(hook)['delivery']}/"
     hook.delete()
     assert as_ada.get(address).status_code == 404
@@ -183,7 +183,7 @@ class TwiceAMinute(UserRateThrottle):
     rate = "2/minute"
 
 
-def test_who_asks_too_often_is_told_to_wait_and_nobody_else(
+def test_who_asks_too_often_is_notified_to_wait_and_nobody_else(
     as_ada: APIClient, as_ben: APIClient, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(HeliostatView, "throttle_classes", [TwiceAMinute])
@@ -195,7 +195,7 @@ def test_who_asks_too_often_is_told_to_wait_and_nobody_else(
     assert as_ben.get("/api/hooks/").status_code == 200
 
 
-def test_options_tell_nothing_of_what_is_anothers(as_ada: APIClient, as_ben: APIClient, hook: Hook) -> None:
+def test_options_say_nothing_of_what_is_anothers(as_ada: APIClient, as_ben: APIClient, hook: Hook) -> None:
     own = as_ada.options(f"/api/hooks/{hook.pk}/")
     assert set(own.json()["actions"]) == {"PUT"}
     anothers, nobodys = (as_ben.options(f"/api/hooks/{pk}/") for pk in (hook.pk, 999_999))
@@ -210,7 +210,7 @@ def test_a_wrong_token_and_an_inactive_user_are_refused(as_ada: APIClient, ada: 
     assert as_ada.get("/api/hooks/").status_code == 401
 
 
-def test_a_ping_is_told_to_nobody_elses_hook(as_ada: APIClient, as_ben: APIClient, hook: Hook) -> None:
+def test_a_ping_is_notified_to_nobody_elses_hook(as_ada: APIClient, as_ben: APIClient, hook: Hook) -> None:
     a_hook(as_ben)
     operations.ping(hook)
     Vehicle.objects.create(name="55")

@@ -1,4 +1,4 @@
-"""What a hook was told, over HTTP: found, read, and sent again; with no more reading of rows than are shown."""
+"""What a hook was notified, over HTTP: found, read, and sent again; with no more reading of rows than are shown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from heliostat.testing import Receiver, drain_outbox
 from heliostat.webhooks.models import Hook
 from tests.api.conftest import URL, a_hook
 from tests.example.models import Vehicle
-from tests.outbox.callbacks import ended, promise
+from tests.outbox.callbacks import callbacks_for, ended
 
 pytestmark = pytest.mark.django_db
 
@@ -81,9 +81,9 @@ def test_an_error_of_the_hook_itself_is_for_its_owner(as_ada: APIClient, setting
 
 def test_deliveries_are_found_by_status_event_type_and_time(as_ada: APIClient) -> None:
     hook, other = a_hook(as_ada)["id"], a_hook(as_ada)["id"]
-    (old,) = promise("default", f"hook:{hook}", created_at=timezone.now() - timedelta(days=3))
-    (failed,) = promise("default", f"hook:{hook}", status="error")
-    (of_other,) = promise("default", f"hook:{other}")
+    (old,) = callbacks_for("default", f"hook:{hook}", created_at=timezone.now() - timedelta(days=3))
+    (failed,) = callbacks_for("default", f"hook:{hook}", status="error")
+    (of_other,) = callbacks_for("default", f"hook:{other}")
     Event.objects.filter(pk=failed.event_id).update(action="deleted")
     yesterday = (timezone.now() - timedelta(days=1)).isoformat()
     assert listed(as_ada, hook) == [failed.pk, old.pk]
@@ -95,21 +95,21 @@ def test_deliveries_are_found_by_status_event_type_and_time(as_ada: APIClient) -
     assert listed(as_ada, hook, status="error", until=yesterday) == []
 
 
-def test_without_a_hook_all_are_listed_that_ones_own_hooks_were_told_and_for_staff_those_of_all(
+def test_without_a_hook_all_are_listed_that_ones_own_hooks_were_notified_and_for_staff_those_of_all(
     as_ada: APIClient, as_ben: APIClient, as_staff: APIClient
 ) -> None:
     assert listed(as_ada) == []
     one, two, bens = a_hook(as_ada)["id"], a_hook(as_ada)["id"], a_hook(as_ben)["id"]
-    told = [promise("default", f"hook:{hook}", status=status)[0].pk for hook, status in
+    notified = [callbacks_for("default", f"hook:{hook}", status=status)[0].pk for hook, status in
             ((one, "sent"), (two, "error"), (bens, "error"), (one, "error"), (two, "sent"))]  # fmt: skip
-    promise("default", "code:mytom.hooks.notify")
-    hers = [told[index] for index in (4, 3, 1, 0)]
+    callbacks_for("default", "code:mytom.hooks.notify")
+    hers = [notified[index] for index in (4, 3, 1, 0)]
     assert listed(as_ada) == hers
-    assert listed(as_ben) == [told[2]]
-    assert listed(as_staff) == told[::-1]
-    assert listed(as_ada, status="error") == [told[3], told[1]]
-    assert listed(as_staff, status="error") == [told[3], told[2], told[1]]
-    Callback.objects.filter(pk__lt=told[3]).update(created_at=timezone.now() - timedelta(days=2))
+    assert listed(as_ben) == [notified[2]]
+    assert listed(as_staff) == notified[::-1]
+    assert listed(as_ada, status="error") == [notified[3], notified[1]]
+    assert listed(as_staff, status="error") == [notified[3], notified[2], notified[1]]
+    Callback.objects.filter(pk__lt=notified[3]).update(created_at=timezone.now() - timedelta(days=2))
     yesterday = (timezone.now() - timedelta(days=1)).isoformat()
     assert (listed(as_ada, since=yesterday), listed(as_ada, until=yesterday)) == (hers[:2], hers[2:])
     for edge in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"):
@@ -119,14 +119,14 @@ def test_without_a_hook_all_are_listed_that_ones_own_hooks_were_told_and_for_sta
 
 def test_the_pages_of_all_deliveries_lead_from_one_to_the_next_and_back(as_ada: APIClient) -> None:
     hooks = [a_hook(as_ada)["id"] for _ in range(3)]
-    told = [promise("default", f"hook:{hooks[number % 2]}")[0].pk for number in range(7)][::-1]
+    notified = [callbacks_for("default", f"hook:{hooks[number % 2]}")[0].pk for number in range(7)][::-1]
     address, seen = "/api/deliveries/?page_size=3", []
     while address:
         page = as_ada.get(address).json()
         seen += [[one["id"] for one in page["results"]]]
         address, before = page["next"], page["previous"]
-    assert seen == [told[:3], told[3:6], told[6:]]
-    assert [one["id"] for one in as_ada.get(before).json()["results"]] == told[3:6]
+    assert seen == [notified[:3], notified[3:6], notified[6:]]
+    assert [one["id"] for one in as_ada.get(before).json()["results"]] == notified[3:6]
 
 
 @pytest.mark.parametrize(
@@ -147,18 +147,18 @@ def test_event_types_are_looked_for_in_the_log_of_one_hook_alone(as_ada: APIClie
 
 def test_one_delivery_is_sent_again_when_it_came_to_an_end(as_ada: APIClient) -> None:
     hook = a_hook(as_ada)["id"]
-    (told,) = ended("default", f"hook:{hook}")
-    address = f"/api/deliveries/{told.pk}/resend/"
+    (notified,) = ended("default", f"hook:{hook}")
+    address = f"/api/deliveries/{notified.pk}/resend/"
     answer = as_ada.post(address)
     assert (answer.status_code, answer.json()) == (202, {"count": 1})
-    assert as_ada.get(f"/api/deliveries/{told.pk}/").json()["status"] == "waiting"
+    assert as_ada.get(f"/api/deliveries/{notified.pk}/").json()["status"] == "waiting"
     assert as_ada.post(address).status_code == 409
 
 
 def test_a_selection_is_sent_again(as_ada: APIClient) -> None:
     hook = a_hook(as_ada)["id"]
     chosen = [ended("default", f"hook:{hook}")[0].pk for _ in range(3)]
-    (waits,) = promise("default", f"hook:{hook}")
+    (waits,) = callbacks_for("default", f"hook:{hook}")
     answer = as_ada.post("/api/deliveries/resend/", {"deliveries": [*chosen[:2], waits.pk, chosen[0]]})
     assert (answer.status_code, answer.json()) == (202, {"count": 2})
     assert Callback.objects.get(pk=chosen[2]).status == "sent"
@@ -169,7 +169,7 @@ def test_a_selection_is_sent_again(as_ada: APIClient) -> None:
 
 def fill(using: str, hooks: list[Hook]) -> None:
     """Some 100,000 callbacks of one event: one in a thousand is the first hook's, the others are the second's."""
-    (first,) = promise(using, hooks[0].subscriber)
+    (first,) = callbacks_for(using, hooks[0].subscriber)
     others = [Callback(event_id=first.event_id, subscriber=hooks[1].subscriber) for _ in range(999)]
     Callback.objects.using(using).bulk_create(others)
     table = Callback._meta.db_table
@@ -220,7 +220,9 @@ def test_the_log_of_many_hooks_is_the_same_however_it_is_found(
     theirs = [Hook.objects.create(user=ada, signals=["example.vehicle.*"], target_url=URL) for _ in range(3)]
     some = [one.subscriber for one in theirs]
     for _ in range(4):
-        promise("default", *(["hook:98", "hook:99", *some] if newest == "theirs" else [*some, "hook:98", "hook:99"]))
+        callbacks_for(
+            "default", *(["hook:98", "hook:99", *some] if newest == "theirs" else [*some, "hook:98", "hook:99"])
+        )
     log = Callback.objects.order_by(order)
     found = OfSubscribers(log, with_subscribers(Hook.objects.filter(user=ada), "default"))
     for start, stop in ((0, 3), (0, 5), (0, 12), (2, 7)):
@@ -236,8 +238,8 @@ def test_a_page_costs_the_same_number_of_queries_however_long_it_is(as_ada: APIC
         assert not any('"body"' in query["sql"] for query in captured.captured_queries), "bodies can be large"
         return len(captured)
 
-    promise("default", f"hook:{hook}")
+    callbacks_for("default", f"hook:{hook}")
     few = queries()
     for _ in range(5):
-        promise("default", f"hook:{hook}")
+        callbacks_for("default", f"hook:{hook}")
     assert queries() == few

@@ -17,13 +17,13 @@ from heliostat.testing import Receiver, drain_outbox
 from heliostat.webhooks.models import Hook
 from tests.api.conftest import URL, a_hook
 from tests.example.models import Vehicle
-from tests.outbox.callbacks import promise
+from tests.outbox.callbacks import callbacks_for
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.django_db(transaction=True)
-def test_whoever_subscribes_gets_the_secret_once_and_is_told(as_ada: APIClient, ada: User, receiver: Receiver) -> None:
+def test_who_subscribes_gets_the_secret_once_and_is_notified(as_ada: APIClient, ada: User, receiver: Receiver) -> None:
     made = a_hook(as_ada, target_url=receiver.url, signals=["created"], headers={"X-Site": "north"}, name="mine")
     receiver.secrets = [made["secret"]]
     Vehicle.objects.create(name="55")
@@ -135,8 +135,8 @@ def test_a_secret_header_does_not_follow_a_hook_to_another_site_unseen(as_ada: A
         assert refused.status_code == 400, fields
         assert "write the value" in refused.json()["headers"][0]
     assert as_staff.patch(address, {"target_url": f"{URL}/deeper"}).status_code == 200
-    anew = {"target_url": "https://elsewhere.example.com/", "headers": {"Authorization": "Bearer 43"}}
-    assert as_ada.patch(address, anew).status_code == 200
+    changed = {"target_url": "https://elsewhere.example.com/", "headers": {"Authorization": "Bearer 43"}}
+    assert as_ada.patch(address, changed).status_code == 200
     assert as_ada.patch(address, {"target_url": URL, "headers": {}}).status_code == 200
 
 
@@ -224,7 +224,7 @@ def test_one_request_sends_so_many_again_and_says_how_many_are_left(as_ada: APIC
     made = a_hook(as_ada)
     now = timezone.now()
     for age in (1, 3, 2):
-        promise("default", f"hook:{made['id']}", status="error", updated_at=now - timedelta(hours=age))
+        callbacks_for("default", f"hook:{made['id']}", status="error", updated_at=now - timedelta(hours=age))
     since = {"since": (now - timedelta(days=1)).isoformat()}
     first, second = (as_ada.post(f"/api/hooks/{made['id']}/resend/", since).json() for _ in range(2))
     assert (first, second) == ({"count": 2, "remaining": 1}, {"count": 1, "remaining": 0})
@@ -269,6 +269,6 @@ def test_answers_are_kept_by_nobody_on_the_way(as_ada: APIClient) -> None:
 
 
 def test_every_field_of_a_hook_that_people_set_is_in_the_api() -> None:
-    told = set(NewHookSerializer.Meta.fields)
+    notified = set(NewHookSerializer.Meta.fields)
     of_the_model = {field.name for field in Hook._meta.fields if field.editable}
-    assert of_the_model <= told
+    assert of_the_model <= notified

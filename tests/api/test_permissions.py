@@ -106,11 +106,11 @@ def test_lists_hold_what_a_user_may_view(hook: Hook, name: str) -> None:
     ended("default", own.subscriber)
     client = client_of(user)
     hooks = {one["id"] for one in client.get("/api/hooks/").json()["results"]}
-    told = {one["hook"] for one in client.get("/api/deliveries/").json()["results"]}
+    notified = {one["hook"] for one in client.get("/api/deliveries/").json()["results"]}
     everything = {hook.pk, sites.pk, own.pk}
     assert hooks == (everything if name in (*VIEWERS, "superuser") else {own.pk})
     sees_all = name in ("viewer", "reader", "resender", "superuser")
-    assert told == (everything if sees_all else {own.pk})
+    assert notified == (everything if sees_all else {own.pk})
     assert client.get(f"/api/deliveries/?hook={hook.pk}").status_code == (200 if sees_all else 404)
     some = [Callback.objects.get(subscriber=one.subscriber).pk for one in (hook, sites, own)]
     answer = client.post("/api/deliveries/resend/", {"deliveries": some})
@@ -173,7 +173,7 @@ def test_whose_a_hook_is_only_users_say_who_may_change_hooks(hook: Hook, as_ada:
     assert editor.post("/api/hooks/", {**new, "user": None}).json()["user"] is None
 
 
-def test_who_may_change_hooks_is_not_told_what_they_may_not_view(hook: Hook, as_staff: APIClient) -> None:
+def test_who_may_change_hooks_is_not_notified_what_they_may_not_view(hook: Hook, as_staff: APIClient) -> None:
     """To send another's hook on users to an address of one's own is to read users."""
     secret = Hook.objects.create(user=hook.user, signals=["auth.user.*"], target_url=URL)
     editor, before = client_of(user_called("editor")), rows()
@@ -229,7 +229,7 @@ class OneHook:
 def test_permission_on_one_hook_counts_for_that_hook_alone(hook: Hook, ada: User, settings: Any) -> None:
     settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", f"{__name__}.OneHook"]
     opened = Hook.objects.create(user=ada, name="open", signals=["example.vehicle.*"], target_url=URL)
-    told = ended("default", opened.subscriber)[0]
+    notified = ended("default", opened.subscriber)[0]
     client = client_of(user_who_may_view("eve", "vehicle"))
     address = f"/api/hooks/{opened.pk}/"
     shown = client.get(address)
@@ -238,9 +238,9 @@ def test_permission_on_one_hook_counts_for_that_hook_alone(hook: Hook, ada: User
     assert client.post(f"{address}rotate-secret/").status_code == 200
     assert client.delete(address).status_code == 403
     assert client.patch(f"/api/hooks/{hook.pk}/", {"max_per_second": 1}).status_code == 404
-    assert client.post(f"/api/deliveries/{told.pk}/resend/").status_code == 202
+    assert client.post(f"/api/deliveries/{notified.pk}/resend/").status_code == 202
     assert client.get(f"/api/deliveries/{ids(hook)['delivery']}/").status_code == 404
-    some = {"deliveries": [told.pk, ids(hook)["delivery"]]}
+    some = {"deliveries": [notified.pk, ids(hook)["delivery"]]}
     assert client.post("/api/deliveries/resend/", some).status_code == 404
 
 
@@ -294,12 +294,12 @@ def test_the_hook_of_an_inactive_owner_is_changed_when_it_gets_another_owner(hoo
 def test_an_owner_without_the_right_may_delete_the_hook_and_reads_no_body(as_ada: APIClient, ada: User) -> None:
     made = a_hook(as_ada)
     Vehicle.objects.create(name="55")
-    told = Callback.objects.get()
-    address = f"/api/deliveries/{told.pk}/"
+    notified = Callback.objects.get()
+    address = f"/api/deliveries/{notified.pk}/"
     assert "55" in as_ada.get(address).json()["body"]
     ada.user_permissions.clear()
     assert as_ada.get(address).json()["body"] is None
-    assert as_ada.get("/api/deliveries/").json()["results"][0]["id"] == told.pk
+    assert as_ada.get("/api/deliveries/").json()["results"][0]["id"] == notified.pk
     assert "55" in client_of(user_called("viewer")).get(address).json()["body"]
     assert as_ada.delete(f"/api/hooks/{made['id']}/").status_code == 204
 
@@ -332,25 +332,25 @@ def test_the_new_owner_of_a_hook_reads_and_resends_only_what_they_may_view(
     ping = Callback.objects.get().pk
     Vehicle.objects.create(name="55")
     Callback.objects.update(status="cancelled")
-    told = Callback.objects.latest("id").pk
+    notified = Callback.objects.latest("id").pk
     eve = user_who_may_view("eve", "depot")
     assert as_staff.patch(f"/api/hooks/{key}/", {**MOVED, "user": eve.pk}).status_code == 200
     client, everything = client_of(eve), {**SINCE, "ended_as": "cancelled"}
-    assert client.get(f"/api/deliveries/{told}/").json()["body"] is None
+    assert client.get(f"/api/deliveries/{notified}/").json()["body"] is None
     answer = {"response": "55", "response_headers": "X-Name: 55"}  # of a receiver that repeats what it gets
     Attempt.objects.create(
-        callback_id=told, number=1, started_at=timezone.now(), duration_ms=1, outcome="sent", **answer
+        callback_id=notified, number=1, started_at=timezone.now(), duration_ms=1, outcome="sent", **answer
     )
-    (shown,) = client.get(f"/api/deliveries/{told}/attempts/").json()["results"]
+    (shown,) = client.get(f"/api/deliveries/{notified}/attempts/").json()["results"]
     assert (shown["response"], shown["response_headers"], shown["outcome"]) == ("", "", "sent")
-    assert client.post(f"/api/deliveries/{told}/resend/").status_code == 403
-    assert client.post("/api/deliveries/resend/", {"deliveries": [told]}).status_code == 403
+    assert client.post(f"/api/deliveries/{notified}/resend/").status_code == 403
+    assert client.post("/api/deliveries/resend/", {"deliveries": [notified]}).status_code == 403
     assert client.post(f"/api/hooks/{key}/resend/", everything).status_code == 403
     assert client.get(f"/api/deliveries/{ping}/").json()["body"]
     assert client.post(f"/api/deliveries/{ping}/resend/").status_code == 202
     eve.user_permissions.add(Permission.objects.get(codename="view_vehicle"))
-    assert "55" in client.get(f"/api/deliveries/{told}/").json()["body"]
+    assert "55" in client.get(f"/api/deliveries/{notified}/").json()["body"]
     for one in (client, as_staff):
-        (shown,) = one.get(f"/api/deliveries/{told}/attempts/").json()["results"]
+        (shown,) = one.get(f"/api/deliveries/{notified}/attempts/").json()["results"]
         assert {name: shown[name] for name in answer} == answer
     assert client.post(f"/api/hooks/{key}/resend/", everything).json()["count"] == 1

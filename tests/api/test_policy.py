@@ -1,4 +1,4 @@
-"""Users are told of what they may view, and of nothing else."""
+"""Users are notified of what they may view, and of nothing else."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def refused(client: APIClient, **fields: Any) -> dict[str, list[str]]:
 def test_a_model_that_a_user_may_not_view_is_like_one_that_does_not_exist(as_ada: APIClient, model: str) -> None:
     assert refused(as_ada, model=model) == {"model": [NO_SUCH_MODEL]}
     template = {"payload_template": '{"a": {{instance.nothing_such}}}'}
-    assert refused(as_ada, model=model, **template) == {"model": [NO_SUCH_MODEL]}, "fields are not told either"
+    assert refused(as_ada, model=model, **template) == {"model": [NO_SUCH_MODEL]}, "fields are not notified either"
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_two_requests_at_once_make_no_more_hooks_than_one_may_have(ada: User, se
 
 
 def whose_name(user: Any, model: type, object_id: str) -> bool:
-    """A policy of a project's own: depots are open to all, a vehicle to whoever has its name."""
+    """A policy of a project's own: depots are open to all, a vehicle to who has its name."""
     return model is Depot or (model is Vehicle and Vehicle.objects.filter(pk=object_id or 0, name=user).exists())
 
 

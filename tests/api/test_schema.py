@@ -70,9 +70,9 @@ def examples(client: APIClient) -> Iterator[tuple[str, str, Any]]:
 
 def test_every_example_of_a_request_works(as_staff: APIClient) -> None:
     hook = a_hook(as_staff)["id"]
-    (told,) = ended("default", f"hook:{hook}")
+    (notified,) = ended("default", f"hook:{hook}")
     for pk in (41, 42):
-        Callback.objects.create(pk=pk, event_id=told.event_id, subscriber=told.subscriber, status="sent")
+        Callback.objects.create(pk=pk, event_id=notified.event_id, subscriber=notified.subscriber, status="sent")
     asked = list(examples(as_staff))
     assert len(asked) >= 8
     for method, path, value in asked:

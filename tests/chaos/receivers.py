@@ -1,4 +1,4 @@
-"""Receivers for tens of thousands of deliveries: they keep a hash of each body, and misbehave when told to."""
+"""Receivers for tens of thousands of deliveries: they keep a hash of each body, and misbehave when notified to."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class LeanReceiver:
         self._await(self._up())
 
     def down(self) -> None:
-        """Nobody listens any more, and whoever was connected is cut off."""
+        """Nobody listens any more, and who was connected is cut off."""
         self._await(self._down())
 
     def hear(self, headers: dict[str, str], body: bytes) -> Message:
@@ -67,8 +67,8 @@ class LeanReceiver:
         identifier, digest = headers.get("webhook-id", ""), hashlib.sha256(body).digest()
         message = self.messages.get(identifier)
         if message is None:
-            told = json.loads(body)
-            message = Message(digest, str(told["object_id"]), told["object_serialization"]["name"])
+            notified = json.loads(body)
+            message = Message(digest, str(notified["object_id"]), notified["object_serialization"]["name"])
             self.messages[identifier] = message
         elif message.digest != digest:
             self.problems.append(f"{identifier} came with two bodies")

@@ -58,7 +58,7 @@ class Crew:
             self.ended_by_themselves.append(process.returncode)
 
     def stop(self) -> None:
-        """Ask them to finish; that each ends well is checked by whoever looks at `ended_by_themselves`.
+        """Ask them to finish; that each ends well is checked by who looks at `ended_by_themselves`.
 
         One that Python has only just begun to load would simply end by the signal.
         """

@@ -52,9 +52,9 @@ def test_a_killed_writer_leaves_neither_a_change_without_its_event_nor_an_event_
             printed.append(writer.stdout.readline().strip())  # it is at work
             time.sleep(random.uniform(0.02, 0.15))
             printed += kill(writer).split()
-        told = made.run(TOLD)
-        assert set(printed) <= set(told["vehicles"])
-        assert sorted(told["vehicles"]) == sorted(told["events"]) == sorted(told["callbacks"])
+        notified = made.run(TOLD)
+        assert set(printed) <= set(notified["vehicles"])
+        assert sorted(notified["vehicles"]) == sorted(notified["events"]) == sorted(notified["callbacks"])
 
 
 def test_killed_workers_lose_nothing_and_repeat_only_what_was_in_flight(using: str, tmp_path: Path) -> None:
@@ -73,10 +73,10 @@ def test_killed_workers_lose_nothing_and_repeat_only_what_was_in_flight(using: s
         _drain(made, receiver, events)
         seen = Counter(delivery.id for delivery in receiver.deliveries)
         bodies = {delivery.id: str(delivery.json["object_id"]) for delivery in receiver.deliveries}
-        told = made.run(TOLD)
-        assert sorted(bodies.values()) == sorted(told["vehicles"])
+        notified = made.run(TOLD)
+        assert sorted(bodies.values()) == sorted(notified["vehicles"])
         assert len(seen) == events
-        assert set(told["states"]) == {"sent"}
+        assert set(notified["states"]) == {"sent"}
         repeated = sum(count - 1 for count in seen.values())
         assert repeated <= kills * 2 * 50  # what one subscriber may have in flight, or sent and not yet recorded
 

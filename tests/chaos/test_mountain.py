@@ -1,4 +1,4 @@
-"""One slow receiver with 100,000 waiting callbacks, while others are told of each event as it happens."""
+"""One slow receiver with 100,000 waiting callbacks, while others are notified of each event as it happens."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def pile_up(using: str) -> None:
         )
 
 
-def test_whoever_is_quick_is_told_at_once_beside_a_mountain(using: str) -> None:
+def test_who_is_quick_is_notified_at_once_beside_a_mountain(using: str) -> None:
     waits: list[float] = []
     with Receiver(answers=lambda _: Answer(delay=1.0)) as slow, ExitStack() as stack:
         mountain = hook_to(slow)

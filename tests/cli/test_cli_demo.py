@@ -14,17 +14,17 @@ from tests.cli.browser import Browser
 from tests.cli.running import free_port, run, running
 
 
-def test_once_tells_everybody_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_once_notifies_everybody_and_leaves_nothing_behind(tmp_path: Path) -> None:
     begin = time.monotonic()
     result = run("demo", "--once", cwd=tmp_path, env={"TMPDIR": str(tmp_path)})
     assert result.returncode == 0, result.stdout + result.stderr
     assert time.monotonic() - begin < 60
-    told = re.findall(
+    notified = re.findall(
         r"^(\S+)  .+\n +code hook +called\n +e-mail +written\n +webhook +received, signature verified$",
         result.stdout,
         re.MULTILINE,
     )
-    assert told == [
+    assert notified == [
         "alerts.brokerquery.created",
         *["targets.target.created"] * 3,
         "observations.observationrecord.updated",
@@ -37,7 +37,7 @@ def test_once_tells_everybody_and_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_once_fails_when_somebody_was_not_told(tmp_path: Path) -> None:
+def test_once_fails_when_somebody_was_not_notified(tmp_path: Path) -> None:
     """The demo must not say yes by itself: here the receiver checks with a secret that nobody signs with."""
     code = """
 import sys

@@ -31,7 +31,7 @@ def address(server: Running) -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_serve_answers_and_stops_when_told_to(mytom: Path, number: int) -> None:
+def test_serve_answers_and_stops_when_asked_to(mytom: Path, number: int) -> None:
     with running("serve", "--port", "0", cwd=mytom) as server:
         site = address(server)
         server.wait_for("worker running")
@@ -68,7 +68,7 @@ def test_a_request_in_flight_is_answered_before_serve_stops(mytom: Path) -> None
 
 
 @pytest.mark.slow
-def test_serve_applies_migrations_unless_told_not_to(mytom: Path) -> None:
+def test_serve_applies_migrations_unless_asked_not_to(mytom: Path) -> None:
     (mytom / "db.sqlite3").unlink()
     with running("serve", "--port", "0", "--no-migrate", "--no-worker", cwd=mytom) as server:
         server.wait_for(r"\d+ migrations are not applied: heliostat migrate")

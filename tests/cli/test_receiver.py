@@ -54,7 +54,7 @@ def test_any_of_several_secrets_verifies_while_one_is_rotated() -> None:
         assert [delivery.verified for delivery in receiver.deliveries] == [True, True]
 
 
-def test_a_wrong_signature_is_told_from_none_and_from_one_that_nobody_checked() -> None:
+def test_a_wrong_signature_differs_from_none_and_from_one_that_nobody_checked() -> None:
     with Receiver(secret=SECRET) as receiver:
         send(receiver, secret=OTHER)
         requests.post(receiver.url, data="{}", timeout=5)

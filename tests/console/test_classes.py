@@ -44,7 +44,7 @@ def problems(setting: str) -> list[Any]:
         ([CATALOGUE, f"{__name__}.Twin"], "E003", "Rename"),
     ],
 )
-def test_a_wrong_broker_class_is_told_when_the_project_starts(
+def test_a_wrong_broker_class_is_named_when_the_project_starts(
     settings: Any, value: Any, number: str, words: str
 ) -> None:
     settings.TOM_ALERT_CLASSES = value
@@ -53,7 +53,7 @@ def test_a_wrong_broker_class_is_told_when_the_project_starts(
     assert words in problem.hint
 
 
-def test_a_wrong_facility_class_is_told_too(settings: Any) -> None:
+def test_a_wrong_facility_class_is_named_too(settings: Any) -> None:
     settings.TOM_FACILITY_CLASSES = ["heliostat.observations.facilities.simulated.SimulatedFacilty"]
     (problem,) = problems("TOM_FACILITY_CLASSES")
     assert problem.id == "heliostat.observations.E001"

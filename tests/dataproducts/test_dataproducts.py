@@ -56,7 +56,7 @@ def files_in(media: Path) -> list[str]:
     return sorted(path.name for path in media.rglob("*") if path.is_file())
 
 
-def test_an_uploaded_file_is_told_of_and_comes_back_as_an_attachment(visitor: Client, m42: Target) -> None:
+def test_an_uploaded_file_is_published_of_and_comes_back_as_an_attachment(visitor: Client, m42: Target) -> None:
     file = SimpleUploadedFile("../curve<1>.csv", b"1,2\n")
     with captured_events("dataproducts.*") as events:
         response = visitor.post(

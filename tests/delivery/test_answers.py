@@ -16,7 +16,7 @@ from heliostat.outbox.transitions import wait_before_next
 from heliostat.testing import Answer, Receiver, drain_outbox
 from heliostat.webhooks.models import Hook
 from tests.example.models import Vehicle
-from tests.faults.servers import told_once
+from tests.faults.servers import notified_once
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_retry_after_is_obeyed_within_bounds_whatever_it_says(
     if value == "a date":
         value = email.utils.formatdate(time.time() + 600, usegmt=True)
     receiver.answers = [Answer(503, {"Retry-After": value})]
-    assert told_once(receiver.url).outcome == "retry"
+    assert notified_once(receiver.url).outcome == "retry"
     wait = Callback.objects.get().due_at - timezone.now()
     assert least - 5 <= wait.total_seconds() <= most
 

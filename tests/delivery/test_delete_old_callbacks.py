@@ -17,7 +17,7 @@ from heliostat.delivery.management import outbox_command
 from heliostat.delivery.management.commands import delete_old_callbacks
 from heliostat.outbox.models import Callback, Event
 from tests.delivery.commands import Ran, Terminal, run
-from tests.outbox.callbacks import ended, promise
+from tests.outbox.callbacks import callbacks_for, ended
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -27,7 +27,7 @@ def delete(using: str, *arguments: object, **streams: Any) -> Ran:
 
 
 def test_what_is_still_waiting_is_never_deleted(using: str) -> None:
-    promise(using, "hook:1", created_at=timezone.now() - timedelta(days=31))
+    callbacks_for(using, "hook:1", created_at=timezone.now() - timedelta(days=31))
     ended(using, "hook:1", days=31)
     assert delete(using, 30)[:2] == (0, "Deleted 1 callback, 1 attempt and 1 event.\n")
     assert delete(using, 0).out == "Deleted 0 callbacks, 0 attempts and 0 events.\n"
@@ -54,7 +54,7 @@ def test_days_that_make_no_sense_are_refused(days: str) -> None:
     assert Callback.objects.exists()
 
 
-def test_a_long_run_tells_a_person_how_far_it_is(monkeypatch: Any) -> None:
+def test_a_long_run_shows_a_person_how_far_it_is(monkeypatch: Any) -> None:
     real = delete_old_callbacks.delete_ended
 
     def slowly(*arguments: Any) -> Any:

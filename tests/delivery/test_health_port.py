@@ -124,9 +124,9 @@ def test_only_so_many_subscribers_have_figures_of_their_own(using: str, receiver
     worker = Worker(using)
     worker.metrics = Metrics()
     worker.drain()
-    told = {name for name, _ in worker.metrics.attempts}
-    assert len(told) == 3
-    assert told < {"others", *(hook.subscriber for hook in hooks)}
+    notified = {name for name, _ in worker.metrics.attempts}
+    assert len(notified) == 3
+    assert notified < {"others", *(hook.subscriber for hook in hooks)}
 
 
 def test_figures_are_remembered_for_some_seconds_and_cost_few_statements(using: str, receiver: Receiver) -> None:

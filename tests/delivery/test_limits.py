@@ -80,7 +80,7 @@ def test_a_hook_with_a_low_rate_delays_no_other_and_does_not_keep_the_worker_bus
     assert untried() == [0] * 50
 
 
-def test_a_paused_hook_is_told_when_the_pause_ends(using: str, receiver: Receiver) -> None:
+def test_a_paused_hook_is_notified_when_the_pause_ends(using: str, receiver: Receiver) -> None:
     hook = hook_to(receiver)
     operations.pause(hook)
     vehicles(3, using)
@@ -97,7 +97,7 @@ def test_a_running_worker_obeys_a_pause_and_its_end(receiver: Receiver, settings
         vehicles(1)
         receiver.wait_for(1, timeout=PATIENCE)
         operations.pause(hook)
-        time.sleep(1.0)  # promised is: within a second
+        time.sleep(1.0)  # the limit holds within a second
         vehicles(1)
         other.wait_for(2, timeout=PATIENCE)
         assert len(receiver.deliveries) == 1
@@ -152,7 +152,7 @@ def test_a_circuit_breaker_goes_with_its_hook(receiver: Receiver) -> None:
     assert not CircuitBreaker.objects.exists()
 
 
-def test_whoever_recovers_has_used_up_what_it_had_used_up(using: str) -> None:
+def test_who_recovers_has_used_up_what_it_had_used_up(using: str) -> None:
     """The row that counts the rate went with what was held against it, and it was sent more than it allows."""
     spent = time.time() + 0.9
     CircuitBreaker.objects.using(using).create(

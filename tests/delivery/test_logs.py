@@ -81,12 +81,12 @@ def test_giving_up_is_an_error(receiver: Receiver, lines: io.StringIO, settings:
 
 @pytest.mark.django_db(transaction=True, databases="__all__")
 @pytest.mark.usefixtures("logging_as_before")
-def test_a_worker_can_be_told_to_log_as_json(receiver: Receiver, capsys: Any) -> None:
+def test_a_worker_logs_as_json_on_request(receiver: Receiver, capsys: Any) -> None:
     hook_to(receiver)
     vehicles(1)
     run("worker", "--batch", "--log-json")
-    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert "sent" in [line.get("outcome") for line in told]
+    notified = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert "sent" in [line.get("outcome") for line in notified]
 
 
 def test_an_exception_is_part_of_its_line_and_objects_are_left_out() -> None:

@@ -44,4 +44,4 @@ def test_what_a_worker_lost_and_claimed_once_more_is_renewed_like_all_else(
         worker.stop()
         thread.join(20)
     assert Callback.objects.using(using).get().status == "sent"
-    assert len(receiver.deliveries) == 2, "told a third time, for its second lease ran out while it was being told"
+    assert len(receiver.deliveries) == 2, "sent a third time, for its second lease ran out while it was sent"

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from heliostat.outbox.models import Callback
 from tests.delivery.commands import Ran, run
-from tests.outbox.callbacks import promise
+from tests.outbox.callbacks import callbacks_for
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -25,7 +25,7 @@ def monitor(using: str, *arguments: object) -> Ran:
 @pytest.mark.parametrize("status", ["error", "waiting"])
 def test_more_than_the_limit_exits_with_1(using: str, status: str) -> None:
     for _ in range(3):
-        promise(using, "hook:1", status=status)
+        callbacks_for(using, "hook:1", status=status)
     assert monitor(using, "--status", status, "--callbacks_limit", 2).code == 1
     assert monitor(using, "--status", status, "--callbacks_limit", 3).code == 0
     other = {"error": "waiting", "waiting": "error"}[status]
@@ -34,14 +34,14 @@ def test_more_than_the_limit_exits_with_1(using: str, status: str) -> None:
 
 def test_ten_are_well_where_no_limit_is_given(using: str) -> None:
     for _ in range(10):
-        promise(using, "hook:1", status="error")
+        callbacks_for(using, "hook:1", status="error")
     assert monitor(using, "--status", "error").code == 0
-    promise(using, "hook:1", status="error")
+    callbacks_for(using, "hook:1", status="error")
     assert monitor(using, "--status", "error").code == 1
 
 
 def test_only_what_happened_in_the_last_minutes_counts_where_they_are_given(using: str) -> None:
-    promise(using, "hook:1", status="error", updated_at=timezone.now() - timedelta(minutes=11))
+    callbacks_for(using, "hook:1", status="error", updated_at=timezone.now() - timedelta(minutes=11))
     arguments = ("--status", "error", "--callbacks_limit", 0)
     assert monitor(using, *arguments, "--minutes_ago", 10).code == 0
     assert monitor(using, *arguments, "--minutes_ago", 12).code == 1
@@ -49,8 +49,8 @@ def test_only_what_happened_in_the_last_minutes_counts_where_they_are_given(usin
 
 
 def test_it_says_whose_they_are_the_most_first(using: str) -> None:
-    promise(using, "hook:1", "hook:2")
-    promise(using, "hook:2")
+    callbacks_for(using, "hook:1", "hook:2")
+    callbacks_for(using, "hook:2")
     head, first, second = monitor(using, "--status", "waiting", "--callbacks_limit", 2).out.splitlines()
     assert head == "3 callbacks with status 'waiting'; that is more than the limit of 2."
     assert first.split()[:2] == ["2", "hook:2"]
@@ -58,7 +58,7 @@ def test_it_says_whose_they_are_the_most_first(using: str) -> None:
 
 
 def test_a_machine_can_read_it(using: str) -> None:
-    (callback,) = promise(using, "hook:1")
+    (callback,) = callbacks_for(using, "hook:1")
     code, out, _ = monitor(using, "--status", "waiting", "--callbacks_limit", 0, "--json", "--verbosity", 0)
     assert code == 1
     assert json.loads(out) == {
@@ -72,7 +72,7 @@ def test_a_machine_can_read_it(using: str) -> None:
 
 
 def test_only_the_exit_status_speaks_where_silence_is_wished(using: str) -> None:
-    promise(using, "hook:1")
+    callbacks_for(using, "hook:1")
     assert monitor(using, "--status", "waiting", "--callbacks_limit", 0, "--verbosity", 0) == (1, "", "")
 
 

@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 
-def save_and_tell() -> int:
+def save_and_publish() -> int:
     """How many statements of the outbox the server had prepared before a worker began."""
     try:
         for name in "abc":
@@ -37,13 +37,13 @@ def save_and_tell() -> int:
         connections.close_all()
 
 
-def test_promises_are_written_and_kept_by_prepared_statements(
+def test_callbacks_are_written_and_read_by_prepared_statements(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(connections[USING].settings_dict, "OPTIONS", PREPARING)
     Hook.objects.create(model=ContentType.objects.get_for_model(Vehicle), target=receiver.url)
     with ThreadPoolExecutor(1) as thread:  # a thread has connections of its own, opened with these options
-        prepared = thread.submit(save_and_tell).result()
+        prepared = thread.submit(save_and_publish).result()
     assert prepared
     assert len(receiver.wait_for(3)) == 3
     assert set(Callback.objects.using(USING).values_list("status", flat=True)) == {"sent"}

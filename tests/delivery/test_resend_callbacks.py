@@ -80,7 +80,7 @@ def test_a_person_is_asked_first(answered: Any) -> None:
     assert asked == ["Send 1 callback again? [y/N] "] * 3
 
 
-def test_where_nobody_can_be_asked_it_wants_to_be_told(monkeypatch: Any) -> None:
+def test_where_nobody_can_be_asked_it_wants_to_be_notified(monkeypatch: Any) -> None:
     ended("default", "hook:1", outcome=GIVE_UP)
     with open("/dev/null") as nobody:
         monkeypatch.setattr(sys, "stdin", nobody)

@@ -189,7 +189,7 @@ def test_it_is_silent_where_that_is_wished(using: str, receiver: Receiver) -> No
     assert send(using, "--verbosity", 0, err=Terminal()) == (1, "", "")
 
 
-def test_a_long_run_tells_a_person_how_far_it_is(receiver: Receiver, monkeypatch: Any) -> None:
+def test_a_long_run_shows_a_person_how_far_it_is(receiver: Receiver, monkeypatch: Any) -> None:
     monkeypatch.setattr(outbox_command, "EVERY", 0.1)
     receiver.answers = [Answer(delay=0.5)]
     hook_to(receiver)

@@ -37,7 +37,7 @@ answer(time.monotonic())
 
 
 @pytest.mark.slow
-def test_a_worker_in_another_process_is_told_of_a_commit_at_once(using: str, tmp_path: Path, monkeypatch) -> None:
+def test_a_worker_in_another_process_is_notified_of_a_commit_at_once(using: str, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("CHAOS_POLL", "30")  # only a wake-up can be this quick
     with Receiver() as receiver, world(using, tmp_path) as made:
         made.run(HOOK.format(url=receiver.url))
@@ -130,7 +130,7 @@ def test_waking_where_no_worker_ever_listened_does_nothing(database: str) -> Non
 
 
 @pytest.mark.django_db(transaction=True, databases="__all__")
-def test_whoever_sends_a_few_here_keeps_no_commit_from_the_workers_elsewhere(receiver: Receiver) -> None:
+def test_who_sends_a_few_here_keeps_no_commit_from_the_workers_elsewhere(receiver: Receiver) -> None:
     if "mariadb" not in connections.databases:
         pytest.skip("no MariaDB at 127.0.0.1:3306")
     receiver.answers = [Answer(delay=1.0)]

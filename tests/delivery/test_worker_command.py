@@ -1,4 +1,4 @@
-"""The options of `worker`: how much at once, and a file for whoever watches it."""
+"""The options of `worker`: how much at once, and a file for who watches it."""
 
 from __future__ import annotations
 

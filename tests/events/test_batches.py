@@ -1,4 +1,4 @@
-"""A batch tells what stands at its end: nothing is lost in it, and nothing that was undone inside."""
+"""A batch publishes what stands at its end: nothing is lost in it, and nothing that was undone inside."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SERVER = "postgresql"
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
 
-def test_what_is_no_save_is_told_whatever_is_created_and_deleted_beside_it() -> None:
+def test_what_is_no_save_is_published_whatever_is_created_and_deleted_beside_it() -> None:
     bus = Vehicle.objects.create(name="55")
     with captured_events() as events, batch():
         never = Vehicle.objects.create(name="never was")
@@ -26,7 +26,7 @@ def test_what_is_no_save_is_told_whatever_is_created_and_deleted_beside_it() -> 
 
 
 @pytest.mark.parametrize("block", [transaction.atomic, batch])
-def test_what_a_block_inside_undid_is_not_told(using: str, block) -> None:
+def test_what_a_block_inside_undid_is_not_published(using: str, block) -> None:
     with captured_events() as events, batch(using):
         bus = Vehicle(name="55", seats=1)
         bus.save(using=using)
@@ -42,7 +42,7 @@ def test_what_a_block_inside_undid_is_not_told(using: str, block) -> None:
     assert Vehicle.objects.using(using).count() == 1
 
 
-def test_a_deletion_that_was_undone_inside_is_not_told() -> None:
+def test_a_deletion_that_was_undone_inside_is_not_published() -> None:
     bus = Vehicle.objects.create(name="55")
     with captured_events() as events, batch():
         bus.seats = 5
@@ -54,7 +54,7 @@ def test_a_deletion_that_was_undone_inside_is_not_told() -> None:
 
 
 @pytest.mark.skipif(SERVER not in connections.databases, reason="no PostgreSQL at 127.0.0.1:5432")
-def test_what_another_thread_commits_meanwhile_is_told_as_well() -> None:
+def test_what_another_thread_commits_meanwhile_is_published_as_well() -> None:
     """Its context may be a copy of the batch's (`asyncio.to_thread`), but its transaction is its own."""
 
     def save() -> None:

@@ -85,7 +85,7 @@ def test_bulk_update_is_published_once_for_each_row(using: str) -> None:
     assert facts(events) == [("example.vehicle.updated", {"seats": (0, 7)})] * 5
 
 
-def test_an_upsert_tells_created_from_updated_and_from_unchanged(using: str) -> None:
+def test_an_upsert_distinguishes_created_updated_and_unchanged(using: str) -> None:
     red, blue = (Tag.objects.using(using).create(word=word) for word in ("red", "blue"))
     unique = {} if using == "mariadb" else {"unique_fields": ["word"]}
     with captured_events("example.tag.*") as events:

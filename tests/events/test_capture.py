@@ -26,7 +26,7 @@ def types(events: list[Event]) -> list[str]:
     return [event.type for event in events]
 
 
-def test_creation_change_and_deletion_are_told_with_old_and_new(using: str) -> None:
+def test_creation_change_and_deletion_are_published_with_old_and_new(using: str) -> None:
     with captured_events("example.vehicle.*") as events:
         bus = Vehicle.objects.using(using).create(name="55", speed=10)
         bus.speed = 20
@@ -67,7 +67,7 @@ def test_a_value_given_as_text_is_no_change() -> None:
     assert events[0].snapshot["speed"] == 10.5
 
 
-def test_an_expression_is_told_as_the_value_that_the_database_made_of_it(using: str) -> None:
+def test_an_expression_is_published_as_the_value_that_the_database_made_of_it(using: str) -> None:
     bus = Vehicle.objects.using(using).create(name="55", seats=4)
     bus.seats = F("seats") + 1
     with captured_events() as events:
@@ -75,7 +75,7 @@ def test_an_expression_is_told_as_the_value_that_the_database_made_of_it(using: 
     assert events[0].changes == {"seats": (4, 5)}
 
 
-def test_an_object_that_holds_an_expression_can_be_deleted_and_told_of(using: str) -> None:
+def test_an_object_that_holds_an_expression_can_be_deleted_and_published_of(using: str) -> None:
     bus = Vehicle.objects.using(using).create(name="55", seats=4)
     with captured_events("example.vehicle.deleted", "example.vehicle.crashed") as events:
         bus.seats = F("seats") + 1
@@ -95,7 +95,7 @@ def test_deferred_fields_are_those_of_the_row_and_not_fetched_for_themselves(dja
     assert events[0].snapshot["seats"] == 0
 
 
-def test_later_changes_of_a_json_value_do_not_change_what_was_told() -> None:
+def test_later_changes_of_a_json_value_do_not_change_what_was_published() -> None:
     bus = Vehicle(name="55", plan={"stops": [1]})
     with captured_events() as events:
         bus.save()
@@ -103,7 +103,7 @@ def test_later_changes_of_a_json_value_do_not_change_what_was_told() -> None:
     assert events[0].snapshot["plan"] == {"stops": [1]}
 
 
-def test_secrets_are_not_told_unless_a_setting_names_them(settings) -> None:
+def test_secrets_are_not_published_unless_a_setting_names_them(settings) -> None:
     with captured_events() as events:
         get_user_model().objects.create_user("ada", password="hidden")
         Vehicle.objects.create(name="55", api_token="hidden")
@@ -115,7 +115,7 @@ def test_secrets_are_not_told_unless_a_setting_names_them(settings) -> None:
     assert events[0].snapshot["api_token"] == "shown"
 
 
-def test_proxies_are_told_as_their_model_and_children_as_themselves() -> None:
+def test_proxies_are_published_as_their_model_and_children_as_themselves() -> None:
     with captured_events("example.*") as events:
         OldVehicle.objects.create(name="old")
         Tram.objects.create(name="12", line=12)
@@ -123,13 +123,13 @@ def test_proxies_are_told_as_their_model_and_children_as_themselves() -> None:
     assert events[1].snapshot["line"] == 12
 
 
-def test_keys_of_any_type_are_told() -> None:
+def test_keys_of_any_type_are_published() -> None:
     with captured_events() as events:
         parcel = Parcel.objects.create(weight=3)
     assert events[0].object_id == str(parcel.pk)
 
 
-def test_a_deletion_that_cascades_is_told_for_each_object() -> None:
+def test_a_deletion_that_cascades_is_published_for_each_object() -> None:
     depot = Depot.objects.create(name="North")
     Vehicle.objects.create(name="55", depot=depot)
     with captured_events("example.vehicle.deleted", "example.depot.deleted") as events:
@@ -152,7 +152,7 @@ def test_a_deletion_of_what_cannot_be_copied_is_published(using: str, monkeypatc
     assert depot.pk is None
 
 
-def test_deletions_by_queryset_are_told() -> None:
+def test_deletions_by_queryset_are_published() -> None:
     Vehicle.objects.create(name="55")
     Vehicle.objects.create(name="56")
     with captured_events("example.vehicle.deleted") as events:
@@ -160,7 +160,7 @@ def test_deletions_by_queryset_are_told() -> None:
     assert len(events) == 2
 
 
-def test_relations_are_told_from_both_sides(using: str) -> None:
+def test_relations_are_published_from_both_sides(using: str) -> None:
     bus = Vehicle.objects.using(using).create(name="55")
     red, old = (Tag.objects.using(using).create(word=word) for word in ("red", "old"))
     with captured_events("example.vehicle.*") as events:
@@ -185,7 +185,7 @@ def test_adding_what_is_there_already_is_no_event() -> None:
     assert events == []
 
 
-def test_who_did_it_and_in_which_request_is_told(rf: RequestFactory) -> None:
+def test_who_did_it_and_in_which_request_is_notified(rf: RequestFactory) -> None:
     user = get_user_model().objects.create_user("ada")
     request = rf.post("/buses/")
     request.user = user
@@ -215,7 +215,7 @@ def test_the_middleware_names_the_user_of_a_real_request(client, django_user_mod
     assert events[0].request.path == "/admin/auth/group/add/"
 
 
-def test_quiet_tells_nothing() -> None:
+def test_quiet_publishes_nothing() -> None:
     with captured_events() as events, quiet():
         bus = Vehicle.objects.create(name="55")
         bus.tags.add(Tag.objects.create(word="red"))
@@ -224,7 +224,7 @@ def test_quiet_tells_nothing() -> None:
     assert events == []
 
 
-def test_a_batch_tells_created_once_with_everything_there() -> None:
+def test_a_batch_publishes_created_once_with_everything_there() -> None:
     with captured_events() as events:
         with batch():
             bus = Vehicle.objects.create(name="55")
@@ -248,7 +248,7 @@ def test_a_batch_joins_changes_and_forgets_what_was_undone() -> None:
     assert events[0].changes == {"seats": (1, 3)}
 
 
-def test_a_batch_that_fails_undoes_all_and_tells_nothing() -> None:
+def test_a_batch_that_fails_undoes_all_and_publishes_nothing() -> None:
     with captured_events() as events, pytest.raises(IntegrityError), batch():
         Tag.objects.create(word="red")
         Tag.objects.create(word="red")
@@ -271,38 +271,38 @@ def test_a_refusal_undoes_the_change_and_the_caller_can_go_on(using: str) -> Non
     assert Vehicle.objects.using(using).get().seats == 99
 
 
-def test_a_failing_subscriber_after_commit_is_logged_and_the_others_are_told(caplog) -> None:
-    told: list[Event] = []
+def test_a_failing_subscriber_after_commit_is_logged_and_the_others_are_notified(caplog) -> None:
+    notified: list[Event] = []
 
     def fail(event: Event) -> None:
         raise RuntimeError("no network")
 
-    with subscribed(fail, "example.*"), subscribed(told.append, "example.*"):
+    with subscribed(fail, "example.*"), subscribed(notified.append, "example.*"):
         Vehicle.objects.create(name="55")
-    assert len(told) == 1
+    assert len(notified) == 1
     assert "no network" in caplog.text
-    assert str(told[0].id) in caplog.text
+    assert str(notified[0].id) in caplog.text
 
 
 def test_subscribers_that_set_each_other_off_end_in_a_clear_error(caplog, settings) -> None:
     settings.HELIOSTAT_MAX_DEPTH = 3
-    told: list[int] = []
+    notified: list[int] = []
 
     def save_again(event: Event) -> None:
-        told.append(event.depth)
+        notified.append(event.depth)
         event.instance.seats += 1
         event.instance.save()
 
     with subscribed(save_again, "example.vehicle.*"):
         Vehicle.objects.create(name="55")
-    assert told == [0, 1, 2, 3]
+    assert notified == [0, 1, 2, 3]
     assert "HELIOSTAT_MAX_DEPTH" in caplog.text
     with subscribed(save_again, "example.vehicle.*", when="in_transaction"), pytest.raises(Refused) as refused:
         Vehicle.objects.create(name="56")
     assert isinstance(refused.value.reason, EventDepthError)
 
 
-def test_emit_tells_of_an_object_or_of_a_thing_without_one() -> None:
+def test_emit_publishes_events_with_an_object_or_without_one() -> None:
     bus = Vehicle.objects.create(name="55")
     with captured_events() as events:
         emit("crashed", bus, payload={"where": "Main Street"})
@@ -335,7 +335,7 @@ def test_custom_signals_become_events(settings) -> None:
     assert events[0].arguments["mechanic"]["object_id"] == str(bus.pk)
 
 
-def test_fixtures_are_loaded_without_telling_anybody() -> None:
+def test_fixtures_are_loaded_without_events() -> None:
     from django.core import serializers
 
     text = serializers.serialize("json", [Vehicle(pk=1, name="55")])
@@ -345,7 +345,7 @@ def test_fixtures_are_loaded_without_telling_anybody() -> None:
     assert events == []
 
 
-def test_files_and_times_are_told_as_texts_and_times() -> None:
+def test_files_and_times_are_published_as_texts_and_times() -> None:
     now = timezone.now()
     with captured_events() as events:
         Vehicle.objects.create(name="55", photo="bus.png", bought=now)

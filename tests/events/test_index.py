@@ -69,7 +69,7 @@ FILTERS = st.recursive(
 ROWS = st.fixed_dictionaries({name: st.sampled_from(values) for name, values in STORED.items()})
 
 
-def told_when_it_fails(condition: Condition | None) -> Condition | None:
+def seen_when_it_fails(condition: Condition | None) -> Condition | None:
     """As the filters of a hook: what fails keeps nothing from it."""
 
     def holds(event: Event) -> bool:
@@ -89,7 +89,7 @@ class Filtered(Interest):
         self.filters = filters
 
     def make(self) -> tuple[Subscription, ...]:
-        condition = told_when_it_fails(compiled(self.filters, self.patterns))
+        condition = seen_when_it_fails(compiled(self.filters, self.patterns))
         return tuple(
             Subscription(name=f"hook:{self.order}", pattern=one, phase=Phase.DURABLE, condition=condition)
             for one in self.patterns

@@ -1,4 +1,4 @@
-"""A program in a network of its own, whose names a server of its own answers for: one event, told to many hosts.
+"""A program in a network of its own, whose names a server of its own answers for: one event, notified to many hosts.
 
 Started by `unshare`; prints as JSON what came of each host.
 """
@@ -73,7 +73,7 @@ def answered(message: bytes) -> bytes | None:
     return message[:2] + struct.pack("!HHHHH", flags, 1, len(packed), 0, 0) + question + records
 
 
-def tell_all(port: int) -> dict[str, list[str]]:
+def notify_all(port: int) -> dict[str, list[str]]:
     """By host: the outcome and the error."""
     import django
 
@@ -105,8 +105,10 @@ def main() -> None:
         from heliostat.testing import Receiver
 
         with Receiver(host=PUBLIC) as public, Receiver(port=public.port) as private:
-            told = tell_all(public.port)
-            print(json.dumps({"told": told, "public": len(public.deliveries), "private": len(private.deliveries)}))
+            notified = notify_all(public.port)
+            print(
+                json.dumps({"notified": notified, "public": len(public.deliveries), "private": len(private.deliveries)})
+            )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Servers that misbehave: real sockets on loopback, and what comes of one event told to them."""
+"""Servers that misbehave: real sockets on loopback, and what comes of one event notified to them."""
 
 from __future__ import annotations
 
@@ -106,8 +106,8 @@ def hook_to(url: str) -> Hook:
     return Hook.objects.create(model=ContentType.objects.get_for_model(Vehicle), target=url)
 
 
-def told_once(url: str) -> Attempt:
-    """The attempt that comes of one event told to one hook."""
+def notified_once(url: str) -> Attempt:
+    """The attempt that comes of one event notified to one hook."""
     hook_to(url)
     Vehicle.objects.create(name="55")
     drain_outbox()

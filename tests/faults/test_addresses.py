@@ -34,7 +34,7 @@ HERE = [
     "http://127.0.0.1:99999/", "http://127.0.0.1:-1/", "http://127.0.0.1: {port}/", "http://127.0.0.1:{port}/\r\nX: y",
     "http://{long}:{port}/", "http://{label}.example:{port}/", "http://.:{port}/", "http://a..b:{port}/", "\x00", "",
 ]  # fmt: skip
-OWN_BUSINESS = {"http://tom.example#@127.0.0.1:{port}/"}  # this one is tom.example's, for whoever reads it
+OWN_BUSINESS = {"http://tom.example#@127.0.0.1:{port}/"}  # this one is tom.example's, for who reads it
 
 
 def spelled(url: str, port: int) -> str:
@@ -67,10 +67,10 @@ def test_it_is_refused_when_it_is_dialled(dns: Steering, settings: Any) -> None:
     drain_outbox()
     server.close()
     attempts = {one.callback.subscriber: one for one in Attempt.objects.select_related("callback")}
-    told = {hook.target_url: attempts[hook.subscriber] for hook in hooks}
-    assert {url: one.outcome for url, one in told.items() if one.outcome not in ("retry", "give_up")} == {}
-    assert {url: one.response for url, one in told.items() if one.response} == {}
-    assert all(one.error for one in told.values())
+    notified = {hook.target_url: attempts[hook.subscriber] for hook in hooks}
+    assert {url: one.outcome for url, one in notified.items() if one.outcome not in ("retry", "give_up")} == {}
+    assert {url: one.response for url, one in notified.items() if one.response} == {}
+    assert all(one.error for one in notified.values())
     assert server.connections == 0
 
 

@@ -13,7 +13,7 @@ import pytest
 from heliostat.outbox.models import Attempt, Callback
 from heliostat.testing import Answer, Receiver, drain_outbox
 from tests.example.models import Vehicle
-from tests.faults.servers import OK, RawServer, endlessly, hook_to, raw_server, read_request, saying, told_once
+from tests.faults.servers import OK, RawServer, endlessly, hook_to, notified_once, raw_server, read_request, saying
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -95,7 +95,7 @@ def test_answers_without_end_are_cut_off_and_delay_nobody_else(receiver: Receive
 def test_nobody_listens() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        attempt = told_once(f"http://127.0.0.1:{unused.getsockname()[1]}/")
+        attempt = notified_once(f"http://127.0.0.1:{unused.getsockname()[1]}/")
     assert attempt.outcome == "retry"
     assert "connect" in attempt.error.lower()
 
@@ -104,7 +104,7 @@ def test_an_answer_that_never_comes_ends_at_the_deadline(settings: Any) -> None:
     settings.HELIOSTAT_REQUEST_TIMEOUT = 0.5
     over = threading.Event()
     with raw_server(lambda _: over.wait(30)) as server:
-        attempt = told_once(server.url)
+        attempt = notified_once(server.url)
         over.set()
     assert attempt.outcome == "retry"
     assert attempt.duration_ms > 400
@@ -120,17 +120,17 @@ def test_an_answer_that_drips_ends_at_the_deadline(beginning: bytes, settings: A
             connection.sendall(b"x")
 
     with raw_server(drip) as server:
-        assert told_once(server.url).outcome == "retry"
+        assert notified_once(server.url).outcome == "retry"
 
 
 def test_a_body_that_is_no_text_is_kept_readable(receiver: Receiver) -> None:
     receiver.answers = [Answer(500, body=b"a\x00b\xff\xfec")]
-    assert told_once(receiver.url).response == "a\ufffdb\ufffd\ufffdc"
+    assert notified_once(receiver.url).response == "a\ufffdb\ufffd\ufffdc"
 
 
 def test_a_compressed_answer_is_neither_asked_for_nor_unpacked(receiver: Receiver) -> None:
     receiver.answers = [Answer(200, {"Content-Encoding": "gzip"}, body=gzip.compress(b"\0" * 10_000_000))]
-    attempt = told_once(receiver.url)
+    attempt = notified_once(receiver.url)
     assert attempt.outcome == "sent"
     assert len(attempt.response) <= 1024
     assert "Accept-Encoding" not in receiver.deliveries[0].headers
@@ -149,7 +149,7 @@ def test_cookies_are_not_kept(receiver: Receiver) -> None:
 def test_a_redirect_is_not_followed(receiver: Receiver, status: int) -> None:
     with Receiver() as other:
         receiver.answers = [Answer(status, {"Location": other.url})]
-        assert told_once(receiver.url).outcome == "retry"
+        assert notified_once(receiver.url).outcome == "retry"
         assert other.deliveries == []
 
 
@@ -170,6 +170,6 @@ def test_headers_that_no_text_can_hold_do_not_harm_the_log() -> None:
 
     server = RawServer(serve)
     try:
-        assert told_once(server.url).status_code == 500
+        assert notified_once(server.url).status_code == 500
     finally:
         server.close()

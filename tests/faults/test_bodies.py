@@ -89,7 +89,7 @@ def test_a_large_body_arrives_whole(receiver: Receiver) -> None:
 
 
 def test_a_receiver_that_changes_the_same_object_waits_for_nothing_and_gets_that_event_too() -> None:
-    """It calls back while it is being told: no transaction is held open that it could wait for."""
+    """It calls back while it is being notified: no transaction is held open that it could wait for."""
 
     def call_back(delivery: Delivery) -> Answer:
         if delivery.number < 5:

@@ -16,7 +16,7 @@ from heliostat.outbox.models import Callback, WorkerSeen
 from heliostat.testing import Receiver, drain_outbox
 from tests.example.models import Vehicle
 from tests.faults.servers import hook_to
-from tests.outbox.callbacks import ended, promise
+from tests.outbox.callbacks import callbacks_for, ended
 
 SERVER = "postgresql"
 """SQLite has no clock but ours: its writers and workers are on one machine."""
@@ -43,7 +43,7 @@ def test_what_a_machine_with_a_wrong_clock_writes_is_due_at_once(hours: float, r
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
-def test_a_worker_with_a_wrong_clock_tells_what_is_due_and_no_more(hours: float, receiver: Receiver) -> None:
+def test_a_worker_with_a_wrong_clock_notifies_what_is_due_and_no_more(hours: float, receiver: Receiver) -> None:
     hook_to(receiver.url)
     Vehicle.objects.using(SERVER).create(name="55")
     Vehicle.objects.using(SERVER).create(name="56")
@@ -54,7 +54,7 @@ def test_a_worker_with_a_wrong_clock_tells_what_is_due_and_no_more(hours: float,
 
 
 def test_a_worker_whose_clock_is_ahead_takes_nobody_for_dead() -> None:
-    promise(SERVER, "hook:1")
+    callbacks_for(SERVER, "hook:1")
     (claimed,) = transitions.claim({"hook:1": 1}, SERVER)
     with clock_is_wrong_by(1):
         assert transitions.rescue(SERVER) == 0

@@ -13,7 +13,7 @@ import pytest
 from heliostat.outbox.models import Attempt, Callback
 from heliostat.testing import Receiver, drain_outbox
 from tests.example.models import Vehicle
-from tests.faults.servers import OK, hook_to, raw_server, read_request, told_once
+from tests.faults.servers import OK, hook_to, notified_once, raw_server, read_request
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,7 +32,7 @@ def test_a_black_hole_ends_when_the_time_to_connect_is_over_and_delays_nobody(
         hole = stack.enter_context(socket.socket())
         hole.bind(("127.0.0.1", 0))
         hole.listen(0)
-        for _ in range(3):  # its queue is full: whoever comes now is not even refused
+        for _ in range(3):  # its queue is full: who comes now is not even refused
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(hole.getsockname())
@@ -48,7 +48,7 @@ def test_a_black_hole_ends_when_the_time_to_connect_is_over_and_delays_nobody(
 @pytest.mark.parametrize("how", [reset, socket.socket.close])
 def test_a_connection_cut_after_the_request_is_tried_again_later(how: Any) -> None:
     with raw_server(how) as server:
-        assert told_once(server.url).outcome == "retry"
+        assert notified_once(server.url).outcome == "retry"
         assert server.connections == 1
 
 
@@ -65,7 +65,7 @@ def test_a_connection_cut_in_the_middle_of_the_answer_is_tried_again_later() -> 
         reset(connection)
 
     with raw_server(serve) as server:
-        assert told_once(server.url).outcome == "retry"
+        assert notified_once(server.url).outcome == "retry"
 
 
 def test_an_answer_before_the_request_was_read_counts(settings: Any) -> None:

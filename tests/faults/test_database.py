@@ -201,7 +201,7 @@ def test_a_long_transaction_elsewhere_delays_only_what_it_holds(using: str, rece
         with transaction.atomic(using=using), connections[using].cursor() as cursor:
             if using == SERVER:
                 list(Callback.objects.using(using).select_for_update().order_by("id")[:1])
-            else:  # a reader: whoever writes is alone there
+            else:  # a reader: who writes is alone there
                 cursor.execute("ROLLBACK")
                 cursor.execute("BEGIN DEFERRED")
                 list(Callback.objects.all())

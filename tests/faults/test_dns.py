@@ -12,7 +12,7 @@ from heliostat.delivery import resolver
 from heliostat.outbox.models import Attempt
 from heliostat.testing import Answer, Receiver, drain_outbox
 from tests.example.models import Vehicle
-from tests.faults.servers import hook_to, told_once
+from tests.faults.servers import hook_to, notified_once
 from tests.faults.steering import Steering, steered_names
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,7 +26,7 @@ def dns() -> Iterator[Steering]:
         yield steering
 
 
-def tell(name: str = "55") -> Attempt:
+def notify(name: str = "55") -> Attempt:
     """The last attempt that comes of one more event."""
     Vehicle.objects.create(name=name)
     drain_outbox()
@@ -35,14 +35,14 @@ def tell(name: str = "55") -> Attempt:
 
 def test_a_name_is_called_at_the_address_that_it_has(dns: Steering, receiver: Receiver) -> None:
     dns.lead("tom.example", "127.0.0.1")
-    assert told_once(f"http://tom.example:{receiver.port}/").outcome == "sent"
+    assert notified_once(f"http://tom.example:{receiver.port}/").outcome == "sent"
     assert receiver.deliveries[0].headers["Host"] == f"tom.example:{receiver.port}"
 
 
 @pytest.mark.parametrize("host", ["tom.example.", "TOM.example", "xn--bcher-kva.example"])
 def test_a_name_in_an_unusual_form_is_called_as_well(dns: Steering, receiver: Receiver, host: str) -> None:
     dns.lead(host.lower(), "127.0.0.1")
-    assert told_once(f"http://{host}:{receiver.port}/").outcome == "sent"
+    assert notified_once(f"http://{host}:{receiver.port}/").outcome == "sent"
 
 
 def test_a_name_is_looked_up_once_for_many_requests(dns: Steering, receiver: Receiver) -> None:
@@ -56,7 +56,7 @@ def test_a_name_is_looked_up_once_for_many_requests(dns: Steering, receiver: Rec
 
 def test_the_second_address_is_tried_where_the_first_does_not_answer(dns: Steering, receiver: Receiver) -> None:
     dns.lead("tom.example", "127.0.0.2", "::1", "127.0.0.1")
-    assert told_once(f"http://tom.example:{receiver.port}/").outcome == "sent"
+    assert notified_once(f"http://tom.example:{receiver.port}/").outcome == "sent"
 
 
 @pytest.mark.parametrize("private", ["127.0.0.1", "169.254.169.254", "fd00::1", "::ffff:10.0.0.1", "fe80::1%lo"])
@@ -67,7 +67,7 @@ def test_one_private_address_among_public_ones_refuses_the_name(
     hook_to(f"http://tom.example:{receiver.port}/")
     settings.HELIOSTAT_ALLOW_NETWORKS = []
     dns.lead("tom.example", *([private, PUBLIC] if first else [PUBLIC, private]))
-    attempt = tell()
+    attempt = notify()
     assert attempt.outcome == "retry"
     assert attempt.error.startswith("address refused: ")
     assert receiver.deliveries == []
@@ -80,9 +80,9 @@ def test_a_name_that_rebinds_is_dialled_where_it_was_judged(dns: Steering, recei
         answers = [["127.0.0.2"], ["127.0.0.1"]]
         dns.names["tom.example"] = lambda: answers.pop(0)
         hook_to(f"http://tom.example:{receiver.port}/")
-        assert tell().outcome == "sent"
+        assert notify().outcome == "sent"
         assert len(judged.deliveries) == 1
-    assert tell().error.startswith("address refused: loopback"), "the next look-up, for another worker"
+    assert notify().error.startswith("address refused: loopback"), "the next look-up, for another worker"
     assert receiver.deliveries == []
 
 
@@ -102,7 +102,7 @@ def test_an_answer_counts_for_a_while_and_then_the_next_one_does(
 
 
 def test_a_name_without_an_address_is_tried_again_later(dns: Steering) -> None:
-    attempt = told_once("http://nowhere.example/")
+    attempt = notified_once("http://nowhere.example/")
     assert attempt.outcome == "retry"
     assert "the name has no address" in attempt.error
 

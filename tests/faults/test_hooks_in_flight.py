@@ -1,4 +1,4 @@
-"""Hooks that are deleted, disabled, edited or given another secret while they are being told, and between two tries."""
+"""Hooks that are deleted, disabled, edited or given another secret while they are notified, and between two tries."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from heliostat.testing import Answer, Delivery, Receiver, drain_outbox
 from heliostat.webhooks.models import Hook
 from tests.delivery.working import hook_to
 from tests.example.models import Vehicle
-from tests.faults.servers import hook_to as tell_to
+from tests.faults.servers import hook_to as notify_at
 from tests.faults.servers import raw_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def while_told(do: Callable[[], object], answer: Answer) -> Callable[[Delivery], Answer]:
+def while_notified(do: Callable[[], object], answer: Answer) -> Callable[[Delivery], Answer]:
     """Do this before the first request is answered."""
 
     def act(delivery: Delivery) -> Answer:
@@ -61,7 +61,7 @@ DISABLED = "the hook is disabled"
 def test_a_hook_that_ends_while_it_is_notified_gets_nothing_more(
     do: Callable[[], object], reason: str, status: int
 ) -> None:
-    with Receiver(answers=while_told(do, Answer(status))) as receiver:
+    with Receiver(answers=while_notified(do, Answer(status))) as receiver:
         hook_to(receiver)
         Vehicle.objects.create(name="55")
         drain_outbox()
@@ -83,7 +83,7 @@ def test_a_hook_that_is_edited_between_two_attempts_uses_its_new_address(receive
         try_again()
     (first,), (second,) = old.deliveries, receiver.deliveries
     assert (second.method, second.headers["X-New"]) == ("PUT", "yes")
-    assert (second.id, second.body) == (first.id, first.body), "the promise is the same"
+    assert (second.id, second.body) == (first.id, first.body), "the callback is the same"
 
 
 def test_a_secret_that_is_changed_between_two_attempts_signs_the_second(receiver: Receiver) -> None:
@@ -102,7 +102,7 @@ def test_a_secret_that_is_changed_between_two_attempts_signs_the_second(receiver
     assert [one.verified for one in receiver.deliveries] == [True, True]
 
 
-def test_a_hook_that_is_deleted_in_this_process_is_not_told_of_what_happens_next(receiver: Receiver) -> None:
+def test_a_hook_that_is_deleted_in_this_process_is_not_notified_of_what_happens_next(receiver: Receiver) -> None:
     hook = hook_to(receiver)
     Vehicle.objects.create(name="55")
     drain_outbox()
@@ -125,7 +125,7 @@ def test_a_callback_that_is_deleted_while_it_is_sent_harms_no_other(using: str, 
         Event.objects.using(using).filter(callbacks=None).delete()
         connections[using].close()
 
-    with Receiver(answers=while_told(delete, Answer(status))) as receiver:
+    with Receiver(answers=while_notified(delete, Answer(status))) as receiver:
         hook_to(receiver)
         Vehicle.objects.using(using).create(name="55")
         Vehicle.objects.using(using).create(name="56")
@@ -135,7 +135,7 @@ def test_a_callback_that_is_deleted_while_it_is_sent_harms_no_other(using: str, 
 
 
 def test_a_lease_that_expires_under_a_living_worker_leaves_the_row_to_its_new_worker() -> None:
-    """The first to claim is slow, and its answer comes when another has told it already."""
+    """The first to claim is slow, and its answer comes when another has notified it already."""
 
     def serve(connection: socket.socket) -> None:
         take_over()
@@ -143,7 +143,7 @@ def test_a_lease_that_expires_under_a_living_worker_leaves_the_row_to_its_new_wo
         connection.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
 
     with raw_server(serve) as server:
-        tell_to(server.url)
+        notify_at(server.url)
         Vehicle.objects.create(name="55")
         drain_outbox()
     assert Callback.objects.get().status == "sent", "the late 503 changes nothing"
@@ -151,7 +151,7 @@ def test_a_lease_that_expires_under_a_living_worker_leaves_the_row_to_its_new_wo
 
 
 def take_over() -> None:
-    """Another worker takes the callback for lost, and tells it. In one transaction: the first must not be quicker."""
+    """Another worker takes the callback for lost, and delivers it. One transaction: the first is not quicker."""
     with transaction.atomic():
         Callback.objects.update(lease_until=timezone.now() - timedelta(hours=1))
         assert transitions.rescue("default") == 1

@@ -36,7 +36,7 @@ def test_a_backlog_of_one_slow_receiver_delays_no_other() -> None:
                 for one in quick:
                     one.wait_for(number + 1, timeout=30)
             left = Callback.objects.filter(subscriber=mountain.subscriber, status="waiting").count()
-            assert left > 100, "the others were told long before its turn was over"
+            assert left > 100, "the others were notified long before its turn was over"
 
 
 class Crowd:

@@ -25,7 +25,7 @@ def may_have_a_network() -> bool:
 
 @pytest.fixture(scope="module")
 def heard(tmp_path_factory: Any) -> dict[str, Any]:
-    """What came of one event, told to a host of each kind."""
+    """What came of one event, notified to a host of each kind."""
     if not may_have_a_network():
         pytest.skip("this machine lets nobody have a network of their own (unshare --net)")
     environment = {
@@ -40,8 +40,8 @@ def heard(tmp_path_factory: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("host", ["public", "second"])
-def test_a_host_with_public_addresses_is_told(heard: dict[str, Any], host: str) -> None:
-    assert heard["told"][host] == ["sent", ""]
+def test_a_host_with_public_addresses_is_notified(heard: dict[str, Any], host: str) -> None:
+    assert heard["notified"][host] == ["sent", ""]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_host_with_public_addresses_is_told(heard: dict[str, Any], host: str) 
     ],
 )
 def test_any_other_host_is_not_dialled(heard: dict[str, Any], host: str, error: str) -> None:
-    outcome, said = heard["told"][host]
+    outcome, said = heard["notified"][host]
     assert outcome == "retry"
     assert said.startswith(error)
 

@@ -12,7 +12,7 @@ from heliostat.outbox.models import Attempt
 from heliostat.testing import Receiver, drain_outbox
 from tests.example.models import Vehicle
 from tests.faults.certificates import Authority
-from tests.faults.servers import OK, RawServer, hook_to, raw_server, read_request, saying, told_once
+from tests.faults.servers import OK, RawServer, hook_to, notified_once, raw_server, read_request, saying
 from tests.faults.steering import steered_names
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,9 +39,9 @@ def url_of(server: RawServer) -> str:
     return f"https://tom.example:{server.port}/"
 
 
-def test_a_receiver_that_is_who_it_says_is_told(authority: Authority) -> None:
+def test_a_receiver_that_is_who_it_says_is_notified(authority: Authority) -> None:
     with raw_server(saying(OK), tls=authority.issue("tom.example")) as server:
-        assert told_once(url_of(server)).outcome == "sent"
+        assert notified_once(url_of(server)).outcome == "sent"
 
 
 def test_a_connection_is_kept_and_shakes_hands_once(authority: Authority, settings: Any) -> None:
@@ -67,15 +67,15 @@ def test_a_connection_is_kept_and_shakes_hands_once(authority: Authority, settin
 def test_a_certificate_that_proves_nothing_is_refused(authority: Authority, host: str, days: float, error: str) -> None:
     heard: list[Any] = []
     with raw_server(heard.append, tls=authority.issue(host, days)) as server:
-        attempt = told_once(url_of(server))
+        attempt = notified_once(url_of(server))
     assert attempt.outcome == "retry"
     assert error in attempt.error
-    assert heard == [], "nothing was sent to whoever that is"
+    assert heard == [], "nothing was sent to that server"
 
 
 def test_a_certificate_of_an_authority_that_nobody_knows_is_refused(tmp_path: Path) -> None:
     with raw_server(saying(OK), tls=Authority(tmp_path).issue("tom.example")) as server:
-        attempt = told_once(url_of(server))
+        attempt = notified_once(url_of(server))
     assert attempt.outcome == "retry"
     assert "certificate" in attempt.error
 
@@ -83,7 +83,7 @@ def test_a_certificate_of_an_authority_that_nobody_knows_is_refused(tmp_path: Pa
 def test_the_system_s_authorities_are_asked_where_no_file_is_given(authority: Authority, settings: Any) -> None:
     settings.HELIOSTAT_CA_FILE = ""
     with raw_server(saying(OK), tls=authority.issue("tom.example")) as server:
-        assert "unable to get local issuer certificate" in told_once(url_of(server)).error
+        assert "unable to get local issuer certificate" in notified_once(url_of(server)).error
 
 
 def test_a_handshake_that_stalls_ends_in_time_and_delays_nobody(receiver: Receiver, settings: Any) -> None:
@@ -110,11 +110,11 @@ def test_a_receiver_that_speaks_no_tls_is_tried_again_later(answer: bytes) -> No
         connection.close()
 
     with raw_server(lambda _: None, before=greet) as server:
-        attempt = told_once(url_of(server))
+        attempt = notified_once(url_of(server))
     assert attempt.outcome == "retry"
     assert attempt.status_code is None
 
 
 def test_a_receiver_that_speaks_tls_is_not_understood_without(authority: Authority) -> None:
     with raw_server(saying(OK), tls=authority.issue("tom.example")) as server:
-        assert told_once(f"http://tom.example:{server.port}/").outcome == "retry"
+        assert notified_once(f"http://tom.example:{server.port}/").outcome == "retry"

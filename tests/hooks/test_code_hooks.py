@@ -85,7 +85,7 @@ def test_in_transaction_a_raising_hook_undoes_the_change(settings: Any) -> None:
     assert not Vehicle.objects.exists()
 
 
-def test_a_durable_hook_is_told_by_a_worker_with_the_object_as_it_was(settings: Any, bus: Vehicle) -> None:
+def test_a_durable_hook_is_notified_by_a_worker_with_the_object_as_it_was(settings: Any, bus: Vehicle) -> None:
     settings.HOOKS = {"vehicle_too_fast": {"call": f"{HERE}.simple", "when": "durable"}}
     run_hook("vehicle_too_fast", bus, 90.0)
     Vehicle.objects.filter(pk=bus.pk).update(name="renamed since")
@@ -102,7 +102,7 @@ def test_a_durable_hook_gets_lists_of_objects_too(settings: Any, bus: Vehicle) -
     assert calls == [("of_many", (bus, bus))]
 
 
-def test_a_durable_hook_that_fails_is_told_again_until_it_succeeds(settings: Any, bus: Vehicle) -> None:
+def test_a_durable_hook_that_fails_is_notified_again_until_it_succeeds(settings: Any, bus: Vehicle) -> None:
     settings.HELIOSTAT_RETRY_FIRST = 0
     settings.HELIOSTAT_MAX_ATTEMPTS = 3
     settings.HOOKS = {"vehicle_too_fast": {"call": f"{HERE}.failing", "when": "durable"}}
@@ -171,19 +171,19 @@ def test_without_hooks_in_the_settings_nothing_breaks(settings: Any, bus: Vehicl
     bus.save()
 
 
-def test_the_decorator_tells_a_function_of_events() -> None:
-    told = []
+def test_the_decorator_publishes_a_function_of_events() -> None:
+    notified = []
 
     @on("example.vehicle.created", "example.vehicle.deleted")
-    def tell(event: Any) -> None:
-        told.append(event.type)
+    def notify(event: Any) -> None:
+        notified.append(event.type)
 
     try:
         Vehicle.objects.create(name="55").delete()
     finally:
-        detach(tell)
+        detach(notify)
     Vehicle.objects.create(name="56")
-    assert told == ["example.vehicle.created", "example.vehicle.deleted"]
+    assert notified == ["example.vehicle.created", "example.vehicle.deleted"]
 
 
 def test_the_decorator_checks_what_it_is_given() -> None:
@@ -197,25 +197,23 @@ def test_the_decorator_checks_what_it_is_given() -> None:
 
 def test_a_decorated_function_that_names_no_resource_is_a_system_check() -> None:
     @on("example.vehicel.created")
-    def tell(event: Any) -> None: ...
+    def notify(event: Any) -> None: ...
 
     try:
         (message,) = run_checks(databases=[])
     finally:
-        detach(tell)
+        detach(notify)
     assert message.id == "heliostat.E012"
     assert message.hint.startswith("Did you mean example.vehicle")
 
 
-def test_a_durable_hook_that_exits_ends_neither_the_worker_nor_the_promise(settings: Any, bus: Vehicle) -> None:
+def test_a_durable_hook_that_exits_ends_neither_the_worker_nor_the_callback(settings: Any, bus: Vehicle) -> None:
     settings.HOOKS = {"vehicle_too_fast": {"call": f"{HERE}.exiting", "when": "durable"}}
     run_hook("vehicle_too_fast", bus, 90.0)
     assert drain_outbox() == {"retry": 1}
 
 
-def test_a_durable_hook_whose_error_cannot_even_be_told_is_tried_again_like_any_other(
-    settings: Any, bus: Vehicle
-) -> None:
+def test_a_durable_hook_whose_error_has_no_text_is_tried_again_like_any_other(settings: Any, bus: Vehicle) -> None:
     """Its attempt had no end: the worker prolonged the lease for ever, and could not be stopped."""
     settings.HOOKS = {"vehicle_too_fast": {"call": f"{HERE}.failing_unspeakably", "when": "durable"}}
     run_hook("vehicle_too_fast", bus, 90.0)
@@ -250,12 +248,12 @@ def test_a_durable_hook_that_cannot_be_looked_up_is_tried_again(
 )
 def test_a_decorated_function_that_can_never_be_called_is_a_system_check(event_type: str, words: str) -> None:
     @on(event_type)
-    def tell(event: Any) -> None: ...
+    def notify(event: Any) -> None: ...
 
     try:
         (message,) = run_checks(databases=[])
     finally:
-        detach(tell)
+        detach(notify)
     assert message.id == "heliostat.E012"
     assert words in message.msg
 
@@ -267,23 +265,23 @@ def test_what_django_is_silent_about_reaches_durable_functions_alone(
     monkeypatch.setattr(Vehicle, "heliostat_silent", True, raising=False)
 
     @on("example.vehicle.created", when=phase)
-    def tell(event: Any) -> None: ...
+    def notify(event: Any) -> None: ...
 
     try:
         messages = [message for message in run_checks(databases=[]) if message.id == "heliostat.E012"]
     finally:
-        detach(tell)
+        detach(notify)
     assert len(messages) == problems
     assert all("Vehicle has heliostat_silent = True" in message.msg for message in messages)
 
 
 def test_a_decorated_function_may_name_whatever_is_declared(settings: Any, bus: Vehicle) -> None:
     settings.HELIOSTAT_SIGNALS = ["tests.example.signals.broken_down"]
-    told = []
+    notified = []
 
     @on("example.vehicle.crashed", "weather.*", "hook_point.vehicle_crashed", "tests.example.signals.broken_down")
-    def tell(event: Any) -> None:
-        told.append(event.type)
+    def notify(event: Any) -> None:
+        notified.append(event.type)
 
     try:
         assert run_checks(databases=[]) == []
@@ -291,8 +289,8 @@ def test_a_decorated_function_may_name_whatever_is_declared(settings: Any, bus: 
         emit("crashed", bus)
         broken_down.send(sender=Vehicle, instance=bus)
     finally:
-        detach(tell)
-    assert told == ["example.vehicle.crashed", "example.vehicle.broken_down"]
+        detach(notify)
+    assert notified == ["example.vehicle.crashed", "example.vehicle.broken_down"]
 
 
 def test_a_hook_point_that_no_event_can_lead_to_is_a_system_check(monkeypatch: pytest.MonkeyPatch) -> None:

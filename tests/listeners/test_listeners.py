@@ -1,4 +1,4 @@
-"""Listeners are built from configuration and are told of the actions and resources that it names."""
+"""Listeners are built from configuration and are notified of the actions and resources that it names."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_listener_of_several_resources_may_name_an_action_of_one(settings: Any
     assert [event.payload["action"] for _, event in heard] == ["create", "crashed"]
 
 
-def test_a_durable_listener_is_told_by_a_worker(settings: Any) -> None:
+def test_a_durable_listener_is_notified_by_a_worker(settings: Any) -> None:
     settings.EVENT_LISTENERS = {"echo": {**ECHO, "when": "durable", "resources": "depot"}}
     Depot.objects.create(name="North")
     assert heard == []

@@ -133,7 +133,7 @@ def test_a_simulated_observation_progresses_with_time(m42: Target) -> None:
     assert "0 asked" in updatestatus()[1]
 
 
-def test_a_change_of_state_is_told_once_with_the_previous_one(m42: Target) -> None:
+def test_a_change_of_state_is_published_once_with_the_previous_one(m42: Target) -> None:
     observe(m42)
     with captured_events("observations.observationrecord.updated") as events:
         updatestatus()
@@ -174,7 +174,7 @@ def test_a_state_that_somebody_else_has_changed_meanwhile_is_not_overwritten(m42
     assert ObservationRecord.objects.get().status == "CANCELED"
 
 
-def test_who_refuses_the_change_of_state_is_told_as_its_failure(m42: Target) -> None:
+def test_who_refuses_the_change_of_state_is_shown_as_its_failure(m42: Target) -> None:
     def refuse(event: Any) -> None:
         raise ValueError("not yet")
 

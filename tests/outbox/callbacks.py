@@ -21,8 +21,8 @@ def forget_all(using: str) -> None:
         model.objects.using(using).all().delete()
 
 
-def promise(using: str, *subscribers: str, **changes: Any) -> list[Callback]:
-    """One event, promised to these subscribers; its callbacks changed like this."""
+def callbacks_for(using: str, *subscribers: str, **changes: Any) -> list[Callback]:
+    """One event with callbacks of these subscribers; its callbacks changed like this."""
     event = Event(resource="example.vehicle", action="created", object_id="1")
     write([(event, [Subscription(name=name, pattern="*", phase=Phase.DURABLE) for name in subscribers])], using)
     made = Callback.objects.using(using).filter(event_id=event.id)
@@ -32,8 +32,8 @@ def promise(using: str, *subscribers: str, **changes: Any) -> list[Callback]:
 
 
 def ended(using: str, *subscribers: str, outcome: str = transitions.SENT, days: float = 0) -> list[Callback]:
-    """The same, told with this outcome by a worker so many days ago; each has an attempt."""
-    ids = [one.pk for one in promise(using, *subscribers)]
+    """The same, notified with this outcome by a worker so many days ago; each has an attempt."""
+    ids = [one.pk for one in callbacks_for(using, *subscribers)]
     results = [
         transitions.Result(claimed=claimed, outcome=outcome, details="", started_at=timezone.now(), duration=0.01)
         for claimed in transitions.claim(dict.fromkeys(subscribers, 10), using, ids)

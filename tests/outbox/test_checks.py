@@ -1,4 +1,4 @@
-"""A database that cannot keep the outbox's promises well is named at the start."""
+"""A database that cannot keep an outbox well is named at the start."""
 
 from __future__ import annotations
 

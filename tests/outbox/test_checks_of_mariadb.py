@@ -1,4 +1,4 @@
-"""A MariaDB that cannot keep the outbox's promises is named at the start."""
+"""A MariaDB that cannot keep an outbox is named at the start."""
 
 from __future__ import annotations
 

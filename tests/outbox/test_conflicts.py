@@ -11,7 +11,7 @@ from django.db import OperationalError, connections, transaction
 from heliostat.delivery.worker import Worker
 from heliostat.outbox.dialect import dialect_for
 from heliostat.outbox.models import Callback
-from tests.outbox.callbacks import promise
+from tests.outbox.callbacks import callbacks_for
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 def test_of_two_that_wait_for_each_other_one_is_known_to_have_given_way(using: str) -> None:
     if using == "default":
         pytest.skip("on SQLite a writer is alone")
-    keys = [one.pk for one in promise(using, "hook:1", "hook:2")]
+    keys = [one.pk for one in callbacks_for(using, "hook:1", "hook:2")]
     both_have_one = threading.Barrier(2)
     errors: list[DatabaseError] = []
 
@@ -53,7 +53,7 @@ def test_another_error_of_the_database_is_no_conflict(using: str) -> None:
 def test_a_worker_that_gave_way_tries_again(using: str) -> None:
     if using not in connections.databases:
         pytest.skip("no MariaDB")
-    promise(using, "code:nobody.there")
+    callbacks_for(using, "code:nobody.there")
     conflicts = iter([OperationalError(1213, "Deadlock found when trying to get lock; try restarting transaction")])
 
     def give_way_once(execute, sql, *rest):

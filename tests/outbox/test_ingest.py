@@ -38,14 +38,14 @@ def hook(receiver: Receiver) -> Hook:
     return Hook.objects.create(model=ContentType.objects.get_for_model(Vehicle), target=receiver.url)
 
 
-def test_who_asked_is_told_of_it_as_of_any_other(using: str, hook: Hook, receiver: Receiver) -> None:
+def test_who_asked_is_notified_of_it_as_of_any_other(using: str, hook: Hook, receiver: Receiver) -> None:
     written = somebody_writes(using, json.dumps({"object_serialization": BUS, "changes": {"speed": [3, 3.5]}}))
     drain_outbox(using)
-    (told,) = receiver.deliveries
-    assert told.json["id"] == str(written.id)
-    assert (told.json["type"], told.json["object_id"]) == ("example.vehicle.updated", 7)
-    assert told.json["changes"] == {"speed": [3.0, 3.5]}
-    assert told.json["object_serialization"] == {
+    (notified,) = receiver.deliveries
+    assert notified.json["id"] == str(written.id)
+    assert (notified.json["type"], notified.json["object_id"]) == ("example.vehicle.updated", 7)
+    assert notified.json["changes"] == {"speed": [3.0, 3.5]}
+    assert notified.json["object_serialization"] == {
         "id": 7, "name": "55", "speed": 3.5, "depot": None, "bought": "2026-01-02T03:04:05Z"
     }, "by the names of fields, and without secrets"  # fmt: skip
     drain_outbox(using)
@@ -59,14 +59,14 @@ def test_templates_and_filters_see_it_as_any_other(using: str, hook: Hook, recei
     somebody_writes(using, json.dumps({"object_serialization": BUS, "changes": {"speed": [3, 3.5]}}))
     somebody_writes(using, json.dumps({"object_serialization": BUS, "changes": {"name": ["54", "55"]}}))
     drain_outbox(using)
-    assert [told.json for told in receiver.deliveries] == [{"bus": "55", "what": "updated"}]
+    assert [notified.json for notified in receiver.deliveries] == [{"bus": "55", "what": "updated"}]
 
 
 def test_it_may_be_of_no_model_and_say_next_to_nothing(using: str, receiver: Receiver) -> None:
     Hook.objects.create(signals=["weather.station.*"], target=receiver.url)
     somebody_writes(using, "{}", resource="weather.station", action="storm", object_id=None)
     drain_outbox(using)
-    assert [told.json["type"] for told in receiver.deliveries] == ["weather.station.storm"]
+    assert [notified.json["type"] for notified in receiver.deliveries] == ["weather.station.storm"]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_hook_made_in_another_process_just_before_is_not_missed(using: str, ho
     somebody_writes(using, "{}")
     assert match_events(using) == 1
     another = Hook(signals=["example.vehicle.*"], target_url=receiver.url, encrypted_secret="x")
-    QuerySet(Hook).bulk_create([another])  # past all that tells this process of it
+    QuerySet(Hook).bulk_create([another])  # past all that notifies this process
     changes.write([another.pk], "default")
     Callback.objects.using(using).all().delete()
     somebody_writes(using, "{}")
@@ -125,11 +125,11 @@ def test_a_hook_made_in_another_process_just_before_is_not_missed(using: str, ho
     assert Callback.objects.using(using).count() == 2
 
 
-def test_they_are_told_in_the_order_in_which_they_happened(using: str, hook: Hook) -> None:
+def test_they_are_published_in_the_order_in_which_they_happened(using: str, hook: Hook) -> None:
     written = [somebody_writes(using, "{}") for _ in range(20)]
     match_events(using)
-    told = Callback.objects.using(using).order_by("id").values_list("event_id", flat=True)
-    assert list(told) == [event.id for event in written]
+    notified = Callback.objects.using(using).order_by("id").values_list("event_id", flat=True)
+    assert list(notified) == [event.id for event in written]
 
 
 def test_two_workers_match_each_event_once(using: str, hook: Hook) -> None:

@@ -1,4 +1,4 @@
-"""Ordered subscribers: of each object's callbacks, one at a time is told, and in the order in which they were made."""
+"""Ordered subscribers: of each object's callbacks, one at a time is sent, in the order in which they were made."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def record(using: str, claimed: list[Claimed], outcome: str = SENT) -> None:
     transitions.record_results(results, using)
 
 
-def test_only_the_oldest_of_each_object_is_told_at_a_time(using: str) -> None:
+def test_only_the_oldest_of_each_object_is_published_at_a_time(using: str) -> None:
     one, two, three, other = happens(using, "1", "1", "1", "2")
     first = claim(using)
     assert ids(first) == [one, other]
@@ -126,7 +126,7 @@ def test_many_of_one_object_do_not_keep_another_waiting_for_long(using: str) -> 
     assert other in ids(claim(using, free=2)), "what stands behind its first takes no slot"
 
 
-def test_a_hook_that_asks_for_order_is_told_each_object_s_changes_in_order(using: str, receiver: Receiver) -> None:
+def test_a_hook_that_asks_for_order_is_notified_each_object_s_changes_in_order(using: str, receiver: Receiver) -> None:
     Hook.objects.create(
         model=ContentType.objects.get_for_model(Vehicle), target=receiver.url, ordered=True, signals=["updated"]
     )
@@ -136,9 +136,9 @@ def test_a_hook_that_asks_for_order_is_told_each_object_s_changes_in_order(using
             bus.seats = speed + 100
             bus.save()
     drain_outbox(using)
-    told = [delivery.json["object_serialization"] for delivery in receiver.deliveries]
+    notified = [delivery.json["object_serialization"] for delivery in receiver.deliveries]
     for bus in buses:
-        assert [one["seats"] for one in told if one["name"] == bus.name] == [100, 101, 102, 103, 104]
+        assert [one["seats"] for one in notified if one["name"] == bus.name] == [100, 101, 102, 103, 104]
 
 
 def test_a_lane_is_named_by_the_object_however_long_its_key() -> None:

@@ -67,7 +67,7 @@ class Lanes(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.rows()) < MANY)
     @rule(object_id=st.sampled_from("12"))
-    def promise(self, object_id: str) -> None:
+    def callbacks_for(self, object_id: str) -> None:
         happens(self.using, object_id)
 
     @rule(free=st.integers(1, 3))
@@ -87,7 +87,7 @@ class Lanes(RuleBasedStateMachine):
         record(self.using, claimed, outcome)
         if held and outcome == RETRY and claimed.attempts < 2:
             self.later.add(claimed.id)
-        elif held:  # whoever is first now is due, also if it had failed before
+        elif held:  # who is first now is due, also if it had failed before
             self.later -= {one.pk for one in self.first().values() if one.ordering_key == claimed.ordering_key}
 
     @precondition(lambda self: self.hands)
@@ -122,7 +122,7 @@ def test_whatever_two_workers_do_in_whatever_order(using: str, settings: Any) ->
     explore(Lanes, using, examples=30 if using == "default" else 8, steps=30)
 
 
-class Floor:
+class Site:
     """What two workers did, as they saw it."""
 
     def __init__(self, using: str, many: int) -> None:
@@ -139,7 +139,7 @@ class Floor:
             claimed = transitions.claim({"hook:1": chance.randint(1, 3)}, self.using)
             self.take(claimed)
             for one in claimed:
-                self.tell(one, chance.choice((SENT, SENT, GIVE_UP, RETRY)))
+                self.notify(one, chance.choice((SENT, SENT, GIVE_UP, RETRY)))
         connections[self.using].close()
 
     def take(self, claimed: list[Claimed]) -> None:
@@ -149,7 +149,7 @@ class Floor:
             ]
             self.in_flight.update(one.ordering_key for one in claimed)
 
-    def tell(self, one: Claimed, outcome: str) -> None:
+    def notify(self, one: Claimed, outcome: str) -> None:
         with self.guard:  # before the other can see what came of it
             self.in_flight.discard(one.ordering_key)
             if outcome in (SENT, GIVE_UP):
@@ -159,14 +159,14 @@ class Floor:
 
 def test_two_workers_at_once_never_have_two_of_one_object(using: str, settings: Any) -> None:
     settings.HELIOSTAT_RETRY_FIRST = 0.0
-    floor = Floor(using, 36)
+    site = Site(using, 36)
     for index in range(36):
         happens(using, str(index % 3))
-    threads = [threading.Thread(target=floor.work, args=(seed,)) for seed in (1, 2)]
+    threads = [threading.Thread(target=site.work, args=(seed,)) for seed in (1, 2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(90)
-    assert floor.problems == []
-    assert sum(map(len, floor.ended.values())) == 36, "nobody is left waiting for a turn that never comes"
-    assert all(ids == sorted(ids) for ids in floor.ended.values())
+    assert site.problems == []
+    assert sum(map(len, site.ended.values())) == 36, "nobody is left waiting for a turn that never comes"
+    assert all(ids == sorted(ids) for ids in site.ended.values())

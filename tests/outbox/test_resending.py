@@ -10,7 +10,7 @@ from django.utils import timezone
 from heliostat.outbox import resending
 from heliostat.outbox.models import Callback, Status
 from heliostat.outbox.transitions import GIVE_UP
-from tests.outbox.callbacks import ended, promise
+from tests.outbox.callbacks import callbacks_for, ended
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -23,7 +23,7 @@ def test_all_that_a_subscriber_missed_since_then_is_counted_and_sent_again(using
     ended(using, "hook:1", outcome=GIVE_UP, days=3)
     ended(using, "hook:1", "hook:2", outcome=GIVE_UP)
     ended(using, "hook:1")
-    promise(using, "hook:1")
+    callbacks_for(using, "hook:1")
     since = timezone.now() - timedelta(days=1)
     assert resending.failed_since("hook:1", since, using) == 1
     assert resending.failed_since("", since, using) == 2

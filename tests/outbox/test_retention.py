@@ -15,7 +15,7 @@ from heliostat.outbox import retention, transitions
 from heliostat.outbox.models import Attempt, Callback, Event
 from heliostat.outbox.retention import Rows, count_ended, delete_ended
 from heliostat.outbox.transitions import CANCEL, GIVE_UP, SENT
-from tests.outbox.callbacks import ended, promise
+from tests.outbox.callbacks import callbacks_for, ended
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -40,12 +40,12 @@ def test_what_ended_long_ago_is_deleted_with_its_attempts_and_its_event(using: s
 
 @pytest.mark.parametrize("status", ["waiting", "sending"])
 def test_what_is_still_waiting_or_being_sent_is_never_deleted(using: str, status: str) -> None:
-    promise(using, "hook:1", status=status, created_at=timezone.now() - timedelta(days=4000))
+    callbacks_for(using, "hook:1", status=status, created_at=timezone.now() - timedelta(days=4000))
     assert delete_older_than(0, using) == Rows()
     assert rows(using) == Rows(callbacks=1, events=1)
 
 
-def test_an_event_stays_while_anybody_is_still_to_be_told_of_it(using: str) -> None:
+def test_an_event_stays_while_anybody_is_still_to_be_notified_of_it(using: str) -> None:
     _, waits = ended(using, "hook:1", "hook:2", days=40)
     transitions.resend([waits.pk], using)
     assert delete_older_than(30, using) == Rows(1, 1, 0)
@@ -64,7 +64,7 @@ def for_nobody(using: str, *, days: float, matched: bool = True) -> None:
 def test_what_another_program_wrote_and_nobody_asked_for_goes_when_it_is_old(using: str) -> None:
     for days, matched in ((40, True), (40, True), (40, False), (20, True)):
         for_nobody(using, days=days, matched=matched)
-    promise(using, "hook:1", created_at=timezone.now() - timedelta(days=40))
+    callbacks_for(using, "hook:1", created_at=timezone.now() - timedelta(days=40))
     Event.objects.using(using).filter(callbacks__isnull=False).update(created_at=timezone.now() - timedelta(days=40))
     assert count_ended(timezone.now() - timedelta(days=30), using) == Rows(events=2)
     assert delete_older_than(30, using) == Rows(events=2)
@@ -118,7 +118,7 @@ def test_the_count_beforehand_is_what_is_then_deleted(using: str) -> None:
 
 
 def test_a_worker_that_comes_late_to_a_deleted_callback_goes_on_with_the_others(using: str) -> None:
-    promise(using, "hook:1", "hook:2")
+    callbacks_for(using, "hook:1", "hook:2")
     claimed = transitions.claim({"hook:1": 1, "hook:2": 1}, using)
     Callback.objects.using(using).filter(subscriber="hook:1").delete()
     results = [

@@ -71,7 +71,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule(names=st.lists(subscribers, min_size=1, max_size=2, unique=True))
     @precondition(lambda self: len(self.expected) < MANY)
-    def promise(self, names: list[str]) -> None:
+    def callbacks_for(self, names: list[str]) -> None:
         event = Event(resource="example.vehicle", action="created", object_id="1")
         write([(event, [Subscription(name=name, pattern="*", phase=Phase.DURABLE) for name in names])], self.using)
         for callback in Callback.objects.using(self.using).filter(event_id=event.id):
@@ -117,7 +117,7 @@ class Interleavings(RuleBasedStateMachine):
     @precondition(lambda self: any(self.hands.values()))
     @rule(worker=workers, outcomes=st.lists(outcomes, min_size=1, max_size=3))
     def record_all(self, worker: str, outcomes: list[str]) -> None:
-        """In one batch: what it has lost, and claimed anew, as well."""
+        """In one batch: what it has lost, and claimed again, as well."""
         hand, self.hands[worker] = self.hands[worker], []
         recorded = [(claimed, outcomes[number % len(outcomes)]) for number, claimed in enumerate(hand)]
         transitions.record_results([self.result(*one) for one in recorded], self.using)
@@ -204,7 +204,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @invariant()
     def the_rows_are_as_expected(self) -> None:
-        """So nothing vanishes, what is sent stays sent, and whoever lost a callback has changed nothing."""
+        """So nothing vanishes, what is sent stays sent, and who lost a callback has changed nothing."""
         rows = {row.pk: self.facts(row) for row in Callback.objects.using(self.using).all()}
         assert rows == {
             id_: (one.status, one.attempts, one.token, one.due, one.lease) for id_, one in self.expected.items()

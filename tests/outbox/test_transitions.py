@@ -1,4 +1,4 @@
-"""The states of a callback, on each database: whoever lost a callback changes nothing."""
+"""The states of a callback, on each database: who lost a callback changes nothing."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from heliostat.outbox.write import write
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
 
-def promise(using: str, *subscribers: str) -> None:
-    """One event, promised to these subscribers."""
+def callbacks_for(using: str, *subscribers: str) -> None:
+    """One event with callbacks of these subscribers."""
     event = Event(resource="example.vehicle", action="created", object_id="1")
     write([(event, [Subscription(name=name, pattern="*", phase=Phase.DURABLE) for name in subscribers])], using)
 
@@ -43,7 +43,7 @@ def only(using: str) -> Callback:
 
 
 def test_what_is_claimed_is_nobody_else_s(using: str) -> None:
-    promise(using, "hook:1")
+    callbacks_for(using, "hook:1")
     (claimed,) = claim_all(using, "hook:1")
     assert claim_all(using, "hook:1") == []
     assert claimed.attempts == 1
@@ -52,14 +52,14 @@ def test_what_is_claimed_is_nobody_else_s(using: str) -> None:
 
 def test_a_subscriber_gets_no_more_than_its_free_slots(using: str) -> None:
     for _ in range(5):
-        promise(using, "hook:1", "hook:2")
+        callbacks_for(using, "hook:1", "hook:2")
     claimed = transitions.claim({"hook:1": 2, "hook:2": 1}, using)
     assert sorted(one.subscriber for one in claimed) == ["hook:1", "hook:1", "hook:2"]
 
 
 def test_the_oldest_due_is_taken_first_and_what_is_not_due_waits(using: str) -> None:
     for _ in range(3):
-        promise(using, "hook:1")
+        callbacks_for(using, "hook:1")
     first, second, third = Callback.objects.using(using).order_by("id")
     now = timezone.now()
     Callback.objects.using(using).filter(pk=first.pk).update(due_at=now + timedelta(hours=1))
@@ -69,7 +69,7 @@ def test_the_oldest_due_is_taken_first_and_what_is_not_due_waits(using: str) -> 
 
 
 def test_sent_is_the_end_of_it(using: str) -> None:
-    promise(using, "hook:1")
+    callbacks_for(using, "hook:1")
     (claimed,) = claim_all(using, "hook:1")
     transitions.record_results([result(claimed, status_code=200, response="ok")], using)
     callback = only(using)
@@ -79,7 +79,7 @@ def test_sent_is_the_end_of_it(using: str) -> None:
 
 
 def test_a_failure_waits_for_its_next_attempt(using: str) -> None:
-    promise(using, "hook:1")
+    callbacks_for(using, "hook:1")
     (claimed,) = claim_all(using, "hook:1")
     transitions.record_results([result(claimed, RETRY, "503 Service Unavailable", retry_after=600)], using)
     callback = only(using)
@@ -90,7 +90,7 @@ def test_a_failure_waits_for_its_next_attempt(using: str) -> None:
 
 @pytest.mark.parametrize(("outcome", "status"), [(GIVE_UP, "error"), (CANCEL, "cancelled")])
 def test_giving_up_and_cancelling_are_final(using: str, outcome: str, status: str) -> None:
-    promise(using, "hook:1")
+    callbacks_for(using, "hook:1")
     (claimed,) = claim_all(using, "hook:1")
     transitions.record_results([result(claimed, outcome, "x" * 1000)], using)
     callback = only(using)
@@ -102,7 +102,7 @@ def expire(using: str) -> None:
 
 
 def test_a_dead_worker_s_callbacks_are_rescued_and_it_cannot_record_them_any_more(using: str) -> None:
-    promise(using, "hook:1")
+    callbacks_for(using, "hook:1")
     (lost,) = claim_all(using, "hook:1")
     expire(using)
     assert transitions.rescue(using) == 1
@@ -115,7 +115,7 @@ def test_a_dead_worker_s_callbacks_are_rescued_and_it_cannot_record_them_any_mor
 
 
 def test_a_living_worker_renews_its_lease(using: str) -> None:
-    promise(using, "hook:1")
+    callbacks_for(using, "hook:1")
     claimed = claim_all(using, "hook:1")
     expire(using)
     transitions.renew(claimed, using)
@@ -124,7 +124,7 @@ def test_a_living_worker_renews_its_lease(using: str) -> None:
 
 def test_a_callback_that_kills_every_worker_is_given_up(using: str, settings) -> None:
     settings.HELIOSTAT_MAX_ATTEMPTS = 2
-    promise(using, "hook:1")
+    callbacks_for(using, "hook:1")
     for _ in range(2):
         assert len(claim_all(using, "hook:1")) == 1
         expire(using)
@@ -135,7 +135,7 @@ def test_a_callback_that_kills_every_worker_is_given_up(using: str, settings) ->
 
 
 def test_what_was_cancelled_can_be_sent_again(using: str) -> None:
-    promise(using, "hook:1", "hook:2")
+    callbacks_for(using, "hook:1", "hook:2")
     (cancelled,) = claim_all(using, "hook:1")
     transitions.record_results([result(cancelled, outcome=CANCEL)], using)
     (claimed,) = claim_all(using, "hook:2")
@@ -147,7 +147,7 @@ def test_what_was_cancelled_can_be_sent_again(using: str) -> None:
 
 def test_subscribers_are_found_in_turns_however_many_wait(using: str) -> None:
     for index in range(7):
-        promise(using, f"hook:{index}")
+        callbacks_for(using, f"hook:{index}")
     dialect = dialect_for(using)
     assert list(dialect.due_subscribers("", 3)) == ["hook:0", "hook:1", "hook:2"]
     assert list(dialect.due_subscribers("hook:2", 10)) == ["hook:3", "hook:4", "hook:5", "hook:6"]
@@ -155,7 +155,7 @@ def test_subscribers_are_found_in_turns_however_many_wait(using: str) -> None:
 
 def test_two_workers_that_claim_at_once_share_without_overlap(using: str) -> None:
     for _ in range(200):
-        promise(using, "hook:1")
+        callbacks_for(using, "hook:1")
     taken: list[int] = []
 
     def work() -> None:
@@ -181,7 +181,7 @@ def test_many_events_are_written_in_a_fixed_number_of_statements(using: str, dja
     assert Callback.objects.using(using).count() == 500
 
 
-def test_promises_that_cannot_be_written_are_undone_with_the_change(using: str) -> None:
+def test_callbacks_that_cannot_be_written_undo_the_change(using: str) -> None:
     happened = Event(resource="example.vehicle", action="created", object_id="1")
     wishes = [Subscription(name="hook:1", pattern="*", phase=Phase.DURABLE)]
     with transaction.atomic(using=using):
@@ -198,7 +198,7 @@ def test_the_id_of_a_message_holds_no_dot() -> None:
 
 
 def test_whatever_a_receiver_or_an_exception_says_can_be_stored(using: str) -> None:
-    promise(using, "hook:1")
+    callbacks_for(using, "hook:1")
     (claimed,) = claim_all(using, "hook:1")
     strange = "a\x00b\ud800c"
     transitions.record_results([result(claimed, GIVE_UP, strange, error=strange, response=strange)], using)
@@ -207,7 +207,7 @@ def test_whatever_a_receiver_or_an_exception_says_can_be_stored(using: str) -> N
 
 def test_an_attempt_that_the_database_refuses_holds_up_no_other(using: str, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(3):
-        promise(using, "hook:1")
+        callbacks_for(using, "hook:1")
     one, two, three = claim_all(using, "hook:1")
     transitions.record_results([result(one), result(two, status_code=-1), result(three)], using)
     assert set(Callback.objects.using(using).values_list("status", flat=True)) == {"sent"}
@@ -217,7 +217,7 @@ def test_an_attempt_that_the_database_refuses_holds_up_no_other(using: str, capl
 
 def test_an_attempt_at_a_callback_that_was_deleted_holds_up_no_other(using: str) -> None:
     for _ in range(2):
-        promise(using, "hook:1")
+        callbacks_for(using, "hook:1")
     gone, there = claim_all(using, "hook:1")
     Callback.objects.using(using).filter(pk=gone.id).delete()
     transitions.record_results([result(gone), result(there)], using)
@@ -231,7 +231,7 @@ def test_a_connection_that_dies_while_attempts_are_written_is_an_error_of_the_da
     """What the driver raises by itself, the worker would not know for a database that is away."""
     if connections[using].vendor != "postgresql":
         pytest.skip("SQLite has no connection that could be cut")
-    promise(using, "hook:1")
+    callbacks_for(using, "hook:1")
     claimed = claim_all(using, "hook:1")
     dialect, other = dialect_for(using), connections[using].copy()
     finish = dialect.finish

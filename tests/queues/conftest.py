@@ -37,7 +37,7 @@ def kafka_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 @pytest.fixture(params=MADE)
 def destination(request: pytest.FixtureRequest) -> Iterator[Destination]:
-    """The promise holds for each destination."""
+    """The test runs with each destination."""
     server, make = MADE[request.param]
     if server == "kafka":
         port = request.getfixturevalue("kafka_port")

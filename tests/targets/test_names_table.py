@@ -1,4 +1,4 @@
-"""One name, one target: however the name is written, and whoever writes it, on each database."""
+"""One name, one target: however the name is written, and who writes it, on each database."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Document 002, "Django object hooks": allowed models, hooks on one object, payloads, custom signals, deliverers.
 
 Only import roots differ from the document. Where its quotes do not close (`'app.Vehicle`), a comma is missing, or a
-name has lost a letter (`Hook.object`), what it plainly means is written. Hooks are told by the worker, which here
-drains the outbox, until the document changes who tells them.
+name has lost a letter (`Hook.object`), what it plainly means is written. Hooks are notified by the worker, which here
+drains the outbox, until the document changes who delivers them.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def give_methods(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
         monkeypatch.setattr(Vehicle, name, written[name], raising=False)
 
 
-def test_whenever_the_vehicle_is_saved_its_hook_is_told(bus55: Vehicle, receiver_of_55: Receiver) -> None:
+def test_whenever_the_vehicle_is_saved_its_hook_is_notified(bus55: Vehicle, receiver_of_55: Receiver) -> None:
     Vehicle.objects.create(type="bus", name="56")
     bus55.save()
     drain_outbox()
@@ -195,7 +195,7 @@ def test_a_custom_signal_sends_its_own_payload(bus55: Vehicle, receiver_of_55: R
 
 
 @pytest.mark.parametrize("written", [BY_TASK, BY_EVENTLET_TASK])
-def test_celery_tasks_tell_the_hooks(bus55: Vehicle, receiver_of_55: Receiver, settings: Any, written: str) -> None:
+def test_celery_tasks_notify_the_hooks(bus55: Vehicle, receiver_of_55: Receiver, settings: Any, written: str) -> None:
     if not reachable(6379) and not settings.IN_CI:
         pytest.skip("no Redis at 127.0.0.1:6379")
     set_as(written, settings)

@@ -162,7 +162,7 @@ def test_a_hook_can_be_added_and_changed_on_the_admin_page(receiver: Receiver, a
 
 
 @pytest.mark.parametrize(
-    ("signal", "told"),
+    ("signal", "notified"),
     [
         ("post_save", ["created", "updated"]),
         ("post_delete", ["deleted"]),
@@ -171,7 +171,7 @@ def test_a_hook_can_be_added_and_changed_on_the_admin_page(receiver: Receiver, a
         ("m2m_changed", ["updated"]),
     ],
 )
-def test_django_s_signals_are_told_each_change_once(signal: str, told: list[str], receiver: Receiver) -> None:
+def test_django_s_signals_are_published_each_change_once(signal: str, notified: list[str], receiver: Receiver) -> None:
     create_hook(model="vehicle", signals=[f"django.db.models.signals.{signal}"], target_url=receiver.url)
     bus = Vehicle.objects.create(name="55")
     bus.name = "56"
@@ -181,10 +181,10 @@ def test_django_s_signals_are_told_each_change_once(signal: str, told: list[str]
         assert '"changes":{"tags":' in Callback.objects.get().event.body
     bus.delete()
     drain_outbox()
-    assert sorted(delivery.json["event_type"] for delivery in receiver.deliveries) == told
+    assert sorted(delivery.json["event_type"] for delivery in receiver.deliveries) == notified
 
 
-def test_what_is_announced_but_fails_is_told_to_nobody(receiver: Receiver) -> None:
+def test_what_is_announced_but_fails_is_notified_to_nobody(receiver: Receiver) -> None:
     create_hook(model="tag", signals=["django.db.models.signals.pre_save"], target_url=receiver.url)
     Tag.objects.create(word="old")
     with pytest.raises(IntegrityError):

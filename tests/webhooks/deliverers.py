@@ -9,16 +9,16 @@ from heliostat.webhooks.deliverers.base import HookDeliverer, HooksDeliverer, Re
 from heliostat.webhooks.models import Hook
 from tests.example.models import Vehicle
 
-told: list[Any] = []
+notified: list[Any] = []
 
 
 class Collection(HooksDeliverer):
     def dump_payload(self, payload: Any) -> str:
-        told.append(("dumped", payload["object_id"]))
+        notified.append(("dumped", payload["object_id"]))
         return f"dumped: {payload['object_id']}"
 
     def after_deliver(self, hooks: list[Hook]) -> None:
-        told.append(("delivered", [hook.name for hook in hooks]))
+        notified.append(("delivered", [hook.name for hook in hooks]))
 
 
 class Dumping(WorkerHooksDeliverer):
@@ -33,14 +33,14 @@ class FailingDump(WorkerHooksDeliverer):
 
 class Element(HookDeliverer):
     def after_deliver(self, response: Response) -> None:
-        told.append((response.status_code, response.url))
+        notified.append((response.status_code, response.url))
         if response.status_code in [404, 410]:
             Hook.objects.filter(target=response.url).delete()
 
 
 class NewsFromElement(HookDeliverer):
     def after_deliver(self, response: Response) -> None:
-        Vehicle.objects.create(name="told of")
+        Vehicle.objects.create(name="notified of")
 
 
 class FailingElement(HookDeliverer):
@@ -59,7 +59,7 @@ nothing_to_call = "not a deliverer"
 
 def deliver_one(callback: int, using: str) -> None:
     """An element's deliverer that is a plain function."""
-    told.append(("one", using))
+    notified.append(("one", using))
     Element.deliver(callback, using)
 
 

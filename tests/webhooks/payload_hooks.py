@@ -1,4 +1,4 @@
-"""Hooks of the payload tests, and what was promised to them."""
+"""Hooks of the payload tests, and their callbacks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def hook(model: type = Vehicle, **options: Any) -> Hook:
     return Hook.objects.create(model=ContentType.objects.get_for_model(model), target=URL, **options)
 
 
-def promised(using: str = "default") -> list[str | None]:
+def callback_bodies(using: str = "default") -> list[str | None]:
     """The bodies of all callbacks, in order; None where it is the event's own."""
     assert problems(using) == []
     return list(Callback.objects.using(using).order_by("id").values_list("body", flat=True))

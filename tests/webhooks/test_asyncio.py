@@ -51,7 +51,7 @@ def test_the_change_returns_before_a_slow_receiver_has_answered(receiver: Receiv
 
 
 @on_all_databases
-def test_what_many_threads_commit_is_told_once_each(using: str, receiver: Receiver) -> None:
+def test_what_many_threads_commit_is_published_once_each(using: str, receiver: Receiver) -> None:
     hook_to(receiver)
 
     def save(name: str) -> None:

@@ -39,7 +39,7 @@ def test_a_ping_reaches_this_hook_alone_signed_like_every_event(receiver: Receiv
     assert delivery.json["object_serialization"] == {"name": "depot"}
 
 
-def test_a_ping_is_promised_in_the_database_where_its_hook_lives(using: str) -> None:
+def test_a_ping_is_a_callback_in_the_database_where_its_hook_lives(using: str) -> None:
     hook = hook_at("https://receiver.example.com/", using)
     callback = operations.ping(hook)
     assert Callback.objects.using(using).get().pk == callback.pk
@@ -69,7 +69,7 @@ def test_a_pause_and_its_end_are_written_down_and_wake_the_worker(using: str) ->
         waker.close()
 
 
-def test_a_disabled_hook_is_told_of_nothing_until_it_is_enabled(receiver: Receiver) -> None:
+def test_a_disabled_hook_is_notified_of_nothing_until_it_is_enabled(receiver: Receiver) -> None:
     hook = hook_at(receiver.url)
     Hook.objects.update(failing_since=timezone.now())
     operations.disable(hook, because="it failed for days " * 50)

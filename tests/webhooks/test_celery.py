@@ -1,4 +1,4 @@
-"""Celery on real brokers: what it is handed is told once, and what it loses is told all the same."""
+"""Celery on real brokers: what it is handed is notified once, and what it loses is notified all the same."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def wait_until_all_are_sent() -> None:
         time.sleep(0.1)
 
 
-def test_a_celery_worker_tells_each_once_though_another_worker_is_beside_it(
+def test_a_celery_worker_notifies_each_once_though_another_worker_is_beside_it(
     project: Project, receiver: Receiver
 ) -> None:
     hook_to(receiver)
@@ -150,7 +150,7 @@ def test_the_paths_of_the_document_are_understood(settings: Any) -> None:
         assert run_checks(databases=[]) == []
 
 
-def test_a_broker_that_needs_another_package_is_told_when_the_project_starts() -> None:
+def test_a_broker_that_needs_another_package_is_named_when_the_project_starts() -> None:
     project = Project("nope://")
     messages = run_checks(databases=[])
     project.app.close()
@@ -158,7 +158,7 @@ def test_a_broker_that_needs_another_package_is_told_when_the_project_starts() -
     assert "such as celery[redis]" in messages[0].msg
 
 
-def test_an_address_of_a_broker_that_cannot_be_read_is_told_without_its_password() -> None:
+def test_an_address_of_a_broker_that_cannot_be_read_is_named_without_its_password() -> None:
     project = Project("redis://:s3cr/et@127.0.0.1/0")
     messages = run_checks(databases=[])
     project.app.close()

@@ -207,7 +207,7 @@ def test_what_is_done_right_after_the_commit_knows_what_was_committed(on: str) -
     assert seen == [{made.subscriber}] * 2
 
 
-def test_whoever_changes_a_hook_waits_for_nobody_who_changes_another(on: str) -> None:
+def test_who_changes_a_hook_waits_for_nobody_who_changes_another(on: str) -> None:
     if on == "default":
         pytest.skip("SQLite has one writer at a time")
     one, other = hook_in(on), hook_in(on)

@@ -1,4 +1,4 @@
-"""Deliverers: who tells hooks first. Whatever they do or fail to do, the outbox keeps its promises."""
+"""Deliverers: who notifies hooks first. Whatever they do or fail to do, the outbox delivers all."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ OURS = "tests.webhooks.deliverers"
 
 
 @pytest.fixture(autouse=True)
-def told() -> Iterator[list[Any]]:
-    deliverers.told.clear()
-    yield deliverers.told
-    deliverers.told.clear()
+def notified() -> Iterator[list[Any]]:
+    deliverers.notified.clear()
+    yield deliverers.notified
+    deliverers.notified.clear()
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def states(using: str = "default") -> list[str]:
 
 @pytest.mark.usefixtures("inline")
 @on_all_databases
-def test_inline_what_is_sent_again_was_told_when_that_returns(using: str, receiver: Receiver) -> None:
+def test_inline_what_is_sent_again_was_published_when_that_returns(using: str, receiver: Receiver) -> None:
     hook_to(receiver)
     vehicles(2, using)
     assert resend(Callback.objects.using(using).values_list("pk", flat=True), using) == 2
@@ -56,7 +56,7 @@ def test_inline_what_is_sent_again_was_told_when_that_returns(using: str, receiv
 
 
 @pytest.mark.usefixtures("inline")
-def test_inline_what_waited_while_its_hook_was_paused_is_told_when_it_is_resumed(receiver: Receiver) -> None:
+def test_inline_what_waited_while_its_hook_was_paused_is_notified_when_it_is_resumed(receiver: Receiver) -> None:
     hook = hook_to(receiver)
     operations.pause(hook)
     vehicles(2)
@@ -95,7 +95,7 @@ def test_by_default_nothing_is_sent_until_a_worker_comes(receiver: Receiver) -> 
 
 @pytest.mark.usefixtures("inline")
 @on_all_databases
-def test_inline_a_hook_was_told_when_the_change_returns(using: str, receiver: Receiver) -> None:
+def test_inline_a_hook_was_notified_when_the_change_returns(using: str, receiver: Receiver) -> None:
     receiver.secrets = [hook_to(receiver).reveal_secret()]
     Vehicle.objects.using(using).create(name="55")
     (delivery,) = receiver.deliveries
@@ -104,7 +104,7 @@ def test_inline_a_hook_was_told_when_the_change_returns(using: str, receiver: Re
 
 
 @pytest.mark.usefixtures("inline")
-def test_inline_a_transaction_is_told_at_its_commit_and_all_at_once(receiver: Receiver, monkeypatch: Any) -> None:
+def test_inline_a_transaction_is_published_at_its_commit_and_all_at_once(receiver: Receiver, monkeypatch: Any) -> None:
     from heliostat.webhooks.deliverers import base
 
     calls: list[int] = []
@@ -124,7 +124,7 @@ def test_inline_a_transaction_is_told_at_its_commit_and_all_at_once(receiver: Re
 
 
 @pytest.mark.usefixtures("inline")
-def test_inline_what_is_undone_is_told_to_nobody(receiver: Receiver) -> None:
+def test_inline_what_is_undone_is_notified_to_nobody(receiver: Receiver) -> None:
     hook_to(receiver)
     with transaction.atomic():
         Vehicle.objects.create(name="stays")
@@ -151,7 +151,7 @@ def test_inline_what_was_begun_in_an_undone_savepoint_does_not_hold_back_the_res
 
 
 @pytest.mark.usefixtures("inline")
-def test_what_fails_inline_is_told_by_a_worker_with_the_same_id(receiver: Receiver, settings: Any) -> None:
+def test_what_fails_inline_is_notified_by_a_worker_with_the_same_id(receiver: Receiver, settings: Any) -> None:
     settings.HELIOSTAT_RETRY_FIRST = 0
     receiver.answers = [503]
     hook_to(receiver)
@@ -173,7 +173,7 @@ def test_a_receiver_that_is_away_does_not_undo_the_change(settings: Any) -> None
 
 @pytest.mark.usefixtures("inline")
 @on_all_databases
-def test_inline_and_a_worker_beside_it_tell_each_once(using: str, receiver: Receiver) -> None:
+def test_inline_and_a_worker_beside_it_notify_each_once(using: str, receiver: Receiver) -> None:
     hook_to(receiver)
     worker = Worker(using)
     thread = threading.Thread(target=worker.run)
@@ -191,7 +191,7 @@ def test_inline_and_a_worker_beside_it_tell_each_once(using: str, receiver: Rece
 
 @pytest.mark.usefixtures("inline")
 @on_all_databases
-def test_inline_an_ordered_hook_is_told_in_order(using: str, receiver: Receiver) -> None:
+def test_inline_an_ordered_hook_is_notified_in_order(using: str, receiver: Receiver) -> None:
     hook_to(receiver, ordered=True)
     with transaction.atomic(using=using):
         vehicle = Vehicle.objects.using(using).create(name="0")
@@ -217,7 +217,7 @@ def test_sending_here_and_now_is_not_listed_as_a_worker(receiver: Receiver) -> N
 
 
 @pytest.mark.usefixtures("inline")
-def test_inside_a_test_case_it_is_told_where_commits_are_run(receiver: Receiver) -> None:
+def test_inside_a_test_case_it_is_published_where_commits_are_run(receiver: Receiver) -> None:
     hook_to(receiver)
     with transaction.atomic():
         for expected in (1, 2):
@@ -244,7 +244,7 @@ def test_a_deliverer_that_is_news_itself_comes_to_an_end(receiver: Receiver, set
     assert "HELIOSTAT_MAX_DEPTH allows 3" in caplog.text
 
 
-def test_a_wrong_path_is_logged_and_the_worker_tells(receiver: Receiver, settings: Any, caplog: Any) -> None:
+def test_a_wrong_path_is_logged_and_the_worker_notifies(receiver: Receiver, settings: Any, caplog: Any) -> None:
     settings.HOOK_COLLECTION_DELIVERER = "nowhere.at_all"
     hook_to(receiver)
     Vehicle.objects.create(name="55")
@@ -253,14 +253,14 @@ def test_a_wrong_path_is_logged_and_the_worker_tells(receiver: Receiver, setting
 
 
 def test_a_payload_is_dumped_by_the_project_when_it_happened(
-    receiver: Receiver, settings: Any, told: list[Any]
+    receiver: Receiver, settings: Any, notified: list[Any]
 ) -> None:
     settings.HOOK_COLLECTION_DELIVERER = f"{OURS}.deliver_collection"
     hook_to(receiver, name="depot")
     with transaction.atomic():
         vehicle = Vehicle.objects.create(name="55")
-        assert told == [("dumped", vehicle.pk)]
-    assert told[1:] == [("delivered", ["depot"])]
+        assert notified == [("dumped", vehicle.pk)]
+    assert notified[1:] == [("delivered", ["depot"])]
     assert receiver.deliveries[0].body == f"dumped: {vehicle.pk}".encode()
 
 
@@ -284,7 +284,7 @@ def test_a_dump_that_fails_is_logged_and_json_is_sent(receiver: Receiver, settin
 
 @pytest.mark.parametrize("collection", ["deliver_hooks", "deliver_hooks_by_worker"])
 def test_after_each_answer_the_project_may_delete_the_hook(
-    receiver: Receiver, settings: Any, told: list[Any], collection: str
+    receiver: Receiver, settings: Any, notified: list[Any], collection: str
 ) -> None:
     settings.HOOK_COLLECTION_DELIVERER = f"{READY}.{collection}"
     settings.HOOK_ELEMENT_DELIVERER = f"{OURS}.deliver_element"
@@ -293,7 +293,7 @@ def test_after_each_answer_the_project_may_delete_the_hook(
     for name in ("55", "56"):
         Vehicle.objects.create(name=name)
         drain_outbox()
-    assert told == [(200, receiver.url), (404, receiver.url)]
+    assert notified == [(200, receiver.url), (404, receiver.url)]
     assert not Hook.objects.exists()
 
 
@@ -318,13 +318,13 @@ def test_what_follows_an_answer_may_fail_without_harm(receiver: Receiver, settin
     assert "not my day" in caplog.text
 
 
-def test_an_element_deliverer_may_be_a_function(receiver: Receiver, settings: Any, told: list[Any]) -> None:
+def test_an_element_deliverer_may_be_a_function(receiver: Receiver, settings: Any, notified: list[Any]) -> None:
     settings.HOOK_COLLECTION_DELIVERER = f"{READY}.deliver_hooks"
     settings.HOOK_ELEMENT_DELIVERER = f"{OURS}.deliver_one"
     hook_to(receiver)
     hook_to(receiver)
     Vehicle.objects.create(name="55")
-    assert told == [("one", "default")] * 2
+    assert notified == [("one", "default")] * 2
     assert states() == ["sent", "sent"]
 
 

@@ -1,4 +1,4 @@
-"""Hooks that are disabled by themselves, and who is told of it."""
+"""Hooks that are disabled by themselves, and who is notified of it."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_410_disables_at_once_with_the_same_notice(receiver: Receiver) -> None:
     assert "webhooks.hook.disabled" in [event.type for event in events]
 
 
-def test_another_hook_can_be_told_of_it_and_the_disabled_one_is_not(receiver: Receiver) -> None:
+def test_another_hook_can_be_notified_of_it_and_the_disabled_one_is_not(receiver: Receiver) -> None:
     with Receiver(answers=[410]) as gone:
         dead = Hook.objects.create(target=gone.url, signals=["example.*", "webhooks.*"])
         watching = Hook.objects.create(target=receiver.url, signals=["webhooks.hook.*"])
@@ -159,7 +159,7 @@ def test_hooks_that_watch_each_other_end_in_peace(receiver: Receiver) -> None:
     drain_outbox()
     drain_outbox()
     assert not Hook.objects.filter(enabled=True).exists()
-    assert len(receiver.deliveries) <= 3 + 2 + 1, "each is told of those that ended before it, at most"
+    assert len(receiver.deliveries) <= 3 + 2 + 1, "each is notified of those that ended before it, at most"
     assert not Callback.objects.filter(status="waiting").exists()
 
 

@@ -48,7 +48,7 @@ def warnings() -> list[str]:
 
 
 @pytest.mark.usefixtures("database_backend")
-def test_a_backend_whose_app_is_not_installed_is_told_when_the_project_starts(settings: Any) -> None:
+def test_a_backend_whose_app_is_not_installed_is_named_when_the_project_starts(settings: Any) -> None:
     assert warnings() == []
     settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "django_tasks_db"]
     assert "add 'django_tasks_db' to INSTALLED_APPS" in warnings()[0]
@@ -56,7 +56,7 @@ def test_a_backend_whose_app_is_not_installed_is_told_when_the_project_starts(se
     assert warnings() == []
 
 
-def test_the_immediate_backend_tells_at_once(receiver: Receiver) -> None:
+def test_the_immediate_backend_publishes_at_once(receiver: Receiver) -> None:
     hook_to_vehicles(receiver)
     Vehicle.objects.create(name="55")
     assert (len(receiver.deliveries), Callback.objects.get().status) == (1, "sent")
@@ -64,7 +64,7 @@ def test_the_immediate_backend_tells_at_once(receiver: Receiver) -> None:
 
 @pytest.mark.usefixtures("database_backend")
 @pytest.mark.parametrize(("element", "tasks"), [("deliver_hook", 1), ("deliver_hook_using_django_task", 3)])
-def test_a_worker_of_django_tasks_tells_each_hook_once(
+def test_a_worker_of_django_tasks_notifies_each_hook_once(
     receiver: Receiver, settings: Any, element: str, tasks: int
 ) -> None:
     settings.HOOK_ELEMENT_DELIVERER = f"{READY}.{element}"

@@ -1,4 +1,4 @@
-"""A hook that expires is told of nothing that happens later; what happened before is still sent."""
+"""A hook that expires is notified of nothing that happens later; what happened before is still sent."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def hook_until(expires_at: Any, url: str = "https://receiver.example.com/") -> H
     return create_hook(model=Vehicle, target_url=url, expires_at=expires_at)
 
 
-def told() -> int:
+def notified() -> int:
     Vehicle.objects.create(name="55")
     return Callback.objects.all().delete()[0]
 
 
-def test_a_hook_is_told_until_it_expires_and_nobody_needs_to_look(receiver: Receiver) -> None:
+def test_a_hook_is_notified_until_it_expires_and_nobody_needs_to_look(receiver: Receiver) -> None:
     end = timezone.now() + timedelta(seconds=1.5)
     hook_until(end, receiver.url)
     Vehicle.objects.create(name="before")
@@ -51,13 +51,13 @@ def test_an_expiry_may_be_set_and_taken_back_in_any_way(how: str) -> None:
             Hook.objects.update(expires_at=end)
         else:
             Hook.objects.bulk_update([hook], ["expires_at"])
-        assert told() == count
+        assert notified() == count
 
 
 def test_a_text_is_an_expiry_too() -> None:
     hook = hook_until("2050-01-01T00:00:00Z")
     assert hook.expires_at == datetime.datetime(2050, 1, 1, tzinfo=datetime.UTC)
-    assert told() == 1
+    assert notified() == 1
 
 
 @pytest.mark.parametrize(
@@ -81,4 +81,4 @@ def test_a_hook_that_has_expired_can_still_be_edited() -> None:
         time.sleep(0.05)
     hook.name = "that was it"
     hook.save()
-    assert told() == 0
+    assert notified() == 0

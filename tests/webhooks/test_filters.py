@@ -1,4 +1,4 @@
-"""Filters: a hook is told only of what its conditions hold for; what they may say, and what they mean."""
+"""Filters: a hook is notified only of what its conditions hold for; what they may say, and what they mean."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def ask(filters: Any, **fields: Any) -> Hook:
     return create_hook(**{"model": Vehicle, "target_url": URL, "filters": filters, **fields})
 
 
-def told(using: str = "default") -> list[str]:
-    """The actions that were promised to be told since the last look, in order."""
+def notified(using: str = "default") -> list[str]:
+    """The actions that were published since the last look, in order."""
     rows = Callback.objects.using(using).order_by("pk")
     actions = [row.event.action for row in rows.select_related("event")]
     rows.delete()
@@ -57,42 +57,42 @@ def refused(filters: Any, patterns: tuple[str, ...] = OF_VEHICLES) -> str:
 
 
 @pytest.mark.django_db(transaction=True, databases="__all__")
-def test_a_hook_is_told_when_a_field_goes_from_one_value_to_another(using: str) -> None:
+def test_a_hook_is_notified_when_a_field_goes_from_one_value_to_another(using: str) -> None:
     ask({"from_to": {"type": {"from": "PENDING", "to": "COMPLETED"}}})
     bus = Vehicle.objects.using(using).create(name="55", type="PENDING")
     bus.name = "56"
     bus.save()
-    assert told(using) == []
+    assert notified(using) == []
     bus.type = "COMPLETED"
     bus.save()
-    assert told(using) == ["updated"]
+    assert notified(using) == ["updated"]
     bus.save()
     bus.type = "PENDING"
     bus.save()
-    assert told(using) == []
+    assert notified(using) == []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_hook_is_told_only_if_given_fields_changed_relations_among_them() -> None:
+def test_a_hook_is_notified_only_if_given_fields_changed_relations_among_them() -> None:
     ask({"changed": ["seats", "tags"]})
     bus = Vehicle.objects.create(name="55", seats=40)
     bus.name = "56"
     bus.save()
-    assert told() == []
+    assert notified() == []
     bus.seats = 41
     bus.save()
     bus.tags.add(Tag.objects.create(word="old"))
-    assert told() == ["updated", "updated"]
+    assert notified() == ["updated", "updated"]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_hook_is_told_of_the_actions_that_it_names() -> None:
+def test_a_hook_is_notified_of_the_actions_that_it_names() -> None:
     ask({"any": [{"actions": ["deleted", "crashed"]}, {"changed": ["type"]}]})
     bus = Vehicle.objects.create(name="55")
     heliostat.emit("crashed", bus)
     heliostat.emit("repaired", bus)
     Vehicle.objects.filter(pk=bus.pk).get().delete()
-    assert told() == ["crashed", "deleted"]
+    assert notified() == ["crashed", "deleted"]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -103,7 +103,7 @@ def test_payloads_and_arguments_of_events_can_be_asked_about() -> None:
     heliostat.emit("crashed", bus, payload={"where": {"street": "Main Street"}})
     heliostat.emit("passed", bus, arguments={"speed": Decimal("120.5")})
     heliostat.emit("passed", bus, arguments={"speed": "fast"})
-    assert told() == ["crashed", "passed"]
+    assert notified() == ["crashed", "passed"]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -111,17 +111,17 @@ def test_a_field_that_was_not_loaded_is_looked_up() -> None:
     ask({"field": "type", "eq": "tram"})
     Vehicle.objects.create(name="55", type="tram")
     Vehicle.objects.defer("type").get().save()
-    assert told() == ["created", "updated"]
+    assert notified() == ["created", "updated"]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_other_filters_count_from_the_next_event_on() -> None:
     hook = ask({"field": "seats", "gte": 40})
     Vehicle.objects.create(name="small", seats=8)
-    assert told() == []
+    assert notified() == []
     Hook.objects.filter(pk=hook.pk).update(filters={"field": "seats", "lt": 40})
     Vehicle.objects.create(name="small", seats=8)
-    assert told() == ["created"]
+    assert notified() == ["created"]
 
 
 BUS = {
@@ -329,7 +329,7 @@ def test_the_error_stands_at_its_field_in_a_form_and_in_every_other_way() -> Non
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_form_tells_of_a_field_that_it_does_not_show() -> None:
+def test_a_form_names_a_field_that_it_does_not_show() -> None:
     hook = ask({"changed": ["type"]})
     Hook.objects.filter(pk=hook.pk).update(filters={"changed": ["typ"]})  # nobody looks at what is done in bulk
     form = modelform_factory(Hook, fields=["name"])({"name": "new"}, instance=Hook.objects.get())
@@ -343,7 +343,7 @@ def test_filters_that_can_be_read_no_more_keep_nothing_back_and_that_is_logged(
     hook = ask({"field": "type", "eq": "tram"})
     Hook.objects.filter(pk=hook.pk).update(filters={"field": "no_more", "eq": 1})
     Vehicle.objects.create(name="55")
-    assert told() == ["created"]
+    assert notified() == ["created"]
     assert f"hook {hook.pk}: its filters cannot be read, and it is notified of everything" in caplog.text
 
 
@@ -354,7 +354,7 @@ def test_a_filter_that_fails_keeps_nothing_back_does_not_break_the_change_and_is
     hook = ask({"field": "type", "eq": "tram"})
     bus = half_loaded_and_gone()
     emit("crashed", bus)  # what it was can not be looked up any more
-    assert told() == ["crashed"]
+    assert notified() == ["crashed"]
     assert f"hook {hook.pk}: its filters failed for example.vehicle.crashed" in caplog.text
 
 
@@ -365,7 +365,7 @@ def test_a_project_may_want_a_filter_that_fails_to_raise(settings: Any) -> None:
     bus = half_loaded_and_gone()
     with pytest.raises(ObjectDoesNotExist):
         emit("crashed", bus)
-    assert told() == []
+    assert notified() == []
 
 
 def half_loaded_and_gone() -> Vehicle:

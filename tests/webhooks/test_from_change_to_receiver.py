@@ -1,4 +1,4 @@
-"""The main job of webhooks: whoever asked to know is told, surely, on each database."""
+"""The main job of webhooks: each subscriber is notified, on each database."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_what_is_rolled_back_is_sent_to_nobody(using: str, receiver: Receiver) -
     assert not Callback.objects.using(using).exists()
 
 
-def test_a_deletion_is_told_with_the_last_state(using: str, receiver: Receiver) -> None:
+def test_a_deletion_is_published_with_the_last_state(using: str, receiver: Receiver) -> None:
     bus = Vehicle.objects.using(using).create(name="55")
     hook_on_vehicles(receiver, signals=["django.db.models.signals.post_delete"])
     key = bus.pk
@@ -64,7 +64,7 @@ def test_a_deletion_is_told_with_the_last_state(using: str, receiver: Receiver) 
     assert delivery.json["object_serialization"]["name"] == "55"
 
 
-def test_a_hook_on_one_object_is_told_of_that_object_alone_and_ends_with_it(receiver: Receiver) -> None:
+def test_a_hook_on_one_object_is_notified_of_that_object_alone_and_ends_with_it(receiver: Receiver) -> None:
     bus, other = Vehicle.objects.create(name="55"), Vehicle.objects.create(name="56")
     hook = Hook.objects.create(content_object=bus, target=receiver.url)
     other.save()
@@ -137,7 +137,7 @@ def test_an_explicit_payload_is_what_is_sent(receiver: Receiver) -> None:
     assert {"where": "Main Street"} in [delivery.json for delivery in receiver.deliveries]
 
 
-def test_a_batch_is_told_once_for_each_object(using: str, receiver: Receiver) -> None:
+def test_a_batch_is_published_once_for_each_object(using: str, receiver: Receiver) -> None:
     hook_on_vehicles(receiver)
     with batch(using):
         bus = Vehicle.objects.using(using).create(name="55")

@@ -51,7 +51,7 @@ def test_saving_changing_and_deleting_a_hook_counts_at_once() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_hook_that_was_rolled_back_is_told_of_nothing() -> None:
+def test_a_hook_that_was_rolled_back_is_notified_of_nothing() -> None:
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         hook()
         1 / 0
@@ -60,7 +60,7 @@ def test_a_hook_that_was_rolled_back_is_told_of_nothing() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_hook_in_a_savepoint_that_was_rolled_back_is_told_of_nothing() -> None:
+def test_a_hook_in_a_savepoint_that_was_rolled_back_is_notified_of_nothing() -> None:
     with transaction.atomic():
         with pytest.raises(ZeroDivisionError), transaction.atomic():
             hook()
@@ -104,7 +104,7 @@ def test_a_row_that_no_hook_could_have_stops_nobody_else(signals: object, caplog
 
 
 @pytest.mark.django_db(transaction=True)
-def test_while_hooks_cannot_be_read_those_of_before_are_told_and_they_are_read_again(
+def test_while_hooks_cannot_be_read_those_of_before_are_notified_and_they_are_read_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def is_locked(*_: object) -> None:
@@ -185,7 +185,7 @@ def test_another_process_knows_of_a_new_hook_within_a_second(using: str, tmp_pat
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("signals", "told"),
+    ("signals", "notified"),
     [
         ([], ["created", "updated", "deleted"]),
         (["created"], ["created"]),
@@ -195,19 +195,19 @@ def test_another_process_knows_of_a_new_hook_within_a_second(using: str, tmp_pat
         (["tests.example.signals.broken_down"], ["broken_down"]),
     ],
 )
-def test_a_hook_is_told_of_the_signals_that_it_names(signals: list[str], told: list[str]) -> None:
+def test_a_hook_is_notified_of_the_signals_that_it_names(signals: list[str], notified: list[str]) -> None:
     hook(signals=signals)
     bus = Vehicle.objects.create(name="55")
     bus.save()
-    if "broken_down" in told:
+    if "broken_down" in notified:
         broken_down.send(sender=Vehicle, instance=bus)
     bus.delete()
     Depot.objects.create(name="North")
-    assert list(Callback.objects.order_by("id").values_list("event__action", flat=True)) == told
+    assert list(Callback.objects.order_by("id").values_list("event__action", flat=True)) == notified
 
 
 @pytest.mark.django_db
-def test_what_can_never_be_told_is_refused(settings) -> None:
+def test_what_can_never_be_notified_is_refused(settings) -> None:
     for signals in ("created", [5], ["tests.example.signals.missing"], ["no.signals.such"]):
         with pytest.raises(InvalidSignalError):
             hook(signals=signals)
@@ -229,7 +229,7 @@ def test_a_model_of_which_one_action_is_silent_is_not_allowed_by_that(settings) 
 
 
 @pytest.mark.django_db
-def test_a_hook_that_is_allowed_no_more_is_told_nothing_more(settings, caplog) -> None:
+def test_a_hook_that_is_allowed_no_more_is_notified_nothing_more(settings, caplog) -> None:
     made = hook()
     Vehicle.objects.create(name="55")
     settings.HOOK_ALLOWED_MODELS = ["example.Depot"]
@@ -284,7 +284,7 @@ def test_secrets_are_encrypted_at_rest_and_survive_a_change_of_key(settings) -> 
 
 
 @pytest.mark.django_db
-def test_a_token_is_told_to_nobody_for_its_key_is_the_secret(django_user_model) -> None:
+def test_a_token_is_notified_to_nobody_for_its_key_is_the_secret(django_user_model) -> None:
     Hook.objects.create(signals=["*.*"], target=URL)
     Token.objects.create(user=django_user_model.objects.create_user("ada"))
     assert set(Callback.objects.values_list("event__resource", flat=True)) == {"auth.user"}

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 URL = "https://receiver.example.com/"
 
 
-def told() -> list[str]:
+def notified() -> list[str]:
     rows = Callback.objects.order_by("pk").select_related("event")
     return [f"{row.event.resource}.{row.event.action}" for row in rows]
 
@@ -120,7 +120,7 @@ def test_one_silenced_action_is_refused_and_the_others_are_not(settings: Any) ->
     bus = Vehicle.objects.create(name="55")
     bus.name = "56"
     bus.save()
-    assert told() == ["example.vehicle.created"] * 2
+    assert notified() == ["example.vehicle.created"] * 2
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_a_project_declares_its_event_types_in_settings(settings: Any) -> None:
         with pytest.raises(InvalidSignalError, match="Did you mean stolen"):
             create_hook(target_url=URL, model="vehicle", signals=["stoln"])
     heliostat.emit("stolen", Vehicle.objects.create(name="55"))
-    assert told() == ["example.vehicle.stolen"] * 3
+    assert notified() == ["example.vehicle.stolen"] * 3
 
 
 def test_an_app_declares_its_event_types_by_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +185,7 @@ def test_an_undeclared_action_can_be_sent_and_reaches_hooks_that_name_no_action(
     create_hook(target_url=URL, model=Vehicle)
     create_hook(target_url=URL, signals=["example.*"])
     heliostat.emit("stolen", Vehicle.objects.create(name="55"))
-    assert told().count("example.vehicle.stolen") == 2
+    assert notified().count("example.vehicle.stolen") == 2
 
 
 def test_a_hook_that_was_saved_before_stays_quiet_and_is_shown_in_a_check(settings: Any) -> None:
@@ -197,7 +197,7 @@ def test_a_hook_that_was_saved_before_stays_quiet_and_is_shown_in_a_check(settin
     bus = Vehicle.objects.create(name="55")
     bus.name = "56"
     bus.save()
-    assert told() == ["example.vehicle.created"], "its filters still hold"
+    assert notified() == ["example.vehicle.created"], "its filters still hold"
     (message,) = run_checks(tags=[Tags.database], databases=["default"])
     assert (message.id, f"hook {hook.pk}" in message.msg) == ("heliostat.W061", True)
     assert "stolen" in message.msg
@@ -228,9 +228,9 @@ def test_a_signal_of_a_module_with_any_name_is_found() -> None:
     assert Signal.objects.get().name == path
     bus = Vehicle.objects.create(name="55")
     overheated.send(sender=Vehicle, instance=bus, degrees=120)
-    assert told() == ["example.vehicle.overheated"] * 2
+    assert notified() == ["example.vehicle.overheated"] * 2
     overheated.send(sender=None)
-    assert told()[2:] == [path], "without an object it is known by its path"
+    assert notified()[2:] == [path], "without an object it is known by its path"
     with pytest.raises(InvalidSignalError):
         create_signal("tests.example.dispatch.overheted")
 
@@ -312,7 +312,7 @@ def test_a_signal_whose_sender_is_the_model_is_understood(client: Any, settings:
     create_hook(target_url=URL, content_object=user, signals=["django.contrib.auth.signals.user_logged_out"])
     client.force_login(user)
     client.logout()
-    assert told() == ["auth.user.user_logged_in", "auth.user.user_logged_out"]
+    assert notified() == ["auth.user.user_logged_in", "auth.user.user_logged_out"]
     assert {row.event.object_id for row in Callback.objects.all()} == {str(user.pk)}
 
 
@@ -338,7 +338,7 @@ def test_a_lazy_object_can_be_sent_like_the_object_itself() -> None:
     create_hook(target_url=URL, model=Vehicle, signals=["crashed"])
     bus = Vehicle.objects.create(name="55")
     heliostat.emit("crashed", SimpleLazyObject(lambda: bus))
-    assert told() == ["example.vehicle.crashed"]
+    assert notified() == ["example.vehicle.crashed"]
 
 
 def test_the_action_of_a_signal_with_a_row_may_be_named_and_is_published() -> None:
@@ -351,7 +351,7 @@ def test_the_action_of_a_signal_with_a_row_may_be_named_and_is_published() -> No
     create_hook(target_url=URL, signals=["example.vehicle.broken_down"], filters={"actions": ["broken_down"]})
     create_hook(target_url=URL, model=Vehicle, filters={"actions": ["broken_down"]})
     broken_down.send(sender=Vehicle, instance=Vehicle.objects.create(name="55"))
-    assert told() == ["example.vehicle.broken_down"] * 3
+    assert notified() == ["example.vehicle.broken_down"] * 3
 
 
 def test_a_hook_without_a_model_on_a_custom_signal_keeps_to_the_allowed_models(settings: Any) -> None:
@@ -361,4 +361,4 @@ def test_a_hook_without_a_model_on_a_custom_signal_keeps_to_the_allowed_models(s
     create_hook(target_url=URL, signals=["tests.example.signals.broken_down"])
     broken_down.send(sender=Vehicle, instance=Vehicle.objects.create(name="55"))
     broken_down.send(sender=Depot, instance=Depot.objects.create(name="North"))
-    assert told() == ["example.vehicle.broken_down"]
+    assert notified() == ["example.vehicle.broken_down"]

@@ -1,4 +1,4 @@
-"""Hooks on one object, whatever its key is; they end with it, after its deletion was told."""
+"""Hooks on one object, whatever its key is; they end with it, after its deletion was notified."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 URL = "https://receiver.example.com/"
 
 
-def told(using: str = "default") -> list[tuple[str, str | None]]:
+def notified(using: str = "default") -> list[tuple[str, str | None]]:
     rows = Callback.objects.using(using).order_by("pk")
     found = [(row.event.action, row.event.object_id) for row in rows.select_related("event")]
     rows.delete()
     return found
 
 
-def test_a_hook_is_told_of_its_object_alone_whatever_its_key(using: str) -> None:
+def test_a_hook_is_notified_of_its_object_alone_whatever_its_key(using: str) -> None:
     for model, key, other, fields in (
         (Vehicle, 7, 8, {"name": "55"}),
         (Parcel, uuid.UUID("0b1f6bd2-5a2a-4d5c-8f5e-0f4cf6b3a0aa"), uuid.uuid4(), {"weight": 1}),
@@ -50,7 +50,7 @@ def test_a_hook_is_told_of_its_object_alone_whatever_its_key(using: str) -> None
             each.save()
             heliostat.emit("looked_at", each)
             each.delete()
-        assert told(using) == [("updated", str(key)), ("looked_at", str(key)), ("deleted", str(key))]
+        assert notified(using) == [("updated", str(key)), ("looked_at", str(key)), ("deleted", str(key))]
         assert Hook.objects.get(pk=hook.pk).ended
 
 
@@ -116,15 +116,15 @@ def test_hooks_end_with_their_objects_however_these_are_deleted(using: str) -> N
             stop = Stop.objects.using(using).create(code=f"{number}/x", depot=depot)
             create_hook(content_object=stop, target_url=URL)
         delete(depot)
-        assert sorted(told(using)) == [("deleted", f"{number}/x") for number in range(3)]
+        assert sorted(notified(using)) == [("deleted", f"{number}/x") for number in range(3)]
         assert not Hook.objects.filter(ended=False).exists()
     Stop.objects.using(using).create(code="0/x")
-    assert told(using) == []
+    assert notified(using) == []
 
 
 @pytest.mark.parametrize("silenced", [{"enabled": False}, {"expires_at": timezone.now() - timedelta(days=1)}])
-def test_a_hook_that_is_told_nothing_ends_with_its_object_too(silenced: dict[str, Any]) -> None:
-    """Enabled again, it would tell of whatever has the same key by then."""
+def test_a_hook_that_is_notified_nothing_ends_with_its_object_too(silenced: dict[str, Any]) -> None:
+    """Enabled again, it would notify of whatever has the same key by then."""
     bus = Vehicle.objects.create(pk=55, name="55")
     hook = create_hook(content_object=bus, target_url=URL)
     Hook.objects.filter(pk=hook.pk).update(**silenced)
@@ -132,7 +132,7 @@ def test_a_hook_that_is_told_nothing_ends_with_its_object_too(silenced: dict[str
     Hook.objects.filter(pk=hook.pk).update(enabled=True, expires_at=None)
     Vehicle.objects.create(pk=55, name="another")
     assert Hook.objects.get(pk=hook.pk).ended
-    assert told() == []
+    assert notified() == []
 
 
 def test_a_deletion_that_is_undone_ends_no_hook(using: str) -> None:
@@ -141,9 +141,9 @@ def test_a_deletion_that_is_undone_ends_no_hook(using: str) -> None:
     with transaction.atomic(using=using):
         stop.delete()
         transaction.set_rollback(True, using=using)
-    assert told(using) == []
+    assert notified(using) == []
     Stop.objects.using(using).get(code="a").save()
-    assert told(using) == [("updated", "a")]
+    assert notified(using) == [("updated", "a")]
 
 
 def test_a_deletion_in_a_savepoint_that_is_undone_ends_no_hook(using: str) -> None:

@@ -1,4 +1,4 @@
-"""Rights end when they end: nothing is sent to a hook whose owner is inactive, or may not view what it tells of."""
+"""Rights end when they end: nothing is sent to a hook whose owner is inactive, or may not view what it says."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def enforced(receiver: Receiver, owner: User, **fields: Any) -> Hook:
     return hook_to(receiver, user=owner, enforce_permissions=True, **fields)
 
 
-def told(using: str = "default") -> tuple[Status, str]:
+def notified(using: str = "default") -> tuple[Status, str]:
     """How the last callback ended, and why."""
     last = Callback.objects.using(using).latest("id")
     return Status(last.status), last.status_details
@@ -47,7 +47,7 @@ def told(using: str = "default") -> tuple[Status, str]:
 def happens(using: str = "default") -> tuple[Status, str]:
     vehicles(1, using)
     drain_outbox(using)
-    return told(using)
+    return notified(using)
 
 
 def after_a_while() -> None:
@@ -59,7 +59,7 @@ def again(using: str = "default") -> tuple[Status, str]:
     """The last callback is sent again."""
     resending.resend([Callback.objects.using(using).latest("id").pk], using)
     drain_outbox(using)
-    return told(using)
+    return notified(using)
 
 
 def test_a_permission_that_is_taken_away_ends_deliveries_and_one_that_is_back_lets_them_be_resent(
@@ -70,12 +70,12 @@ def test_a_permission_that_is_taken_away_ends_deliveries_and_one_that_is_back_le
     ada.user_permissions.clear()
     assert happens(using) == (Status.CANCELLED, owners.NOT_ALLOWED)
     drain_outbox(using)
-    assert told(using) == (Status.CANCELLED, owners.NOT_ALLOWED), "it stays so"
+    assert notified(using) == (Status.CANCELLED, owners.NOT_ALLOWED), "it stays so"
     assert again(using) == (Status.CANCELLED, owners.NOT_ALLOWED), "resent while the right is missing"
     assert len(receiver.deliveries) == 1
     ada.user_permissions.set(view("vehicle"))
     drain_outbox(using)
-    assert told(using)[0] == Status.CANCELLED, "nothing is sent by itself"
+    assert notified(using)[0] == Status.CANCELLED, "nothing is sent by itself"
     assert again(using)[0] == Status.SENT
     assert len(receiver.deliveries) == 2
 
@@ -172,12 +172,12 @@ def test_permission_on_the_one_object_is_enough_and_ends_with_it(receiver: Recei
     Hook.objects.create(user=eve, content_object=vehicle, target=receiver.url, enforce_permissions=True)
     vehicle.save()
     drain_outbox()
-    assert told()[0] == Status.SENT
+    assert notified()[0] == Status.SENT
     vehicle.name = "shut"
     vehicle.save()
     after_a_while()
     drain_outbox()
-    assert told() == (Status.CANCELLED, owners.NOT_ALLOWED)
+    assert notified() == (Status.CANCELLED, owners.NOT_ALLOWED)
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ def test_permission_on_the_one_object_is_enough_for_its_deletion(using: str, rec
     vehicle.delete()
     after_a_while()
     drain_outbox(using)
-    assert told(using)[0] == Status.SENT
+    assert notified(using)[0] == Status.SENT
     assert sorted(one.json["event_type"] for one in receiver.deliveries) == ["deleted", "updated"]
     User.objects.update(is_active=False)
     after_a_while()
@@ -221,7 +221,7 @@ def test_permission_on_an_object_that_is_gone_is_of_that_owner_and_object_alone(
     other = Vehicle.objects.create(name="shut")
     vehicle.delete()
     drain_outbox()
-    assert told()[0] == Status.SENT
+    assert notified()[0] == Status.SENT
     Hook.objects.update(user=User.objects.create_user("ben"))
     after_a_while()
     assert again() == (Status.CANCELLED, owners.NOT_ALLOWED)
@@ -237,7 +237,7 @@ def test_permission_on_the_model_ends_after_the_deletion_too(receiver: Receiver,
     vehicle.delete()
     ada.user_permissions.clear()
     drain_outbox()
-    assert told() == (Status.CANCELLED, owners.NOT_ALLOWED)
+    assert notified() == (Status.CANCELLED, owners.NOT_ALLOWED)
 
 
 class Failing(Open):
@@ -298,12 +298,12 @@ def test_a_worker_that_runs_learns_of_a_change_elsewhere_within_seconds(receiver
     enforced(receiver, ada)
     with working():
         vehicles(1)
-        assert eventually(lambda: told()[0] == Status.SENT)
+        assert eventually(lambda: notified()[0] == Status.SENT)
         User.objects.filter(pk=ada.pk).update(is_active=False)  # past every signal, as another process would
 
         def is_stopped() -> bool:
             vehicles(1)
-            return eventually(lambda: told()[0] in (Status.SENT, Status.CANCELLED)) and told() == (
+            return eventually(lambda: notified()[0] in (Status.SENT, Status.CANCELLED)) and notified() == (
                 Status.CANCELLED,
                 owners.INACTIVE,
             )

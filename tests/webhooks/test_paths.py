@@ -93,14 +93,14 @@ def test_what_is_loaded_already_is_found_wherever_it_is() -> None:
         "tests.example.late.signals.made",  # another name of post_init
     ],
 )
-def test_a_signal_of_which_telling_would_never_end_is_refused(path: str, settings: Any) -> None:
+def test_a_signal_whose_delivery_would_never_end_is_refused(path: str, settings: Any) -> None:
     with pytest.raises(InvalidSignalError, match="it is no event"):
         create_hook(target_url=URL, model=Vehicle, signals=[path])
     settings.HELIOSTAT_SIGNALS = [path]
     assert [message.id for message in run_checks(databases=[])] == ["heliostat.E003"]
 
 
-def test_a_signal_that_is_sent_while_hooks_are_read_tells_nobody() -> None:
+def test_a_signal_that_is_sent_while_hooks_are_read_notifies_nobody() -> None:
     create_hook(target_url=URL, signals=["tests.example.signals.broken_down"])
     receive = lambda **_: broken_down.send(sender=None)  # noqa: E731  kept, for signals hold receivers weakly
     post_init.connect(receive, sender=Hook)

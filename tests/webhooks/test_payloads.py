@@ -29,7 +29,7 @@ from heliostat.webhooks.exceptions import InvalidPayloadError
 from heliostat.webhooks.models import Hook
 from heliostat.webhooks.signals import hook_event
 from tests.example.models import Depot, Parcel, Vehicle
-from tests.webhooks.payload_hooks import hook, problems, promised
+from tests.webhooks.payload_hooks import callback_bodies, hook, problems
 
 SERIALIZER = "tests.example.serializers.VehicleSerializer"
 
@@ -54,14 +54,14 @@ def test_the_first_of_payload_template_serializer_model_and_default_is_sent(says
     hook(Parcel)
     bus = Vehicle.objects.create(name="55")
     Parcel.objects.create(weight=1)
-    template, serializer, model, default = promised()
+    template, serializer, model, default = callback_bodies()
     assert json.loads(template) == {"from": "template"}
     assert json.loads(serializer)["loud_name"] == "55"
     assert json.loads(model) == {"from": "model"}
     assert default is None
     Callback.objects.all().delete()
     emit("crashed", bus, payload={"from": "caller"})
-    assert [json.loads(body) for body in promised()] == [{"from": "caller"}] * 3
+    assert [json.loads(body) for body in callback_bodies()] == [{"from": "caller"}] * 3
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_payload_is_made_of_what_was_saved_and_not_of_what_an_object_holds_bes
     bus.name, bus.depot, bus.price = "unsaved", south, "no price"
     bus.seats = F("seats") + 1
     bus.save(update_fields=["seats"])
-    body = json.loads(promised(using)[-1] or "")
+    body = json.loads(callback_bodies(using)[-1] or "")
     depot = body["depot"]["name"] if isinstance(body["depot"], dict) else body["depot"]
     assert (body["name"], body.get("seats", 1), depot) == ("55", 1, "North")
     assert (bus.name, bus.depot) == ("unsaved", south), "the object itself stays as it is"
@@ -109,12 +109,12 @@ def test_the_static_payload_is_asked_for_once_an_event_and_the_dynamic_one_once_
     hooks = [hook() for _ in range(10)]
     Vehicle.objects.create(name="55")
     assert (asked.count("static"), asked.count("dynamic")) == (1, 10)
-    assert [json.loads(body) for body in promised()] == [
+    assert [json.loads(body) for body in callback_bodies()] == [
         {"name": "55", "hook": one.pk, "action": "created", "over": "dynamic"} for one in hooks
     ]
     Vehicle.objects.get().save()
     assert asked.count("static") == 2
-    assert json.loads(promised()[-1])["action"] == "updated"
+    assert json.loads(callback_bodies()[-1])["action"] == "updated"
 
 
 @pytest.mark.django_db
@@ -184,7 +184,7 @@ def test_a_query_that_fails_unseen_in_a_method_does_not_break_it_either(using: s
     hook()
     Vehicle.objects.using(using).create(name="55")
     assert Vehicle.objects.using(using).count() == 1
-    assert promised(using) == ['{"sloppy":true}']
+    assert callback_bodies(using) == ['{"sloppy":true}']
 
 
 @pytest.mark.django_db
@@ -237,18 +237,18 @@ def test_a_project_may_want_exceptions_raised(says: Any, settings: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_nothing_is_told_while_web_hooks_are_shut_down(settings: Any) -> None:
+def test_nothing_is_notified_while_web_hooks_are_shut_down(settings: Any) -> None:
     settings.DJANGO_HTTP_HOOKS_SHUT_DOWN = True
     hook()
     bus = Vehicle.objects.create(name="55")
     of_one = Hook.objects.create(content_object=bus, target="https://receiver.example.com/")
     bus.delete()
-    assert promised() == []
+    assert callback_bodies() == []
     of_one.refresh_from_db()
     assert of_one.ended  # a hook of an object ends with it all the same
     settings.DJANGO_HTTP_HOOKS_SHUT_DOWN = False
     Vehicle.objects.create(name="56")
-    assert len(promised()) == 1
+    assert len(callback_bodies()) == 1
 
 
 def test_settings_of_the_documents_are_checked(settings: Any) -> None:
@@ -292,7 +292,7 @@ def test_a_serializer_writes_what_it_says_without_secrets_of_related_objects() -
     hook(serializer_class=SERIALIZER)
     depot = Depot.objects.create(name="North")
     bus = Vehicle.objects.create(name="o'b", depot=depot, price="1.50")
-    assert json.loads(promised()[0]) == {
+    assert json.loads(callback_bodies()[0]) == {
         "id": bus.pk, "name": "o'b", "price": "1.50", "depot": {"id": depot.pk, "name": "North"}, "loud_name": "O'B",
     }  # fmt: skip
 
@@ -322,7 +322,7 @@ def test_a_text_is_sent_as_it_is_where_the_content_type_is_not_json(says: Any) -
     hook(content_type="text/plain")
     hook()
     Vehicle.objects.create(name="O'B")
-    assert promised() == ["O'B & co\ufffd", '"O\'B & co\\u0000"']
+    assert callback_bodies() == ["O'B & co\ufffd", '"O\'B & co\\u0000"']
 
 
 @pytest.mark.django_db
@@ -335,7 +335,7 @@ def test_values_that_projects_have_are_written_as_what_they_mean(says: Any) -> N
     hook()
     depot = Depot.objects.create(name="North")
     Vehicle.objects.create(name="55", photo="x.png", depot=depot)
-    assert json.loads(promised()[0]) == {
+    assert json.loads(callback_bodies()[0]) == {
         "safe": "<b>", "link": "http://x/", "read_only": {"a": 1}, "lazy": "yes", "photo": "x.png", "depot": depot.pk,
     }  # fmt: skip
 
@@ -353,12 +353,12 @@ def test_a_template_that_was_broken_past_all_validation_is_an_error_of_the_callb
 
 
 @pytest.mark.django_db
-def test_hook_event_tells_what_emit_tells() -> None:
+def test_hook_event_publishes_what_emit_publishes() -> None:
     hook(signals=["crashed"])
     bus = Vehicle.objects.create(name="55")
     hook_event.send(sender=Vehicle, instance=bus, action="crashed", payload={})
     hook_event.send(sender=Vehicle, instance=bus, action="crashed")
-    assert promised() == ["{}", None]
+    assert callback_bodies() == ["{}", None]
     assert {callback.event.action for callback in Callback.objects.all()} == {"crashed"}
 
 

@@ -29,7 +29,7 @@ from heliostat.webhooks.models import Hook
 from heliostat.webhooks.templates import compiled
 from tests.example.models import Badge, Depot, Door, Vehicle
 from tests.example.signals import broken_down
-from tests.webhooks.payload_hooks import URL, hook, problems, promised
+from tests.webhooks.payload_hooks import URL, callback_bodies, hook, problems
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -62,7 +62,7 @@ def test_a_payload_and_arguments_that_are_emitted(using: str) -> None:
     Hook.objects.create(target=URL, signals=["weather.*"])
     account = {"account": Account("ada", SECRET)}
     heliostat.emit("weather.station.storm", payload=SECRETS | account, arguments=SECRETS, using=using)
-    assert json.loads(promised(using)[0] or "") == PUBLIC | {"account": {"owner": "ada"}}
+    assert json.loads(callback_bodies(using)[0] or "") == PUBLIC | {"account": {"owner": "ada"}}
     body = json.loads(EventRow.objects.using(using).get().body)
     assert (body["payload"], body["arguments"]) == (PUBLIC | {"account": {"owner": "ada"}}, PUBLIC)
     assert SECRET not in everything(using)
@@ -72,7 +72,7 @@ def test_what_is_exposed_of_a_payload_is_sent(settings: Any) -> None:
     settings.HELIOSTAT_EXPOSE = {"weather.station": ["payload.apiKey", "arguments.password"]}
     Hook.objects.create(target=URL, signals=["weather.*"])
     heliostat.emit("weather.station.storm", payload=SECRETS, arguments=SECRETS)
-    assert json.loads(promised()[0] or "") == PUBLIC | {"items": [{"apiKey": SECRET, "n": 1}]}
+    assert json.loads(callback_bodies()[0] or "") == PUBLIC | {"items": [{"apiKey": SECRET, "n": 1}]}
     assert json.loads(EventRow.objects.get().body)["arguments"]["password"] == SECRET
 
 
@@ -96,7 +96,7 @@ class DeepDoorSerializer(DoorSerializer):
 def test_a_serializer_writes_no_key_of_a_token(serializer: str, using: str, token: Token) -> None:
     hook(Door, serializer_class=f"{__name__}.{serializer}")
     Door(name="north", opener=token).save(using=using)
-    sent = json.loads(promised(using)[0] or "")
+    sent = json.loads(callback_bodies(using)[0] or "")
     assert (sent["name"], sent["extra"]) == ("north", PUBLIC)
     assert SECRET not in everything(using)
 
@@ -111,7 +111,7 @@ def test_a_model_s_own_payload_holds_no_key_of_a_token(
     monkeypatch.setattr(Door, f"get_{way}_payload", says, raising=False)
     hook(Door)
     Door(name="north", opener=token).save(using=using)
-    assert json.loads(promised(using)[0] or "")["json"] == PUBLIC
+    assert json.loads(callback_bodies(using)[0] or "")["json"] == PUBLIC
     assert SECRET not in everything(using)
 
 
@@ -124,7 +124,7 @@ def test_a_template_gets_no_key_of_a_token(path: str, using: str, token: Token) 
     Badge(holder=token, colour="red").save(using=using)
     Door(name="north", opener=token).save(using=using)
     assert SECRET not in everything(using)
-    assert [json.loads(body or "")["object"] is None for body in promised(using)] == [True, False]
+    assert [json.loads(body or "")["object"] is None for body in callback_bodies(using)] == [True, False]
     assert one.pk
 
 
@@ -142,7 +142,7 @@ def test_filters_are_no_oracle_of_secrets(using: str) -> None:
     ):
         Hook.objects.create(target=URL, signals=["weather.*"], filters=filters)
     heliostat.emit("weather.station.storm", payload=SECRETS, arguments=SECRETS, using=using)
-    assert promised(using) == []
+    assert callback_bodies(using) == []
 
 
 def test_an_argument_of_a_signal_that_is_no_data_is_the_name_of_its_type(using: str) -> None:
@@ -181,7 +181,7 @@ def test_times_have_an_offset_in_every_part_of_a_body(settings: Any) -> None:
     bus.bought = naive
     bus.save()
     heliostat.emit("crashed", bus, arguments={"when": naive, "facts": [{"at": naive}]})
-    created, updated, crashed = (json.loads(body or "") for body in promised())
+    created, updated, crashed = (json.loads(body or "") for body in callback_bodies())
     assert (created["bought"], updated["bought"]) == ("2026-01-01T12:00:00+01:00", "2026-07-01T12:00:00+02:00")
     assert updated["changes"] == {"bought": [created["bought"], updated["bought"]]}
     assert (crashed["when"], crashed["in"]) == ("2026-07-01T12:00:00+02:00", [{"at": "2026-07-01T12:00:00+02:00"}])

@@ -23,7 +23,7 @@ from heliostat.webhooks.template_context import value_at
 from heliostat.webhooks.templates import LONGEST_TEMPLATE, MOST_PLACEHOLDERS, compiled
 from tests.example.models import Depot, Parcel, Tag, Vehicle
 from tests.example.signals import broken_down
-from tests.webhooks.payload_hooks import URL, hook, promised
+from tests.webhooks.payload_hooks import URL, callback_bodies, hook
 
 JSON = "application/json"
 
@@ -188,7 +188,7 @@ def test_nested_attributes_the_event_and_the_signal_s_own_arguments_are_filled_i
     depot = Depot.objects.create(name='North "1" & <2>')
     bus = Vehicle.objects.create(name="55", depot=depot, plan={"stops": {"first": "A"}})
     broken_down.send(sender=Vehicle, instance=bus, speed=12.5, driver=Tag.objects.create(word="Ada"))
-    (body,) = promised()
+    (body,) = callback_bodies()
     assert body is not None
     assert json.loads(body) == {
         "id": bus.pk, "pk": bus.pk, "depot": 'North "1" & <2>', "depot_id": depot.pk, "depot_key": depot.pk,
@@ -201,7 +201,7 @@ def test_nested_attributes_the_event_and_the_signal_s_own_arguments_are_filled_i
 def test_ids_that_are_uuids_are_written_as_text() -> None:
     hook(Parcel, payload_template='{"bare": {{instance.id}}, "quoted": "{{instance.pk}}"}')
     parcel = Parcel.objects.create(weight=3)
-    assert promised() == [f'{{"bare": "{parcel.pk}", "quoted": "{parcel.pk}"}}']
+    assert callback_bodies() == [f'{{"bare": "{parcel.pk}", "quoted": "{parcel.pk}"}}']
 
 
 @pytest.mark.django_db
@@ -215,7 +215,7 @@ def test_a_payload_shows_the_object_as_it_was_and_a_deleted_one_too() -> None:
     bus.save()
     bus.refresh_from_db()
     bus.delete()
-    assert promised() == [f'[{key}, 1, "created"]', f'[{key}, 2, "updated"]', f'[{key}, 2, "deleted"]']
+    assert callback_bodies() == [f'[{key}, 1, "created"]', f'[{key}, 2, "updated"]', f'[{key}, 2, "deleted"]']
 
 
 @pytest.mark.django_db
@@ -234,7 +234,7 @@ def test_the_password_hash_of_a_user_is_in_no_template() -> None:
         hook(get_user_model(), payload_template="{{instance.password}}", content_type="text/plain")
     Hook.objects.create(signals=["auth.*"], target=URL, payload_template='["{{instance.password}}", {{instance.id}}]')
     user = get_user_model().objects.create_user("ada", password="x")
-    assert promised() == [f'["", {user.pk}]']
+    assert callback_bodies() == [f'["", {user.pk}]']
 
 
 @pytest.mark.django_db
@@ -242,7 +242,7 @@ def test_a_secret_field_that_the_project_exposes_may_be_named(settings: Any) -> 
     settings.HELIOSTAT_EXPOSE = {"example.vehicle": ["api_token"]}
     hook(payload_template='"{{instance.api_token}}"')
     Vehicle.objects.create(name="55", api_token="shown")
-    assert promised() == ['"shown"']
+    assert callback_bodies() == ['"shown"']
 
 
 @pytest.mark.django_db
@@ -251,7 +251,7 @@ def test_an_event_without_an_object_has_nulls_for_it() -> None:
         signals=["weather.*"], target=URL, payload_template="[{{instance.name}}, {{instance}}, {{event_type}}]"
     )
     emit("weather.station.storm")
-    assert promised() == ['[null, null, "storm"]']
+    assert callback_bodies() == ['[null, null, "storm"]']
 
 
 @pytest.mark.django_db

@@ -212,10 +212,10 @@ def test_errors_are_counted_and_shown(
     (callback,) = Callback.objects.all()
     page = admin_client.get(f"/admin/heliostat_outbox/callback/{callback.pk}/change/").content.decode()
     assert "HELIOSTAT_BODY_LIMIT allows 4,000" in page
-    told = admin_client.get(f"/api/v1/deliveries/{callback.pk}/")
-    if told.status_code == 200:
-        assert "HELIOSTAT_BODY_LIMIT" in told.json()["status_details"]
-        assert told.json()["body"] == ""
+    notified = admin_client.get(f"/api/v1/deliveries/{callback.pk}/")
+    if notified.status_code == 200:
+        assert "HELIOSTAT_BODY_LIMIT" in notified.json()["status_details"]
+        assert notified.json()["body"] == ""
 
 
 @everywhere

@@ -17,7 +17,7 @@ from heliostat.events.matching import registry
 from heliostat.webhooks.models import Hook
 from heliostat.webhooks.permissions import forget_answers
 from tests.example.models import Depot, Note, Tram, Vehicle
-from tests.webhooks.payload_hooks import URL, hook, promised
+from tests.webhooks.payload_hooks import URL, callback_bodies, hook
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -48,7 +48,7 @@ def of(user: User, template: str = TEMPLATE, **options: Any) -> Hook:
 
 
 def sent(using: str = "default") -> Any:
-    return json.loads(promised(using)[-1] or "")
+    return json.loads(callback_bodies(using)[-1] or "")
 
 
 def test_related_objects_that_may_not_be_viewed_are_null_and_their_keys_are_not(using: str, ada: User) -> None:
@@ -143,7 +143,7 @@ def test_a_hook_of_the_site_and_one_that_code_made_for_a_user_are_not_asked(ada:
     hook(payload_template=TEMPLATE)
     hook(user=ada, payload_template=TEMPLATE)
     Vehicle.objects.create(name="55", depot=Depot.objects.create(name="North"))
-    assert [json.loads(body or "")["depot"] for body in promised()] == ["North", "North"]
+    assert [json.loads(body or "")["depot"] for body in callback_bodies()] == ["North", "North"]
 
 
 def test_a_superuser_is_sent_everything_and_an_inactive_user_nothing(ada: User) -> None:
@@ -184,7 +184,7 @@ def test_the_object_does_not_remember_what_a_template_fetched(using: str, django
     assert bus.depot.name == "South", "as without Heliostat: it was not loaded before"
 
 
-def test_secrets_are_null_in_templates_whoever_asks(using: str) -> None:
+def test_secrets_are_null_in_templates_who_asks(using: str) -> None:
     template = (
         '{"inner": {{instance.plan.api_key}}, "plan": {{instance.plan}}, "argument": {{credentials}}, '
         '"nested": {{facts}}, "deep": {{facts.password}}}'
@@ -225,7 +225,7 @@ def test_the_default_body_and_a_payload_of_the_caller_hold_no_objects_that_may_n
     allowed(ada, "vehicle", "depot")
     del facts["raw"]  # which may read anything
     heliostat.emit("crashed", bus, arguments=facts)
-    assert promised(using)[-1] is None, "nothing is hidden: it is the event's own body"
+    assert callback_bodies(using)[-1] is None, "nothing is hidden: it is the event's own body"
 
 
 def test_of_an_inherited_object_the_parent_s_event_is_viewed_with_permission_for_the_parent(

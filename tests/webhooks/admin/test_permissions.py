@@ -170,7 +170,7 @@ def test_nobody_makes_a_hook_on_what_they_may_not_view(hook: Hook) -> None:
     page = f"{HOOKS}{hook.pk}/change/"
     assert editor.post(page, typed(model=users, target_url="https://mine.example.com/")).status_code == 200
     assert rows() == before
-    assert editor.post(page, typed(model=users, name="x", user="")).status_code == 302, "the name tells nothing"
+    assert editor.post(page, typed(model=users, name="x", user="")).status_code == 302, "the name says nothing"
 
 
 def test_which_objects_there_are_is_not_said_to_who_may_not_view_them(hook: Hook) -> None:
@@ -238,14 +238,14 @@ class OneOfEach:
 def test_permission_on_one_object_counts_for_that_object_alone(hook: Hook, settings: Any) -> None:
     settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", f"{__name__}.OneOfEach"]
     opened = Hook.objects.create(name="open", user=hook.user, model=hook.model, target_url=URL)
-    told = ended("default", opened.subscriber)[0]
-    Callback.objects.filter(pk=told.pk).update(status_details="open")
+    notified = ended("default", opened.subscriber)[0]
+    Callback.objects.filter(pk=notified.pk).update(status_details="open")
     staff = as_user("staff")
     assert staff.get(f"{HOOKS}{opened.pk}/change/").status_code == 200
     assert staff.post(f"{HOOKS}{opened.pk}/pause/").status_code == 302
     assert Hook.objects.get(pk=opened.pk).paused
-    assert staff.get(f"{CALLBACKS}{told.pk}/change/").status_code == 200
-    assert staff.post(f"{CALLBACKS}{told.pk}/send-again/").status_code == 302
+    assert staff.get(f"{CALLBACKS}{notified.pk}/change/").status_code == 200
+    assert staff.post(f"{CALLBACKS}{notified.pk}/send-again/").status_code == 302
     other = ids(hook)["callback"]
     for address in (f"{HOOKS}{hook.pk}/change/", HOOKS, f"{CALLBACKS}{other}/change/", CALLBACKS):
         assert staff.get(address).status_code == 403, address

@@ -92,7 +92,7 @@ def test_what_is_shown_is_what_is_sent(admin_client: Client, receiver: Receiver)
         ({"filters": '{"field": "name", "eq": "55"}'}, None),
     ],
 )
-def test_it_says_whether_the_hook_would_be_told_and_why_not(
+def test_it_says_whether_the_hook_would_be_notified_and_why_not(
     admin_client: Client, values: dict[str, str], words: str | None
 ) -> None:
     Vehicle.objects.create(name="55", seats=3)
@@ -104,7 +104,7 @@ def test_it_says_whether_the_hook_would_be_told_and_why_not(
         assert words in page
 
 
-def test_a_paused_hook_is_told_later(admin_client: Client) -> None:
+def test_a_paused_hook_is_notified_later(admin_client: Client) -> None:
     Vehicle.objects.create(name="55")
     assert "when the pause ends" in shown(admin_client, paused="on")
 
