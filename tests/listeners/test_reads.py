@@ -151,3 +151,16 @@ def test_a_list_without_pages_is_not_read_whole(settings: Any) -> None:
     Vehicle.objects.create(name="55")
     assert All.as_view()(request_of()).status_code == 200
     assert read() == []
+
+
+def test_a_list_of_what_is_no_object_is_shown_and_no_read(settings: Any) -> None:
+    class ListOfRows(PublishesReads, ListView[Vehicle]):
+        template_name = "example/vehicle.html"
+
+        def get_queryset(self) -> Any:
+            return Vehicle.objects.values("name")
+
+    settings.EVENT_LISTENERS = {"echo": READS}
+    Vehicle.objects.create(name="55")
+    assert ListOfRows.as_view()(request_of()).status_code == 200
+    assert heard == []

@@ -245,3 +245,11 @@ def test_after_a_failover_messages_go_to_the_server_that_the_address_leads_to_no
         assert "read only" in refused.reason
         assert publisher.publish([message]) == [None]
         publisher.close()
+
+
+def test_a_kafka_broker_that_is_away_is_logged_once_an_attempt(settings: Any, unhurried: None, caplog: Any) -> None:
+    settings.EVENT_LISTENERS = {"k": {**KAFKA, "url": f"kafka://127.0.0.1:{free_port()}", "resources": "vehicle"}}
+    Vehicle.objects.create(name="55")
+    assert drain_outbox() == {"retry": 1}
+    assert "Connection refused" in Callback.objects.get().status_details
+    assert len([one for one in caplog.records if "refused" in one.getMessage()]) <= 1

@@ -19,14 +19,15 @@ def publish_read(objects: Model | Iterable[Model]) -> None:
     """Publish that an object, or each object of a page of a list, was read.
 
     Call it where a view answers a GET request with them; in any other request it does nothing. It costs a dictionary
-    look-up where nobody subscribes to reads of such objects.
+    look-up where nobody subscribes to reads of such objects. What is no object of a model, such as a row of
+    `values()`, is left out.
     """
     if current_method() not in (None, "GET"):
         return
     objects = real_object(objects)
     by_database: dict[str, list[Model]] = {}
     for one in [objects] if isinstance(objects, Model) else objects:
-        if has_subscribers_of_type(f"{resource_of(type(one))}.{READ}"):
+        if isinstance(one, Model) and has_subscribers_of_type(f"{resource_of(type(one))}.{READ}"):
             by_database.setdefault(database_of(one), []).append(one)
     for using, found in by_database.items():
         events = [build_event(READ, one, using, snapshot=snapshot(one)) for one in found]

@@ -52,7 +52,7 @@ class KafkaQueue(Queue):
             "linger.ms": 5,
             "message.timeout.ms": int(conf.request_timeout * 1000),
             "socket.connection.setup.timeout.ms": max(1000, int(conf.connect_timeout * 1000)),
-            "log_level": 4,
+            "log_level": 2,  # it would log each try to connect, many a second; what failed is in the results
             **(sasl if user else {}),
             **further,
         }
