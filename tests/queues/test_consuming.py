@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from heliostat.exceptions import ConfigurationError
+from heliostat.queues import Consumer
 from tests.cli.running import environment, run
 from tests.queues.streams import Consuming, Stream, consuming, event, plain_stream, redis_url, stream, until
 
@@ -453,3 +456,19 @@ def test_the_same_is_a_class_in_python(plain_stream: Stream) -> None:
     )
     assert consumer.run().handled == 3
     assert handled == ids
+
+
+@pytest.mark.parametrize(
+    ("option", "problem"),
+    [
+        ({"batch": 0}, "batch is 0; it must be 1 or more"),
+        ({"lease": float("nan")}, "lease is nan; it must be 0.1 or more"),
+        ({"handler_timeout": 0}, "handler_timeout is 0; it must be 0.001 or more"),
+        ({"exit_when_idle": -1}, "exit_when_idle is -1; it must be 0 or more"),
+        ({"begin": "middle"}, "begin is 'middle'; it can be beginning or new"),
+        ({"call": 7}, "call is 7, which is neither a function nor the path of one"),
+    ],
+)
+def test_the_class_refuses_what_is_no_option(option: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(problem)):
+        Consumer("redis://127.0.0.1:6379/0", **{"group": "g", "call": print, **option})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import logging
+import math
 import os
 import secrets
 import socket
@@ -78,9 +79,20 @@ class Consumer:
         begin: Literal["beginning", "new"] = "beginning",
         name: str = "",
     ) -> None:
-        for what, value, least in (("batch", batch, 1), ("max_deliveries", max_deliveries, 1), ("lease", lease, 0.1)):
-            if value < least:
+        for what, value, least in (
+            ("batch", batch, 1),
+            ("max_deliveries", max_deliveries, 1),
+            ("max_dead_letters", max_dead_letters, 0),
+            ("lease", lease, 0.1),
+            ("handler_timeout", handler_timeout, 0.001),
+            ("exit_when_idle", exit_when_idle, 0),
+        ):
+            if value is not None and not least <= value < math.inf:
                 raise ConfigurationError(f"{what} is {value:g}; it must be {least:g} or more.")
+        if begin not in BEGIN:
+            raise ConfigurationError(f"begin is {begin!r}; it can be {' or '.join(BEGIN)}.")
+        if not isinstance(call, str) and not callable(call):
+            raise ConfigurationError(f"call is {call!r}, which is neither a function nor the path of one.")
         if not stream or not group:
             raise ConfigurationError("the stream and the group need a name.")
         self.name = name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
