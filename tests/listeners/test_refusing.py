@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.test import Client
 
+from heliostat.targets.models import Target
 from heliostat.webhooks.models import Hook
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -63,3 +64,18 @@ def test_the_rest_api_answers_with_the_reason(settings: Any, as_ada: Client) -> 
     answer = as_ada.post("/api/hooks/", hook, content_type="application/json")
     assert (answer.status_code, Hook.objects.exists()) == (409, False)
     assert REASON in answer.json()["detail"]
+
+
+def test_the_pages_of_targets_show_the_reason(settings: Any, as_ada: Client) -> None:
+    target = Target.objects.create(name="M31", ra=10.68, dec=41.27)
+    settings.EVENT_LISTENERS = {
+        "veto": {"use": f"{__name__}.refuse", "resources": "targets.target", "when": "in_transaction"}
+    }
+    formsets = {f"{name}-{form}_FORMS": "0" for name in ("aliases", "extras") for form in ("TOTAL", "INITIAL")}
+    sent = {"name": "M33", "type": "SIDEREAL", "coordinates": "23.46 30.66", **formsets}
+    created = as_ada.post("/targets/create/", sent)
+    deleted = as_ada.post(f"/targets/{target.pk}/delete/")
+    assert [created.status_code, deleted.status_code] == [409, 409]
+    assert "no &lt;more&gt; of these" in created.text
+    assert "no &lt;more&gt; of these" in deleted.text
+    assert [one.name for one in Target.objects.all()] == ["M31"]

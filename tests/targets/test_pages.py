@@ -256,7 +256,7 @@ def test_a_refusal_is_shown_on_the_form_and_nothing_is_saved(visitor: Client) ->
         page = visitor.post("/targets/create/", form(name="x", aliases=("y",)))
     finally:
         detach(refuse)
-    assert page.status_code == 200
+    assert page.status_code == 409
     assert "Not tonight." in page.content.decode()
     assert not Target.objects.exists()
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
@@ -59,7 +60,7 @@ def upload_product(request: HttpRequest) -> HttpResponse:
         try:
             upload(product, form.cleaned_data["file"])
         except Refused as refused:
-            form.add_error(None, str(refused))
+            form.add_error(None, ValidationError(str(refused), code="refused"))
         else:
             messages.success(request, f"{product} was uploaded.")
             return redirect(product)
@@ -70,7 +71,12 @@ def upload_product(request: HttpRequest) -> HttpResponse:
         "action": "Upload",
         "back": owner.get_absolute_url(),
     }
-    return render(request, "heliostat_console/form_page.html", context)
+    return render(
+        request,
+        "heliostat_console/form_page.html",
+        context,
+        status=409 if form.has_error(NON_FIELD_ERRORS, "refused") else 200,
+    )
 
 
 def _new_product(request: HttpRequest) -> DataProduct:

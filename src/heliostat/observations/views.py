@@ -5,6 +5,7 @@ import logging
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -72,7 +73,12 @@ def submit_observation(request: HttpRequest) -> HttpResponse:
         "action": "Submit",
         "back": target.get_absolute_url(),
     }
-    return render(request, "heliostat_console/form_page.html", context)
+    return render(
+        request,
+        "heliostat_console/form_page.html",
+        context,
+        status=409 if form.has_error(NON_FIELD_ERRORS, "refused") else 200,
+    )
 
 
 def _submit(
@@ -95,5 +101,5 @@ def _submit(
                 observation_id=clean_name(str(observation_id)),
             )
     except Refused as refused:
-        form.add_error(None, str(refused))
+        form.add_error(None, ValidationError(str(refused), code="refused"))
     return None

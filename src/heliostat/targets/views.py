@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -104,7 +104,12 @@ def _edit(request: HttpRequest, target: Target) -> HttpResponse:
         "title": "New target" if creating else f"Edit {target.name}",
         "back": reverse("targets:list") if creating else target.get_absolute_url(),
     }
-    return render(request, "heliostat_targets/form.html", context)
+    return render(
+        request,
+        "heliostat_targets/form.html",
+        context,
+        status=409 if form.has_error(NON_FIELD_ERRORS, "refused") else 200,
+    )
 
 
 def _save(form: TargetForm, *parts: BaseInlineFormSet[Any, Any, Any]) -> bool:
@@ -115,7 +120,7 @@ def _save(form: TargetForm, *parts: BaseInlineFormSet[Any, Any, Any]) -> bool:
             for part in parts:
                 part.save()
     except Refused as refused:
-        form.add_error(None, str(refused))
+        form.add_error(None, ValidationError(str(refused), code="refused"))
     except NameTaken:
         form.add_error(None, TAKEN_MEANWHILE)
     else:
@@ -140,6 +145,7 @@ def delete_target(request: HttpRequest, pk: int) -> HttpResponse:
                 target.delete()
         except Refused as refused:
             context["error"] = str(refused)
+            return render(request, "heliostat_console/confirm.html", context, status=409)
         else:
             messages.success(request, f"{target} was deleted.")
             return redirect("targets:list")
