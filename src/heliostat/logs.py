@@ -24,7 +24,9 @@ LOGGERS = (
     "heliostat.observations.views",
     "heliostat.outbox",
     "heliostat.queues",
+    "heliostat.queues.librdkafka",
     "heliostat.targets.hooks",
+    "heliostat.targets.substrings",
     "heliostat.webhooks",
 )
 """The loggers that modules of Heliostat write to."""

@@ -84,7 +84,7 @@ class Window:
                 self.page.screenshot(path=path, full_page=True)
 
 
-@pytest.fixture(params=SIZES)
+@pytest.fixture(params=["desktop", pytest.param("phone", marks=pytest.mark.slow)])
 def window(request: pytest.FixtureRequest, chromium: Browser, live_server: Any) -> Iterator[Window]:
     width, height = SIZES[request.param]
     context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme="light")

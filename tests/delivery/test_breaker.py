@@ -75,6 +75,7 @@ def test_an_answer_that_speaks_of_no_trouble_does_not_open_the_breaker(
     assert not CircuitBreaker.objects.get().openings
 
 
+@pytest.mark.sweep
 def test_a_receiver_that_has_recovered_gets_few_requests_at_first_and_then_more(using: str, settings: Any) -> None:
     settings.HELIOSTAT_CONCURRENCY_PER_SUBSCRIBER = 16
     answered: list[int] = []

@@ -22,6 +22,7 @@ from tests.example.models import Vehicle
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
 
+@pytest.mark.sweep
 def test_what_a_worker_lost_and_claimed_once_more_is_renewed_like_all_else(
     using: str, receiver: Receiver, settings: Any
 ) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from tests.hosts.projects import DJANGO, ENGINE, Project
 
+pytestmark = pytest.mark.slow
+
 SUBSCRIBER = """
 from heliostat import on
 

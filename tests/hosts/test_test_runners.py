@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.hosts.projects import Project
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_database_of_tests_that_change_the_apps_can_be_dropped(kind: str, project: Project) -> None:

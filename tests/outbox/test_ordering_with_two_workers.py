@@ -116,6 +116,7 @@ class Lanes(RuleBasedStateMachine):
         assert len(keys) == len(set(keys))
 
 
+@pytest.mark.sweep
 def test_whatever_two_workers_do_in_whatever_order(using: str, settings: Any) -> None:
     settings.HELIOSTAT_MAX_ATTEMPTS = 2
     settings.HELIOSTAT_RETRY_FIRST = 3600.0

@@ -243,6 +243,7 @@ class Interleavings(RuleBasedStateMachine):
         return any(map(wanted, self.expected.values()))
 
 
+@pytest.mark.sweep
 def test_whatever_two_workers_do_in_whatever_order(using: str, settings: Any) -> None:
     settings.HELIOSTAT_MAX_ATTEMPTS = MAX_ATTEMPTS
     settings.HELIOSTAT_RETRY_FIRST = 3600.0  # a retry is due when time passes, not by itself

@@ -35,7 +35,7 @@ def kafka_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         yield server.port
 
 
-@pytest.fixture(params=MADE)
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.slow) if name == "kafka" else name for name in MADE])
 def destination(request: pytest.FixtureRequest) -> Iterator[Destination]:
     """The test runs with each destination."""
     server, make = MADE[request.param]

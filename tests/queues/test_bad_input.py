@@ -225,6 +225,7 @@ def test_an_event_whose_row_was_written_by_hand_is_given_up_and_the_others_go_on
     stream.close()
 
 
+@pytest.mark.slow
 def test_after_a_failover_messages_go_to_the_server_that_the_address_leads_to_now(tmp_path: Path) -> None:
     if "redis-7" not in redis_binaries():
         missing("redis-server")
@@ -247,6 +248,7 @@ def test_after_a_failover_messages_go_to_the_server_that_the_address_leads_to_no
         publisher.close()
 
 
+@pytest.mark.slow
 def test_a_kafka_broker_that_is_away_is_logged_once_an_attempt(settings: Any, unhurried: None, caplog: Any) -> None:
     settings.EVENT_LISTENERS = {"k": {**KAFKA, "url": f"kafka://127.0.0.1:{free_port()}", "resources": "vehicle"}}
     Vehicle.objects.create(name="55")

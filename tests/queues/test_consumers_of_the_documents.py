@@ -22,6 +22,8 @@ from tests.cli.running import Running, environment, running
 from tests.docs.programs import needs
 from tests.queues.streams import Stream, plain_stream, until
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["plain_stream"]
 
 BLOCK = re.compile(r"^```\w+\n(?:#|//) (\S+)\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)

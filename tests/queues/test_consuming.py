@@ -83,6 +83,7 @@ def test_what_can_be_awaited_is_awaited(plain_stream: Stream, consuming: Consumi
 # Consumers that die.
 
 
+@pytest.mark.slow
 def test_a_consumer_that_is_killed_loses_nothing_and_what_is_repeated_has_the_same_id(
     stream: Stream, consuming: Consuming
 ) -> None:
@@ -112,6 +113,7 @@ def test_the_name_of_a_dead_consumer_stays_while_something_is_pending_for_it(
     assert stream.consumers() == []
 
 
+@pytest.mark.slow
 def test_the_name_of_a_consumer_that_waits_stays_beside_others(stream: Stream, consuming: Consuming) -> None:
     """On Redis 7.0, reading nothing is no sign of life."""
     with consuming.start(stream, "quick", "--lease", "4", "--consumer", "ada") as ada:
@@ -124,6 +126,7 @@ def test_the_name_of_a_consumer_that_waits_stays_beside_others(stream: Stream, c
         assert "removed the names" not in ada.output + bob.output
 
 
+@pytest.mark.slow
 def test_entries_of_the_dead_are_taken_over_by_one_of_several_consumers(stream: Stream, consuming: Consuming) -> None:
     stream.client.xgroup_create(stream.name, "g", "0", mkstream=True)
     ids = stream.add(200, seconds=0.005)
@@ -135,6 +138,7 @@ def test_entries_of_the_dead_are_taken_over_by_one_of_several_consumers(stream: 
     assert len({process for _, _, process in consuming.calls()}) == 2
 
 
+@pytest.mark.slow
 def test_an_entry_that_kills_its_consumers_becomes_a_dead_letter_and_its_neighbours_do_not(
     plain_stream: Stream, consuming: Consuming
 ) -> None:
@@ -152,6 +156,7 @@ def test_an_entry_that_kills_its_consumers_becomes_a_dead_letter_and_its_neighbo
 # Slow handlers.
 
 
+@pytest.mark.slow
 def test_a_handler_that_takes_longer_than_the_lease_is_not_run_twice(stream: Stream, consuming: Consuming) -> None:
     ids = stream.add(2, seconds=3)
     with consuming.start(stream, "slow") as one, consuming.start(stream, "slow") as two:
@@ -159,6 +164,7 @@ def test_a_handler_that_takes_longer_than_the_lease_is_not_run_twice(stream: Str
     assert consuming.noted("began") == dict.fromkeys(ids, 1)
 
 
+@pytest.mark.slow
 def test_what_a_consumer_read_and_has_not_begun_is_not_run_twice_either(stream: Stream, consuming: Consuming) -> None:
     with consuming.start(stream, "slow") as one:
         ids = stream.add(3, seconds=1.5)
@@ -168,6 +174,7 @@ def test_what_a_consumer_read_and_has_not_begun_is_not_run_twice_either(stream: 
     assert consuming.noted("began") == dict.fromkeys(ids, 1)
 
 
+@pytest.mark.slow
 def test_a_consumer_that_stood_still_does_not_begin_what_another_took_over(
     stream: Stream, consuming: Consuming
 ) -> None:
@@ -184,6 +191,7 @@ def test_a_consumer_that_stood_still_does_not_begin_what_another_took_over(
     assert sum(repeated.values()) <= 1, "only what it had begun when it was stopped"
 
 
+@pytest.mark.slow
 def test_a_handler_is_killed_at_its_timeout_with_its_children_and_others_go_on(
     plain_stream: Stream, consuming: Consuming
 ) -> None:
@@ -220,6 +228,7 @@ def test_the_process_of_a_handler_ends_with_its_consumer(plain_stream: Stream, c
 # Failures.
 
 
+@pytest.mark.slow
 def test_a_failure_is_retried_with_waits_that_double_and_does_not_stop_the_others(
     stream: Stream, consuming: Consuming
 ) -> None:
@@ -234,6 +243,7 @@ def test_a_failure_is_retried_with_waits_that_double_and_does_not_stop_the_other
         assert f"{text}: ValueError: no such mailbox ({consuming.folder}/handlers.py, line" in consumer.output
 
 
+@pytest.mark.slow
 def test_a_retry_waits_as_long_as_it_says(plain_stream: Stream, consuming: Consuming) -> None:
     plain_stream.add(fails=True)
     began = time.monotonic()
@@ -329,6 +339,7 @@ def test_an_entry_that_is_no_event_is_a_dead_letter_at_once(
 # Stopping.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_lets_the_handler_finish_and_gives_the_rest_back(
     plain_stream: Stream, consuming: Consuming, number: int
@@ -343,6 +354,7 @@ def test_a_signal_lets_the_handler_finish_and_gives_the_rest_back(
     assert consuming.noted() == dict.fromkeys(ids, 1), "what was given back is there at once, and cost no delivery"
 
 
+@pytest.mark.slow
 def test_it_exits_when_idle_only_when_nothing_is_pending_in_the_group(
     plain_stream: Stream, consuming: Consuming
 ) -> None:

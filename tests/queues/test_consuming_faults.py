@@ -12,6 +12,8 @@ import pytest
 from tests.queues.servers import Proxy, Server, missing, proxy_to, redis_binaries, redis_command, running
 from tests.queues.streams import Consuming, Stream, consuming, plain_stream, redis_url, stream, until
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["consuming", "plain_stream", "redis_url", "stream"]
 
 

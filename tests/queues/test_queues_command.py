@@ -47,6 +47,7 @@ def test_it_shows_lag_pending_and_consumers(stream: Stream, tmp_path: Path) -> N
     assert (consumer["name"], consumer["pending"]) == ("ada", 3)
 
 
+@pytest.mark.slow
 def test_it_shows_what_was_trimmed_before_the_group_could_read_it(
     stream: Stream, consuming: Consuming, tmp_path: Path
 ) -> None:
@@ -71,6 +72,7 @@ def test_people_get_a_table(plain_stream: Stream, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_dead_letters_are_listed_and_replayed_for_their_group_only(
     stream: Stream, consuming: Consuming, tmp_path: Path
 ) -> None:
@@ -134,6 +136,7 @@ def test_a_dead_letter_that_cannot_be_replayed_stays(
     assert "WRONGTYPE" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_replayed_event_has_all_its_deliveries_before_it(
     plain_stream: Stream, consuming: Consuming, tmp_path: Path
 ) -> None:

@@ -57,6 +57,7 @@ def test_each_dash_of_unicode_is_a_dash(dash: str) -> None:
     assert fold(f"SN{dash}A") == "sna"
 
 
+@pytest.mark.slow
 def test_each_character_folds_to_what_folds_to_itself() -> None:
     changed = [
         ascii(character)

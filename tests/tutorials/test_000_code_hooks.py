@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from tests.cli.browser import Browser
 from tests.cli.projects import PASSWORD, USERNAME
 from tests.cli.running import Running, free_port, manage, running
+
+pytestmark = pytest.mark.slow
 
 LOG_LINE = "Sending email, observation M42 @ LCO changed state from PENDING to COMPLETED"
 

@@ -19,6 +19,8 @@ from tests.queues.servers import need_port
 from tests.queues.streams import until
 from tests.queues.test_consumers_of_the_documents import npm_modules
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["npm_modules"]
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "tutorial-queues.md").read_text()

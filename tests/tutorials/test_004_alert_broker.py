@@ -18,6 +18,8 @@ from tests.cli.running import free_port, manage, running
 
 from heliostat.testing.receiver import Answer, Receiver
 
+pytestmark = pytest.mark.slow
+
 SAMPLE = [
     {
         "timestamp": "2018-09-12T19:33:12.000Z",

@@ -208,9 +208,9 @@ def test_a_broker_of_tom_toolkit_gets_a_hint(settings: Any, path: str, words: st
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("cliquet.listeners.redis", "an e-mail listener is heliostat.listeners.email"),
+        ("cliquet.listeners.redis", "cliquet.listeners.redis is heliostat.queues.redis here"),
         ("kinto.core.listeners.redis", "an e-mail listener is heliostat.listeners.email"),
-        ("kinto_redis.listeners", "kinto_redis is a plug-in"),
+        ("kinto_redis.listeners", "kinto_redis.listeners is heliostat.queues.redis here"),
         ("tests.listeners.of_cliquet", "ListenerBase and aslist are in heliostat.listeners"),
     ],
 )

@@ -11,7 +11,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -23,6 +23,7 @@ from heliostat.delivery.signing import SIGNATURE
 from heliostat.events.context import quiet
 from heliostat.events.event import Event
 from heliostat.events.snapshot import public_key, snapshot, visible_fields
+from heliostat.events.transactions import own_savepoint
 from heliostat.events.types import ACTIONS, WILD, is_silent, model_of, resource_of
 from heliostat.exceptions import ConfigurationError
 from heliostat.objects import find_object
@@ -112,7 +113,11 @@ def _event(hook: Hook, question: dict[str, Any], request: HttpRequest, site: adm
     seen = _visible(model, request, site)
     _check_template(hook, model, request, site)
     object_id = hook.object_id or question["object"].strip()
-    instance: Model | None = find_object(seen, object_id) if object_id else seen.order_by("-pk").first()
+    try:
+        with own_savepoint():
+            instance: Model | None = find_object(seen, object_id) if object_id else seen.order_by("-pk").first()
+    except DatabaseError as error:  # an unmanaged model whose table is not there, for example
+        raise Refused(f"The {model._meta.verbose_name_plural} cannot be read: {error}.") from error
     if instance is None:
         which = f"the id “{object_id}”" if object_id else "any id yet"
         raise Refused(f"There is no {model._meta.verbose_name} with {which}.")
