@@ -135,6 +135,7 @@ def test_management_commands_run_from_anywhere_inside_the_project(mytom: Path) -
     assert "Traceback" not in unknown.stderr
 
 
+@pytest.mark.slow
 def test_a_new_project_has_nothing_to_complain_of_and_no_missing_migrations(mytom: Path) -> None:
     checked = manage("check", "--fail-level", "INFO", cwd=mytom)
     assert checked.returncode == 0, checked.stderr

@@ -30,6 +30,7 @@ def address(server: Running) -> str:
     return server.wait_for(r"(http://127\.0\.0\.1:\d+)/ ")[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_serve_answers_and_stops_when_asked_to(mytom: Path, number: int) -> None:
     with running("serve", "--port", "0", cwd=mytom) as server:
@@ -53,6 +54,7 @@ def test_static_files_are_served(mytom: Path) -> None:
         assert "no worker here" in server.output
 
 
+@pytest.mark.slow
 def test_a_request_in_flight_is_answered_before_serve_stops(mytom: Path) -> None:
     urls = mytom / "mytom/urls.py"
     urls.write_text(urls.read_text("utf-8") + SLOW_PAGE, "utf-8")

@@ -65,6 +65,7 @@ def test_a_worker_that_is_well_says_so_and_one_that_has_not_begun_does_not(using
         assert get(f"{server.url}/elsewhere")[0] == 404
 
 
+@pytest.mark.slow
 def test_a_worker_without_its_database_is_not_well_and_says_why(monkeypatch: Any) -> None:
     from heliostat.delivery.scheduler import Scheduler
 

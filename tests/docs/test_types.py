@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.docs.test_documents import DOCUMENTS, ROOT
 
 CONFIGURATION = """
@@ -51,6 +53,7 @@ def write_blocks(folder: Path) -> list[Path]:
     return written
 
 
+@pytest.mark.slow
 def test_the_code_of_the_documents_type_checks_under_mypy_strict_with_django_stubs(tmp_path: Path) -> None:
     files = write_blocks(tmp_path)
     assert len(files) > 30

@@ -39,6 +39,7 @@ def worker() -> Iterator[Worker]:
     thread.join(60)
 
 
+@pytest.mark.slow
 def test_the_other_listeners_get_their_events(settings: Any, monkeypatch: Any, caplog: Any, worker: Worker) -> None:
     monkeypatch.setattr(python, "LONG", 0.0)
     common = {"resources": "depot", "when": "durable"}

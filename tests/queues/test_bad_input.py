@@ -144,7 +144,7 @@ def test_a_queue_that_is_configured_no_longer_keeps_what_waits(settings: Any, un
     assert "its section is not valid" in Callback.objects.get().status_details
 
 
-@pytest.fixture(params=["redis", "nats", "kafka"])
+@pytest.fixture(params=["redis", "nats", pytest.param("kafka", marks=pytest.mark.slow)])
 def small(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """A destination that takes at most 1 MiB."""
     if request.param == "redis":

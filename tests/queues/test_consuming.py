@@ -98,6 +98,7 @@ def test_a_consumer_that_is_killed_loses_nothing_and_what_is_repeated_has_the_sa
     assert stream.consumers() == [], "the name of the dead is removed when nothing is pending for it"
 
 
+@pytest.mark.slow
 def test_the_name_of_a_dead_consumer_stays_while_something_is_pending_for_it(
     stream: Stream, consuming: Consuming
 ) -> None:
@@ -251,6 +252,7 @@ def test_a_retry_waits_as_long_as_it_says(plain_stream: Stream, consuming: Consu
     assert time.monotonic() - began >= 1 + 2
 
 
+@pytest.mark.slow
 def test_the_retries_of_a_consumer_that_died_are_taken_over(plain_stream: Stream, consuming: Consuming) -> None:
     (id,) = plain_stream.add(fails=True)
     with consuming.start(plain_stream, "failing") as consumer:
@@ -261,6 +263,7 @@ def test_the_retries_of_a_consumer_that_died_are_taken_over(plain_stream: Stream
     assert len(plain_stream.dead()) == 1
 
 
+@pytest.mark.slow
 def test_after_the_last_delivery_an_event_is_a_dead_letter_with_all_that_a_person_needs(
     stream: Stream, consuming: Consuming
 ) -> None:
@@ -276,6 +279,7 @@ def test_after_the_last_delivery_an_event_is_a_dead_letter_with_all_that_a_perso
     assert stream.pending() == 0
 
 
+@pytest.mark.slow
 def test_where_no_dead_letter_can_be_written_the_entry_stays_pending(
     plain_stream: Stream, consuming: Consuming
 ) -> None:

@@ -93,6 +93,7 @@ def test_dead_letters_are_listed_and_replayed_for_their_group_only(
     assert stream.consumers() == []
 
 
+@pytest.mark.slow
 def test_a_dead_letter_whose_entry_was_trimmed_is_replayed_for_its_group_only(
     stream: Stream, consuming: Consuming, tmp_path: Path
 ) -> None:

@@ -17,6 +17,8 @@ from tests.cli.running import manage
 from tests.settings import IN_CI, reachable
 from tests.tutorials.mail_server import mail_server
 
+pytestmark = pytest.mark.slow
+
 SCAFFOLD = """
 from heliostat.listeners import ListenerBase
 
