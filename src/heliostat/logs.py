@@ -20,6 +20,7 @@ LOGGERS = (
     "heliostat.events",
     "heliostat.hooks",
     "heliostat.listeners",
+    "heliostat.listeners.log",
     "heliostat.observations.hooks",
     "heliostat.observations.views",
     "heliostat.outbox",
