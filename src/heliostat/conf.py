@@ -7,17 +7,14 @@ An app has settings of its own in a subclass of `Settings`.
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache, wraps
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 
-from django.conf import global_settings, settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.conf import settings
 from django.core.signals import setting_changed
 
 T = TypeVar("T")
@@ -25,7 +22,6 @@ PREFIX = "HELIOSTAT_"
 PREFIXES = (PREFIX, "DJANGO_HTTP_HOOKS_")
 OTHERS = ("EVENT_LISTENERS", "HOOKS", "HOOK_ALLOWED_MODELS", "TOM_ALERT_CLASSES", "TOM_FACILITY_CLASSES")
 """Settings that the apps which use them read and check."""
-ALIKE = 0.85  # of two names; a setting of another package is less like one of ours
 LARGEST = 10**9  # seconds, thirty years: a time so far away is one that databases and `datetime` have
 SHORTEST_KEY = 16  # characters
 LONGEST_EVENT_TYPE = 100
@@ -373,56 +369,3 @@ class Conf(Settings):
 
 
 conf = Conf()
-
-
-def check_settings(**_: object) -> list[CheckMessage]:
-    """System check: each setting with a name of Heliostat's, or nearly one, exists, and its value can work."""
-    known = {setting.name: setting for setting in Settings.of_all_apps()}
-    messages: list[CheckMessage] = []
-    for name in sorted({name for name in dir(settings) if name.isupper()}):
-        if name not in known:
-            if _is_mistyped(name, {*known, *OTHERS}):
-                text = f"There is no setting {name}.{did_you_mean(name, {*known, *OTHERS})}"
-                hint = "Remove it, or correct its name; docs/reference lists all settings."
-                messages.append(Warning(text, hint=hint, id="heliostat.W001"))
-        elif complaint := known[name].problem(getattr(settings, name)):
-            messages.append(Error(f"{name} {complaint}.", hint=known[name].meaning, id="heliostat.E001"))
-    return messages
-
-
-def _is_mistyped(name: str, known: Collection[str]) -> bool:
-    if name in known or hasattr(global_settings, name):
-        return False
-    return name.startswith(PREFIXES) or bool(difflib.get_close_matches(name, known, n=1, cutoff=ALIKE))
-
-
-def register_check(check: Callable[..., Sequence[CheckMessage]], *tags: str, **options: Any) -> None:
-    """Register a system check that reads settings: it runs once each of them has a value that can work."""
-    register(_once_settings_work(check), *tags, **options)
-
-
-@cache
-def _once_settings_work(check: Callable[..., Sequence[CheckMessage]]) -> Callable[..., Sequence[CheckMessage]]:
-    """The same function at each call: apps are made ready again where a test changes INSTALLED_APPS."""
-
-    @wraps(check)
-    def checked(**arguments: Any) -> Sequence[CheckMessage]:
-        values = ((one, getattr(settings, one.name, one.default)) for one in Settings.of_all_apps())
-        return () if any(one.problem(value) for one, value in values) else check(**arguments)
-
-    return checked
-
-
-def did_you_mean(word: str, candidates: Iterable[str]) -> str:
-    """' Did you mean …?' with the closest candidates, or nothing."""
-    return suggestion(closest(word, candidates))
-
-
-def closest(word: str, candidates: Iterable[str]) -> list[str]:
-    """Return the one or two candidates that look most like this word; none where none does."""
-    return difflib.get_close_matches(word, list(candidates), n=2, cutoff=0.6)
-
-
-def suggestion(close: Sequence[str]) -> str:
-    """Return ' Did you mean …?' with these words; an empty text where there are none."""
-    return f" Did you mean {' or '.join(close)}?" if close else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pkgutil
 import sys
 
-from heliostat.conf import closest, suggestion
+from heliostat.suggestions import closest, suggestion
 
 HOOKS = {
     "target_post_save": "targets",

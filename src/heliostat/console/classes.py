@@ -14,8 +14,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.utils.module_loading import import_string
 
-from heliostat.conf import did_you_mean
 from heliostat.moved import hint_for
+from heliostat.suggestions import did_you_mean
 
 T = TypeVar("T")
 

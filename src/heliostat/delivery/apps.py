@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
-from heliostat.conf import register_check
+from heliostat.setting_checks import register_check
 
 
 class DeliveryConfig(AppConfig):

@@ -24,7 +24,6 @@ from uuid import UUID
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 
-from heliostat.conf import did_you_mean
 from heliostat.events.event import Event
 from heliostat.events.operators import (
     ANYTHING,
@@ -41,6 +40,7 @@ from heliostat.events.snapshot import Row, stored, visible_fields
 from heliostat.events.subscriptions import Key
 from heliostat.events.transactions import own_savepoint
 from heliostat.events.types import model_of, problem_of
+from heliostat.suggestions import did_you_mean
 
 logger = logging.getLogger("heliostat.events")
 

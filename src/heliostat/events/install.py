@@ -10,7 +10,7 @@ from django.core.signals import setting_changed
 from django.db import connections
 from django.db.backends.signals import connection_created
 
-from heliostat.conf import Conf, check_settings, conf, register_check
+from heliostat.conf import Conf, conf
 from heliostat.events import bulk, capture, deletions, relations
 from heliostat.events.databases import home
 from heliostat.events.matching import registry
@@ -20,6 +20,7 @@ from heliostat.events.snapshot import forget_fields
 from heliostat.events.types import check_namespaces, check_silent
 from heliostat.exceptions import ConfigurationError
 from heliostat.logs import escape_what_is_logged
+from heliostat.setting_checks import check_settings, register_check
 
 
 def wrap() -> None:

@@ -15,9 +15,10 @@ from django.apps import apps
 from django.core.checks import CheckMessage, Warning
 from django.db import models
 
-from heliostat.conf import conf, did_you_mean
+from heliostat.conf import conf
 from heliostat.events.types import known_types, resource_of
 from heliostat.redaction import is_secret_name, redacted
+from heliostat.suggestions import did_you_mean
 
 
 def is_secret(model: type[models.Model], name: str) -> bool:

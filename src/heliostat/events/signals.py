@@ -20,13 +20,14 @@ from django.dispatch import Signal
 from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
-from heliostat.conf import LONGEST_EVENT_TYPE, closest, conf, suggestion
+from heliostat.conf import LONGEST_EVENT_TYPE, conf
 from heliostat.events.publish import emit, real_object
 from heliostat.events.snapshot import public_key
 from heliostat.events.transactions import attempt
 from heliostat.events.types import resource_of
 from heliostat.exceptions import ConfigurationError
 from heliostat.redaction import redacted
+from heliostat.suggestions import closest, suggestion
 
 # To publish these, objects would be made and connections opened, which send such signals in turn.
 INNER = (pre_init, post_init, class_prepared, connection_created, setting_changed)

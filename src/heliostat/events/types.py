@@ -17,8 +17,9 @@ from django.apps import apps
 from django.core.checks import CheckMessage, Error, Warning
 from django.db.models import Model
 
-from heliostat.conf import Conf, closest, conf, did_you_mean, event_type_problem, suggestion
+from heliostat.conf import Conf, conf, event_type_problem
 from heliostat.exceptions import ConfigurationError
+from heliostat.suggestions import closest, did_you_mean, suggestion
 
 ACTIONS = ("created", "updated", "deleted")
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
 
-from heliostat.conf import register_check
 from heliostat.installed import need_the_outbox
+from heliostat.setting_checks import register_check
 
 
 class HooksConfig(AppConfig):

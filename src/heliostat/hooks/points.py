@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
-from heliostat.conf import did_you_mean
 from heliostat.events.event import Event
 from heliostat.exceptions import ConfigurationError, UnknownHookPoint
+from heliostat.suggestions import did_you_mean
 
 F = TypeVar("F", bound=Callable[..., Any])
 

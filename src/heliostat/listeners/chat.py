@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from heliostat.conf import did_you_mean
 from heliostat.delivery.http import HttpKind
 from heliostat.delivery.request import Destination, NoDestination
 from heliostat.exceptions import ConfigurationError
@@ -24,6 +23,7 @@ from heliostat.listeners.config import Config
 from heliostat.listeners.source import all_built, built
 from heliostat.listeners.texts import Write, check_template, facts_of, fill
 from heliostat.outbox.limits import Limits
+from heliostat.suggestions import did_you_mean
 
 TEXT = "{resource_name} {objects}: {action} by {user_id} {changes}\n{link}"
 TELEGRAM = "https://api.telegram.org"

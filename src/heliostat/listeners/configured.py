@@ -21,7 +21,6 @@ from typing import Any
 
 from django.apps import apps
 
-from heliostat.conf import ALIKE, did_you_mean, suggestion
 from heliostat.events.event import Event, Phase
 from heliostat.events.types import READ, REMEDY, WILD, actions_of, problem_of, resource_of
 from heliostat.exceptions import ConfigurationError
@@ -30,6 +29,7 @@ from heliostat.listeners.config import ROOT, Config, Registry, aslist, truth
 from heliostat.listeners.loading import include, load
 from heliostat.listeners.sections import Section, Sections, read_sections
 from heliostat.listeners.where import Where, is_condition, where_of
+from heliostat.suggestions import ALIKE, did_you_mean, suggestion
 
 LISTENER = "listener"
 READS = frozenset([READ])

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 
-from heliostat.conf import did_you_mean
 from heliostat.exceptions import ConfigurationError
 from heliostat.listeners.base import ListenerBase, ListenerEvent
 from heliostat.listeners.config import Config
 from heliostat.listeners.texts import check_template, facts_of, fill
+from heliostat.suggestions import did_you_mean
 
 TEXT = "{action} {uri} ({objects}) by {user_id} {changes}"
 

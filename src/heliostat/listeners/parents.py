@@ -5,10 +5,11 @@ from __future__ import annotations
 from django.core.checks import CheckMessage, Error
 from django.db import models
 
-from heliostat.conf import conf, did_you_mean
+from heliostat.conf import conf
 from heliostat.events.event import Event
 from heliostat.events.secrets import points_to_secret
 from heliostat.events.types import resources
+from heliostat.suggestions import did_you_mean
 
 
 def parent_of(event: Event) -> tuple[str, str | None] | None:

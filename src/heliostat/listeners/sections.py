@@ -15,10 +15,10 @@ from typing import Any
 
 from django.conf import settings
 
-from heliostat.conf import did_you_mean
 from heliostat.exceptions import ConfigurationError
 from heliostat.listeners import ini
 from heliostat.listeners.config import ROOT, aslist
+from heliostat.suggestions import did_you_mean
 
 VARIABLE = "HELIOSTAT_EVENT_LISTENERS_"
 FROM_FILE = "_file"

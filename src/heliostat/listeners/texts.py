@@ -14,12 +14,13 @@ from urllib.parse import quote
 
 from django.db import models
 
-from heliostat.conf import conf, did_you_mean
+from heliostat.conf import conf
 from heliostat.events.snapshot import visible_fields
 from heliostat.events.types import WILD, resources
 from heliostat.exceptions import ConfigurationError
 from heliostat.listeners.base import ListenerEvent
 from heliostat.listeners.config import aslist
+from heliostat.suggestions import did_you_mean
 from heliostat.text import clean_name
 
 NAMED = 10  # objects in `{objects}`

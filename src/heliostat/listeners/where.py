@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 
 from django.db import models
 
-from heliostat.conf import ALIKE, did_you_mean, suggestion
 from heliostat.events.filters import WORDS, Condition, FilterError, compiled, key_of, model_of_patterns
 from heliostat.events.operators import ANYTHING, OPERATORS, Kind, kind_of_field
 from heliostat.events.subscriptions import Key
 from heliostat.exceptions import ConfigurationError
 from heliostat.listeners.config import aslist
+from heliostat.suggestions import ALIKE, did_you_mean, suggestion
 
 WHERE = "where"
 LISTS = ("changed", "actions")

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Q
 
-from heliostat.conf import did_you_mean
 from heliostat.observations.facility import FacilityState, UnknownFacility, facilities, get_facility
 from heliostat.observations.models import TERMINAL, ObservationRecord
+from heliostat.suggestions import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)

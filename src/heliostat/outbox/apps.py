@@ -4,7 +4,7 @@ from typing import Any
 
 from django.apps import AppConfig
 
-from heliostat.conf import register_check
+from heliostat.setting_checks import register_check
 
 
 class OutboxConfig(AppConfig):

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
-from heliostat.conf import register_check
 from heliostat.installed import need_the_outbox
+from heliostat.setting_checks import register_check
 
 
 class QueuesConfig(AppConfig):

@@ -20,12 +20,13 @@ from typing import Any, NamedTuple
 from django.core.checks import CheckMessage, Error
 from django.core.signals import setting_changed
 
-from heliostat.conf import conf, did_you_mean
+from heliostat.conf import conf
 from heliostat.exceptions import ConfigurationError, HeliostatError
 from heliostat.listeners.configured import OPTIONS
 from heliostat.listeners.sections import FROM_FILE, content_of
 from heliostat.moved import did_you_mean_path
 from heliostat.queues.base import Queue, text_of
+from heliostat.suggestions import did_you_mean
 
 SCHEME = "queue:"
 PREFIX = "queues."

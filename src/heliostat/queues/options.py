@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from heliostat.conf import did_you_mean
 from heliostat.exceptions import ConfigurationError
 from heliostat.listeners.config import truth
 from heliostat.listeners.configured import OPTIONS
+from heliostat.suggestions import did_you_mean
 
 
 class Options:

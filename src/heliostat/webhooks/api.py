@@ -11,8 +11,8 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models import Model
 
-from heliostat.conf import did_you_mean
 from heliostat.events.types import resource_of
+from heliostat.suggestions import did_you_mean
 from heliostat.webhooks.event_patterns import check_signals, is_path
 from heliostat.webhooks.exceptions import InvalidModelError, InvalidSignalError
 from heliostat.webhooks.models import Hook, Signal

@@ -12,7 +12,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 
-from heliostat.conf import closest, conf, suggestion
+from heliostat.conf import conf
 from heliostat.events.keys import canonical_key
 from heliostat.events.secrets import has_secret_key
 from heliostat.events.types import (
@@ -29,6 +29,7 @@ from heliostat.events.types import (
 )
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.database_checks import unkept
+from heliostat.suggestions import closest, suggestion
 from heliostat.webhooks.exceptions import InvalidModelError, InvalidObjectError, InvalidSignalError
 from heliostat.webhooks.import_guard import leads_to_signal, signal_in_row
 

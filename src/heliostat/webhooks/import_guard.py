@@ -19,9 +19,9 @@ from typing import Any
 from django.apps import apps
 from django.dispatch import Signal
 
-from heliostat.conf import did_you_mean
 from heliostat.events.signals import as_signal
 from heliostat.exceptions import ConfigurationError
+from heliostat.suggestions import did_you_mean
 from heliostat.webhooks.exceptions import InvalidSerializerError
 
 OR_DEFINES = ", or whose source does nothing but define things, a Signal of this name among them"

@@ -23,12 +23,12 @@ from django.core.signals import setting_changed
 from django.db import Error as DatabaseError
 from django.db.models import Model
 
-from heliostat.conf import did_you_mean
 from heliostat.events.transactions import own_savepoint
 from heliostat.events.types import WILD, is_observable, model_of, resource_of
 from heliostat.objects import find_object
 from heliostat.outbox.models import Event
 from heliostat.queues.named import SCHEME, NoSuchQueue, is_queue, named_queue, queues_of
+from heliostat.suggestions import did_you_mean
 from heliostat.webhooks import permissions
 from heliostat.webhooks.event_patterns import may_match
 from heliostat.webhooks.exceptions import InvalidModelError, InvalidPayloadError, InvalidSignalError, InvalidTargetError

@@ -18,7 +18,6 @@ from typing import Any
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 
-from heliostat.conf import did_you_mean
 from heliostat.events.databases import database_of
 from heliostat.events.event import Event
 from heliostat.events.secrets import (
@@ -32,6 +31,7 @@ from heliostat.events.snapshot import visible_fields
 from heliostat.events.types import model_of
 from heliostat.outbox.bodies import key_in_body
 from heliostat.outbox.rendering import object_of
+from heliostat.suggestions import did_you_mean
 from heliostat.webhooks.permissions import Viewer
 
 DEEPEST = 5

@@ -17,13 +17,14 @@ import msgspec
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
-from heliostat.conf import Conf, conf, did_you_mean
+from heliostat.conf import Conf, conf
 from heliostat.delivery.send_now import send_now
 from heliostat.events.databases import home
 from heliostat.exceptions import ConfigurationError, SnapshotError
 from heliostat.outbox.backlog import subscribers_of
 from heliostat.outbox.bodies import to_json
 from heliostat.outbox.kinds import Dispatcher
+from heliostat.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from heliostat.webhooks.models import Hook
