@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "heliostat.targets",
     "heliostat.observations",
     "heliostat.dataproducts",
+    "heliostat.datapoints",
     "heliostat.alerts",
     *([] if find_spec("django.tasks") else ["django_tasks"]),  # Django 6 has its own
     "django_tasks_db",

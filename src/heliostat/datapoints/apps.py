@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class DataPointsConfig(AppConfig):
+    """Photometry, spectra and astrometry of targets, in typed tables."""
+
+    name = "heliostat.datapoints"
+    label = "heliostat_datapoints"
+    verbose_name = "Data points"
+    default_auto_field = "django.db.models.BigAutoField"
+    event_namespace = "datapoints"
+
+    def ready(self) -> None:
+        from heliostat import register_event_type
+
+        register_event_type(
+            "targets.target.data_stored", description="Photometry, spectra or astrometry of a target were stored."
+        )
