@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection, connections, transaction
 from django.test import Client
 from hypothesis import HealthCheck, given, settings
@@ -259,15 +259,50 @@ def test_pages_and_admin_refuse_a_name_in_another_spelling(client: Client, ada: 
     assert Target.objects.count() == 1
 
 
-def test_name_and_alias_change_places_on_the_page(client: Client, ada: User) -> None:
+@pytest.mark.parametrize("address", ["/targets/{}/edit/", CHANGE])
+def test_name_and_alias_change_places_on_the_page(client: Client, ada: User, address: str) -> None:
     target = Target.objects.create(name="AT 2017gfo", ra=1, dec=1, owner=ada)
     target.aliases.create(name="SSS17a")
     target.aliases.create(name="DLT17ck")
     names = {"name": "SSS17a", "aliases-0-name": "DLT17ck", "aliases-1-name": "AT 2017gfo"}
-    answer = client.post(f"{target.get_absolute_url()}edit/", form(target, **names))
+    answer = client.post(address.format(target.pk), form(target, **names))
     assert answer.status_code == 302
     assert [alias.name for alias in target.aliases.all()] == ["DLT17ck", "AT 2017gfo"]
     assert is_true()
+
+
+def written_by_others(using: str, *statements: str) -> None:
+    with connections[using].cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def test_a_command_rebuilds_the_table_after_another_program_wrote_names(
+    site_on: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = Target.objects.create(name="SN 1572"), Target.objects.create(name="M 1")
+    alias = two.aliases.create(name="Crab")
+    written_by_others(
+        site_on,
+        f"UPDATE heliostat_targets_target SET name = 'SN 1604' WHERE id = {one.pk}",
+        f"UPDATE heliostat_targets_targetname SET name = 'NGC 1952' WHERE id = {alias.pk}",
+        f"DELETE FROM heliostat_targets_foldedname WHERE target_id = {two.pk} AND alias_id IS NULL",
+    )
+    assert not is_true()
+    call_command("rebuild_names", database=site_on)
+    assert is_true()
+    assert "3 names written, 2 names removed" in capsys.readouterr().out
+    call_command("rebuild_names", database=site_on)
+    assert "0 names written, 0 names removed" in capsys.readouterr().out
+
+
+def test_a_command_lists_names_that_another_program_wrote_twice_and_changes_nothing(site_on: str) -> None:
+    one, two = Target.objects.create(name="SN 1572"), Target.objects.create(name="M 1")
+    written_by_others(site_on, f"UPDATE heliostat_targets_target SET name = 'sn-1572' WHERE id = {two.pk}")
+    before = table()
+    with pytest.raises(CommandError, match=f"sn1572: target {one.pk}, target {two.pk}"):
+        call_command("rebuild_names", database=site_on)
+    assert table() == before
 
 
 class TestAtTheSameMoment:

@@ -12,7 +12,7 @@ from heliostat.console.saving import SaveChanges
 from heliostat.permissions import ObjectPermissions
 from heliostat.targets.forms import DistinctNames
 from heliostat.targets.models import Target, TargetExtra, TargetName
-from heliostat.targets.names import TAKEN_MEANWHILE, NameTaken
+from heliostat.targets.names import TAKEN_MEANWHILE, NameTaken, hold_names, release_names
 from heliostat.targets.search import by_words
 from heliostat.visible import VisibleText
 
@@ -42,6 +42,15 @@ class TargetAdmin(SaveChanges, CheckedInput, VisibleText, ObjectPermissions, adm
         self, request: HttpRequest, queryset: QuerySet[Target], search_term: str
     ) -> tuple[QuerySet[Target], bool]:
         return by_words(queryset, search_term), False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Save the target with its names released, so that one may change places with an alias."""
+        release_names(obj)
+        super().save_model(request, obj, form, change)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        hold_names(form.instance)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
         try:

@@ -165,10 +165,21 @@ def give_way_to_fixture(instance: FoldedName, raw: bool, using: str, **_: Any) -
 @contextmanager
 def renaming(target: Any) -> Iterator[None]:
     """Release the names of a target inside the block, so that they may change places; hold them at its end."""
-    using = router.db_for_write(type(target), instance=target)
-    if target.pk is not None:
-        FoldedName.objects.using(using).filter(target_id=target.pk).delete()
+    release_names(target)
     yield
+    hold_names(target)
+
+
+def release_names(target: Any) -> None:
+    """Delete the names of a target from the table, in a transaction that ends with `hold_names()`."""
+    if target.pk is not None:
+        using = router.db_for_write(type(target), instance=target)
+        FoldedName.objects.using(using).filter(target_id=target.pk).delete()
+
+
+def hold_names(target: Any) -> None:
+    """Write the name and all aliases of a target. Raises `NameTaken`."""
+    using = router.db_for_write(type(target), instance=target)
     hold([target], using)
     hold(target.aliases.using(using).all(), using)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,10 @@ from heliostat.targets.substrings import is_like, named_like
 
 SAME_PLACE = 2.0  # arcseconds
 FEW = 1_000  # names
+_HOLDERS = (
+    f"SELECT target.*, held.folded, held.alias_id FROM {FoldedName._meta.db_table} held "
+    f"JOIN {Target._meta.db_table} target ON target.id = held.target_id WHERE held.folded IN"
+)
 _SLACK = 1e-9  # degrees: the box may be a little too wide, never too narrow
 
 
@@ -78,13 +82,20 @@ class Duplicate:
 def find_named(names: Iterable[str], *, besides: int | None = None) -> Duplicate | None:
     """The target that has one of these names, or an alias like it: in one query, however many names there are."""
     asked = {key_of(name): name.strip() for name in names if name.strip()}
-    rows = FoldedName.objects.filter(folded__in=asked).select_related("target")
-    held = {row.folded: row for row in rows if row.target_id != besides}
+    held = {target.folded: target for target in _holders(asked) if target.pk != besides} if asked else {}
     for key, name in asked.items():
-        if row := held.get(key):
-            kind = "name" if row.alias_id is None else "alias"
-            return Duplicate(row.target, f"the {kind} {name}")
+        if target := held.get(key):
+            return Duplicate(target, f"the {'name' if target.alias_id is None else 'alias'} {name}")
     return None
+
+
+def _holders(folded: Collection[str]) -> Iterable[Any]:
+    """The targets that hold these folded names, each with `folded` and `alias_id`.
+
+    Written in SQL, for Django takes twice as long to build this query as the database takes to answer it.
+    """
+    marks = ", ".join(["%s"] * len(folded))
+    return Target.objects.raw(f"{_HOLDERS} ({marks})", list(folded))  # marks and names of our own tables
 
 
 def find_near(target: Target) -> list[Target]:
