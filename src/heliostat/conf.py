@@ -20,7 +20,14 @@ from django.core.signals import setting_changed
 T = TypeVar("T")
 PREFIX = "HELIOSTAT_"
 PREFIXES = (PREFIX, "DJANGO_HTTP_HOOKS_")
-OTHERS = ("EVENT_LISTENERS", "HOOKS", "HOOK_ALLOWED_MODELS", "TOM_ALERT_CLASSES", "TOM_FACILITY_CLASSES")
+OTHERS = (
+    "EVENT_LISTENERS",
+    "HOOKS",
+    "HOOK_ALLOWED_MODELS",
+    "TOM_ALERT_CLASSES",
+    "TOM_DATA_PROCESSORS",
+    "TOM_FACILITY_CLASSES",
+)
 """Settings that the apps which use them read and check."""
 LARGEST = 10**9  # seconds, thirty years: a time so far away is one that databases and `datetime` have
 SHORTEST_KEY = 16  # characters

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.core.checks import register
 
 
 class DataPointsConfig(AppConfig):
@@ -14,6 +15,9 @@ class DataPointsConfig(AppConfig):
 
     def ready(self) -> None:
         from heliostat import register_event_type
+        from heliostat.datapoints.reading import check_processors
+
+        register(check_processors)
 
         register_event_type(
             "targets.target.data_stored", description="Photometry, spectra or astrometry of a target were stored."

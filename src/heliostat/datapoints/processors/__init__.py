@@ -1,0 +1,1 @@
+"""Processors read files of formats into rows of data points."""
