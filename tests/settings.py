@@ -36,6 +36,8 @@ INSTALLED_APPS = [
     "heliostat.webhooks",
     "heliostat.api",
     "heliostat.console",
+    "guardian",
+    "heliostat.rights",
     "heliostat.targets",
     "heliostat.observations",
     "heliostat.dataproducts",
@@ -73,6 +75,9 @@ TEMPLATES = [
 STATIC_URL = "/static/"
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "heliostat.rights.backend.Backend"]
+GUARDIAN_ANONYMOUS_USER_NAME = None
+HELIOSTAT_NEW_TARGETS = "public"  # who may view what is the subject of tests/rights alone
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 

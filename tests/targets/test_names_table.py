@@ -236,7 +236,7 @@ def ada(client: Client, site_on: str, django_user_model: type[User]) -> User:
 
 def form(target: Target | None = None, **fields: Any) -> dict[str, Any]:
     counts = {"TOTAL_FORMS": 2, "INITIAL_FORMS": target.aliases.count() if target else 0}
-    data = {"type": "SIDEREAL", "ra": "10", "dec": "20"}
+    data = {"type": "SIDEREAL", "ra": "10", "dec": "20", "visibility": "public"}
     data |= {f"aliases-{key}": value for key, value in counts.items()}
     data |= {f"extras-{key}": "0" for key in counts}
     for number, alias in enumerate(target.aliases.all() if target else ()):

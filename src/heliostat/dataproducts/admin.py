@@ -8,12 +8,12 @@ from heliostat import emit
 from heliostat.checked_input import CheckedInput
 from heliostat.console.saving import SaveChanges
 from heliostat.dataproducts.models import DataProduct
-from heliostat.permissions import ObjectPermissions
+from heliostat.rights.admin import GuardedPages
 from heliostat.visible import VisibleText
 
 
 @admin.register(DataProduct)
-class DataProductAdmin(SaveChanges, CheckedInput, VisibleText, ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
+class DataProductAdmin(SaveChanges, CheckedInput, VisibleText, GuardedPages, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("__str__", "target", "data_product_type", "product_id", "created")
     list_filter = ("data_product_type", "created")
     list_select_related = ("target",)

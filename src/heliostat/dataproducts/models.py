@@ -3,16 +3,23 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import SuspiciousFileOperation
 from django.db import models, transaction
+from django.db.models import Q
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.urls import reverse
 from django.utils.text import get_valid_filename
 
+from heliostat.dataproducts.rights import DataProductGroupRight, DataProductUserRight
 from heliostat.observations.models import ObservationRecord
+from heliostat.rights.models import FOLLOWS, Guarded, Visibility
+from heliostat.rights.visibility import VisibleQuerySet, is_own, own
 from heliostat.targets.models import Target
 from heliostat.text import clean_name, validate_name
+
+__all__ = ["DataProduct", "DataProductGroupRight", "DataProductUserRight"]
 
 LONGEST_NAME = 240  # bytes; file systems take 255, of which the storage uses a few to make a name unique
 LONGEST_SUFFIX = 20  # bytes
@@ -36,7 +43,7 @@ def file_name(filename: str) -> str:
     return stem.decode(errors="ignore") + suffix
 
 
-class DataProduct(models.Model):
+class DataProduct(Guarded):
     """A file about a target: uploaded, or retrieved from the facility that observed it."""
 
     class Type(models.TextChoices):
@@ -54,10 +61,23 @@ class DataProduct(models.Model):
     )
     data = models.FileField(upload_to=place_of, max_length=400)
     data_product_type = models.CharField("type", max_length=50, choices=Type, blank=True, default="")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="data_products"
+    )
+    visibility = models.CharField(
+        max_length=10,
+        choices=Visibility,
+        blank=True,
+        default=FOLLOWS,
+        help_text="Empty: as its observation, or its target.",
+    )
     created = models.DateTimeField(auto_now_add=True)
     modified = models.DateTimeField(auto_now=True)
 
+    objects = VisibleQuerySet.as_manager()
+
     class Meta:
+        permissions = [("share_dataproduct", "Can share data product")]
         ordering = ("-created", "-id")
         indexes = [models.Index(fields=["-created"], name="heliostat_product_created")]
         constraints = [
@@ -70,6 +90,27 @@ class DataProduct(models.Model):
 
     def __str__(self) -> str:
         return self.filename or self.product_id
+
+    @property
+    def governing(self) -> Guarded:
+        if self.visibility:
+            return self
+        return self.observation_record.governing if self.observation_record else self.target.governing
+
+    @classmethod
+    def visible(cls, user: Any, prefix: str = "") -> Q:
+        """Return the condition that a user may view it: its target too, and where it has no visibility of its own, the
+        observation that it comes from."""
+        of_observation = own(ObservationRecord, user, f"{prefix}observation_record__", (FOLLOWS,))
+        followed = Q(**{f"{prefix}observation_record__isnull": True}) | of_observation
+        alone = own(cls, user, prefix) | (Q(**{f"{prefix}visibility": FOLLOWS}) & followed)
+        return Target.visible(user, f"{prefix}target__") & alone
+
+    def is_visible_to(self, user: Any) -> bool:
+        if not self.target.is_visible_to(user):
+            return False
+        followed = self.observation_record is None or is_own(self.observation_record, user, (FOLLOWS,))
+        return is_own(self, user, (FOLLOWS,) if followed else ())
 
     def get_absolute_url(self) -> str:
         return reverse("dataproducts:detail", args=[self.pk])

@@ -73,6 +73,7 @@ def _product(observation: ObservationRecord, file: FacilityFile) -> DataProduct:
     return DataProduct(
         target=observation.target,
         observation_record=observation,
+        owner=observation.user,
         product_id=file.product_id,
         data_product_type=file.data_product_type,
     )

@@ -13,32 +13,32 @@ from heliostat.dataproducts.models import DataProduct
 from heliostat.dataproducts.storing import upload
 from heliostat.exceptions import Refused
 from heliostat.listeners import publish_read
-from heliostat.objects import get_object
 from heliostat.observations.models import ObservationRecord
+from heliostat.rights.pages import check_may_add, object_for, open_to_readers
 from heliostat.targets.models import Target
 
 
 @require_safe
-@login_required
+@open_to_readers
 def product_list(request: HttpRequest) -> HttpResponse:
-    products = DataProduct.objects.select_related("target", "observation_record__target")
+    products = DataProduct.objects.visible_to(request.user).select_related("target", "observation_record__target")
     return render(request, "heliostat_dataproducts/list.html", {"page": page_of(request, products)})
 
 
 @require_safe
-@login_required
+@open_to_readers
 def product_detail(request: HttpRequest, pk: int) -> HttpResponse:
     products = DataProduct.objects.select_related("target", "observation_record__target")
-    product = get_object(products, pk)
+    product = object_for(request, products, pk)
     publish_read(product)
     return render(request, "heliostat_dataproducts/detail.html", {"product": product})
 
 
 @require_safe
-@login_required
-def download(_request: HttpRequest, pk: int) -> FileResponse:
+@open_to_readers
+def download(request: HttpRequest, pk: int) -> FileResponse:
     """The file, always as an attachment: nothing that was uploaded is ever shown as a page of this site."""
-    product = get_object(DataProduct.objects.all(), pk)
+    product = object_for(request, DataProduct.objects.all(), pk)
     try:
         file = product.data.open("rb")
     except (OSError, ValueError):
@@ -82,6 +82,9 @@ def upload_product(request: HttpRequest) -> HttpResponse:
 def _new_product(request: HttpRequest) -> DataProduct:
     target, observation = request.GET.get("target", ""), request.GET.get("observation", "")
     if observation:
-        record = get_object(ObservationRecord.objects.select_related("target"), observation)
-        return DataProduct(target=record.target, observation_record=record)
-    return DataProduct(target=get_object(Target.objects.all(), target))
+        record = object_for(request, ObservationRecord.objects.select_related("target"), observation)
+        check_may_add(request, DataProduct, record)
+        return DataProduct(target=record.target, observation_record=record, owner=request.user)  # type: ignore[misc]
+    found = object_for(request, Target.objects.all(), target)
+    check_may_add(request, DataProduct, found)
+    return DataProduct(target=found, owner=request.user)  # type: ignore[misc]

@@ -18,9 +18,9 @@ from heliostat.console.extensions import offered
 from heliostat.console.pagination import page_of
 from heliostat.exceptions import Refused
 from heliostat.listeners import publish_read
-from heliostat.objects import get_object
 from heliostat.observations.facility import GenericObservationFacility, UnknownFacility, get_facility
 from heliostat.observations.models import ObservationRecord, ObservationStatus
+from heliostat.rights.pages import check_may_add, object_for, open_to_readers
 from heliostat.targets.models import Target
 from heliostat.text import clean_name
 
@@ -28,9 +28,9 @@ logger = logging.getLogger(__name__)
 
 
 @require_safe
-@login_required
+@open_to_readers
 def observation_list(request: HttpRequest) -> HttpResponse:
-    observations = ObservationRecord.objects.select_related("target", "user")
+    observations = ObservationRecord.objects.visible_to(request.user).select_related("target", "user")
     status = request.GET.get("status", "")
     if status in ObservationStatus.values:
         observations = observations.filter(status=status)
@@ -39,9 +39,9 @@ def observation_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@login_required
+@open_to_readers
 def observation_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    observation = get_object(ObservationRecord.objects.select_related("target", "user"), pk)
+    observation = object_for(request, ObservationRecord.objects.select_related("target", "user"), pk)
     panels = []
     for path in offered("observation_panel"):
         template, extra = import_string(path)(request, observation)
@@ -55,7 +55,8 @@ def observation_detail(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 def submit_observation(request: HttpRequest) -> HttpResponse:
     """Submit an observation of `?target=` to `?facility=`."""
-    target = get_object(Target.objects.all(), request.GET.get("target", ""))
+    target = object_for(request, Target.objects.all(), request.GET.get("target", ""))
+    check_may_add(request, ObservationRecord, target)
     try:
         facility = get_facility(request.GET.get("facility", ""))
     except UnknownFacility as error:

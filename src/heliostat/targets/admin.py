@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 
 from heliostat.checked_input import CheckedInput
 from heliostat.console.saving import SaveChanges
-from heliostat.permissions import ObjectPermissions
+from heliostat.rights.admin import GuardedPages
 from heliostat.targets.forms import DistinctNames
 from heliostat.targets.models import Target, TargetExtra, TargetName
 from heliostat.targets.names import TAKEN_MEANWHILE, NameTaken, hold_names, release_names
@@ -30,7 +30,7 @@ class ExtraInline(admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(Target)
-class TargetAdmin(SaveChanges, CheckedInput, VisibleText, ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
+class TargetAdmin(SaveChanges, CheckedInput, VisibleText, GuardedPages, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("name", "type", "ra", "dec", "owner", "created")
     list_filter = ("type", "created")
     list_select_related = ("owner",)

@@ -12,7 +12,10 @@ from django.urls import reverse
 from heliostat.permissions import has_permission
 from heliostat.targets.coordinates import Position
 from heliostat.targets.names import FoldedName, Named, key_of
+from heliostat.targets.rights import SharedTarget, TargetGroupRight, TargetUserRight
 from heliostat.text import validate_name, validate_text
+
+__all__ = ["Target", "TargetExtra", "TargetGroupRight", "TargetName", "TargetUserRight"]
 
 
 def validate_finite(value: float) -> None:
@@ -59,7 +62,7 @@ ELEMENTS_OF_SCHEME = {
 """What it needs beside, by scheme."""
 
 
-class Target(Named):
+class Target(SharedTarget):
     """An object in the sky: with a position, or with an orbit. No other target has its name, however it is written."""
 
     class Type(models.TextChoices):
@@ -109,6 +112,7 @@ class Target(Named):
 
     class Meta:
         ordering = ("-created", "-id")
+        permissions = [("share_target", "Can share target")]
         indexes = [
             models.Index(fields=["dec", "ra"], name="heliostat_target_position"),
             models.Index(fields=["-created"], name="heliostat_target_created"),
@@ -151,15 +155,12 @@ class Target(Named):
         return (*ELEMENTS, *ELEMENTS_OF_SCHEME.get(self.scheme, ()))
 
     def editable_by(self, user: Any) -> bool:
-        """Return whether a user may change it: its owner, and users with the permission to change targets."""
-        return self._is_owned_by(user) or has_permission(user, "change", Target, self)
+        """Return whether a user may change it: see `heliostat.rights.backend`."""
+        return has_permission(user, "change", Target, self)
 
     def deletable_by(self, user: Any) -> bool:
-        """Return whether a user may delete it: its owner, and users with the permission to delete targets."""
-        return self._is_owned_by(user) or has_permission(user, "delete", Target, self)
-
-    def _is_owned_by(self, user: Any) -> bool:
-        return self.owner_id is not None and self.owner_id == user.pk
+        """Return whether a user may delete it: see `heliostat.rights.backend`."""
+        return has_permission(user, "delete", Target, self)
 
     @property
     def position(self) -> Position | None:

@@ -15,8 +15,9 @@ from heliostat.targets.models import Target
 NEWEST = 6
 
 
-def recent(_request: HttpRequest) -> Panel:
-    rows = [Row(target.name, target.get_absolute_url(), target.sexagesimal) for target in Target.objects.all()[:NEWEST]]
+def recent(request: HttpRequest) -> Panel:
+    newest = Target.objects.visible_to(request.user)[:NEWEST]
+    rows = [Row(target.name, target.get_absolute_url(), target.sexagesimal) for target in newest]
     return Panel("Targets", reverse("targets:list"), "No targets yet: make one, or query an alert broker.", rows)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -15,7 +15,7 @@ from heliostat import batch
 from heliostat.console.pagination import page_of
 from heliostat.exceptions import Refused
 from heliostat.listeners import publish_read
-from heliostat.objects import get_object
+from heliostat.rights.pages import check_may_add, object_for, open_to_readers
 from heliostat.targets.forms import MOTION, ORBIT, AliasFormSet, ExtraFormSet, TargetForm
 from heliostat.targets.models import ELEMENTS_OF_SCHEME, Target
 from heliostat.targets.names import TAKEN_MEANWHILE, NameTaken, renaming
@@ -29,11 +29,11 @@ SORTS = ("name", "type", "ra", "dec", "created")
 
 
 @require_safe
-@login_required
+@open_to_readers
 def target_list(request: HttpRequest) -> HttpResponse:
     """All targets; htmx asks for the table alone while somebody types."""
     sort = request.GET.get("sort", "")
-    targets = by_words(Target.objects.all(), request.GET.get("q", ""))
+    targets = by_words(Target.objects.visible_to(request.user), request.GET.get("q", ""))
     if sort.removeprefix("-") in SORTS:
         targets = targets.order_by(sort, "id")
     context = {"page": page_of(request, targets), "sort": sort, "q": request.GET.get("q", "")}
@@ -44,11 +44,11 @@ def target_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@login_required
+@open_to_readers
 def target_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    target = get_object(Target.objects.select_related("owner"), pk)
+    target = object_for(request, Target.objects.select_related("owner"), pk)
     place = target.position
-    near = cone(place.ra, place.dec, NEARBY, Target.objects.exclude(pk=pk)) if place else []
+    near = cone(place.ra, place.dec, NEARBY, Target.objects.visible_to(request.user).exclude(pk=pk)) if place else []
     context = {
         "target": target,
         "place": described_place(place) if place else None,
@@ -75,14 +75,13 @@ def _elements(target: Target) -> list[tuple[str, object]]:
 
 @login_required
 def create_target(request: HttpRequest) -> HttpResponse:
+    check_may_add(request, Target)
     return _edit(request, Target(owner=request.user))  # type: ignore[misc]
 
 
 @login_required
 def edit_target(request: HttpRequest, pk: int) -> HttpResponse:
-    target = get_object(Target.objects.all(), pk)
-    if not target.editable_by(request.user):
-        raise PermissionDenied
+    target = object_for(request, Target.objects.all(), pk, "change")
     return _edit(request, target)
 
 
@@ -131,9 +130,7 @@ def _save(form: TargetForm, *parts: BaseInlineFormSet[Any, Any, Any]) -> bool:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def delete_target(request: HttpRequest, pk: int) -> HttpResponse:
-    target = get_object(Target.objects.all(), pk)
-    if not target.deletable_by(request.user):
-        raise PermissionDenied
+    target = object_for(request, Target.objects.all(), pk, "delete")
     context = {
         "title": f"Delete {target}?",
         "lead": "Its aliases, observations and data products go with it.",
