@@ -12,7 +12,7 @@ from heliostat.exceptions import ConfigurationError, UnknownHookPoint
 from heliostat.hooks.attached import attachments
 from heliostat.hooks.decorator import decorated
 from heliostat.hooks.points import all_points
-from heliostat.outbox.database_checks import check_durable
+from heliostat.outbox.checks import check_durable
 
 
 def check_hooks(**_: object) -> list[CheckMessage]:

@@ -16,7 +16,7 @@ from heliostat.events.subscriptions import Grouping, Subscription
 from heliostat.exceptions import ConfigurationError
 from heliostat.listeners.base import group_of
 from heliostat.listeners.configured import LISTENER, Configured, configured, likely_mistakes
-from heliostat.outbox.database_checks import check_durable
+from heliostat.outbox.checks import check_durable
 
 logger = logging.getLogger("heliostat.listeners")
 

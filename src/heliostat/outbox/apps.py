@@ -27,16 +27,15 @@ class OutboxConfig(AppConfig):
 
         from heliostat.events.dispatch import write_durable_with
         from heliostat.events.install import install
-        from heliostat.outbox.checks import check_mariadb, check_mariadb_isolation, check_sqlite
-        from heliostat.outbox.database_checks import check_driver, check_outboxes
+        from heliostat.outbox import checks
         from heliostat.outbox.databases import watch_migrations
         from heliostat.outbox.write import write
 
         install()
         watch_migrations(self)
         write_durable_with(write)
-        register_check(check_driver)
-        register_check(check_outboxes)
-        register_check(check_sqlite)
-        register_check(check_mariadb_isolation)
-        register_check(check_mariadb, Tags.database)
+        register_check(checks.check_driver)
+        register_check(checks.check_outboxes)
+        register_check(checks.check_sqlite)
+        register_check(checks.check_mariadb_isolation)
+        register_check(checks.check_mariadb, Tags.database)

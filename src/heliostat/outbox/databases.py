@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from django.core.signals import setting_changed
-from django.db import DatabaseError, connections, models
+from django.db import DatabaseError, connections
 from django.db.models.signals import post_migrate, pre_migrate
 
 from heliostat.events.databases import home
@@ -24,9 +24,14 @@ logger = logging.getLogger("heliostat.outbox")
 
 LOOK_AGAIN = 60.0  # seconds after which a database without the tables is looked at again
 MIGRATING = ("django.db.migrations.executor", "django.core.management.commands.migrate", "django.core.management.sql")
+NOT_YET = "the database %(using)r has no outbox tables yet: events of this migration are dropped until they are made"
+NOT_THERE = (
+    "the database %(using)r has no outbox tables: durable subscribers are not notified of its events; "
+    "run `manage.py migrate --database=%(using)s heliostat_outbox`, or let a router keep these models elsewhere"
+)
 
 _with_outbox: set[str] = set()
-_without_outbox: dict[str, float] = {}  # when each was looked at
+_without_outbox: dict[str, float] = {}  # until when this counts (`time.monotonic()`)
 _mentioned: set[str] = set()
 
 
@@ -36,40 +41,31 @@ def has_outbox(using: str) -> bool:
     False in a database without the outbox's tables, and in a `migrate` that has not made them yet. True in the home of
     the outbox at any other time: where its tables are missing, the INSERT says so.
     """
-    return using in _with_outbox or _look(using)
-
-
-def _look(using: str) -> bool:
-    looked_at = _without_outbox.get(using)
-    if looked_at is not None and time.monotonic() < looked_at + LOOK_AGAIN:
+    if using in _with_outbox:
+        return True
+    if time.monotonic() < _without_outbox.get(using, 0.0):
         return False
     is_migrating, is_home = _is_migrating(), using == home()
     if (is_home and not is_migrating) or has_tables(using):
         _with_outbox.add(using)
         return True
     if not is_home:
-        _without_outbox[using] = time.monotonic()
-    _mention(using, is_migrating)
+        _without_outbox[using] = time.monotonic() + LOOK_AGAIN
+    if using not in _mentioned:
+        _mentioned.add(using)
+        logger.warning(NOT_YET if is_migrating else NOT_THERE, {"using": using})
     return False
 
 
 def has_tables(using: str) -> bool:
     """Return whether the outbox's tables are in this database, with every column. This asks the database."""
     connection = connections[using]
+    look, wanted = connection.introspection, {model._meta.db_table: model._meta for model in (Event, Callback)}
     with connection.cursor() as cursor:
-        tables = connection.introspection.table_names(cursor, include_views=True)  # partitioned ones too
-        return all(
-            model._meta.db_table in tables and _columns(model) <= _columns_in(connection, cursor, model)
-            for model in (Event, Callback)
-        )
-
-
-def _columns(model: type[models.Model]) -> set[str]:
-    return {field.column for field in model._meta.concrete_fields if field.column}
-
-
-def _columns_in(connection: Any, cursor: Any, model: type[models.Model]) -> set[str]:
-    return {column.name for column in connection.introspection.get_table_description(cursor, model._meta.db_table)}
+        if not wanted.keys() <= set(look.table_names(cursor, include_views=True)):  # partitioned ones too
+            return False
+        there = {table: {column.name for column in look.get_table_description(cursor, table)} for table in wanted}
+    return all(field.column in there[table] for table, meta in wanted.items() for field in meta.concrete_fields)
 
 
 def _is_migrating() -> bool:
@@ -80,24 +76,6 @@ def _is_migrating() -> bool:
         if frame.f_globals.get("__name__") in MIGRATING:
             return True
     return False
-
-
-def _mention(using: str, is_migrating: bool) -> None:
-    """Log once what is not kept, and why."""
-    if using in _mentioned:
-        return
-    _mentioned.add(using)
-    if is_migrating:
-        logger.warning(
-            "the database %r has no outbox tables yet: events of this migration are dropped until they are made", using
-        )
-    else:
-        logger.warning(
-            "the database %r has no outbox tables: durable subscribers are not notified of its events; "
-            "run `manage.py migrate --database=%s heliostat_outbox`, or let a router keep these models elsewhere",
-            using,
-            using,
-        )
 
 
 def explain(error: DatabaseError, using: str) -> None:

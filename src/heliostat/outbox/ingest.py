@@ -56,7 +56,14 @@ def match_events(using: str) -> int:
     understood notifies nobody: what is wrong with it is kept in its `context`, and in the log. Raises
     `OperationalError` where a database is in trouble.
     """
-    if not (ids := _oldest(using)):
+    dialect = dialect_for(using)
+    with connections[using].cursor() as cursor:
+        cursor.execute(
+            f"SELECT {dialect.text('id')} FROM {EVENT} WHERE {dialect.unmatched} ORDER BY created_at LIMIT %s",
+            [AT_ONCE],
+        )
+        ids = [id_ for (id_,) in cursor.fetchall()]
+    if not ids:
         return 0
     registry.catch_up()  # somebody in another process may have asked just before these happened
     with transaction.atomic(using=using), connections[using].cursor() as cursor:
@@ -73,16 +80,6 @@ def match_events(using: str) -> int:
         callbacks = [one for each in written for one in each.callbacks]
         write_callbacks(cursor, callbacks, using, [one for each in written for one in each.failed])
     return len(rows)
-
-
-def _oldest(using: str) -> list[Any]:
-    dialect = dialect_for(using)
-    with connections[using].cursor() as cursor:
-        cursor.execute(
-            f"SELECT {dialect.text('id')} FROM {EVENT} WHERE {dialect.unmatched} ORDER BY created_at LIMIT %s",
-            [AT_ONCE],
-        )
-        return [id_ for (id_,) in cursor.fetchall()]
 
 
 def _locked_rows(cursor: Any, ids: list[Any], using: str) -> list[Row]:

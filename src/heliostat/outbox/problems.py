@@ -7,7 +7,6 @@ in its hands (a path, a row, a statement), which the owner of a hook may not vie
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
@@ -30,7 +29,9 @@ class Problem(NamedTuple):
         if isinstance(error, CannotRender):
             return error.problem
         reason = reason_of(error)
-        foreign = next((one for one in _chain(error) if not _is_raised_here(one)), None)
+        foreign: BaseException | None = error
+        while foreign is not None and _is_raised_here(foreign):
+            foreign = foreign.__cause__  # whose text it may repeat
         return cls(reason, reason if foreign is None else f"{type(foreign).__name__}: {IS_THE_SITES}")
 
 
@@ -51,13 +52,6 @@ def reason_of(error: BaseException) -> str:
         text = " ".join(error.messages)
     line = " ".join(text.replace("\x00", "\N{REPLACEMENT CHARACTER}").split())
     return line.encode("utf-8", "replace").decode()[:LONGEST_REASON] or type(error).__name__
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what it comes from, whose text it may repeat."""
-    while error is not None:
-        yield error
-        error = error.__cause__
 
 
 def _is_raised_here(error: BaseException) -> bool:

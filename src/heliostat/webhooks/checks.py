@@ -17,7 +17,7 @@ from heliostat.conf import conf
 from heliostat.events.types import declared_types, is_observable, resource_of
 from heliostat.exceptions import ConfigurationError
 from heliostat.moved import did_you_mean_path
-from heliostat.outbox.database_checks import may_have_outbox, router_errors
+from heliostat.outbox.checks import may_have_outbox, router_errors
 from heliostat.suggestions import did_you_mean
 from heliostat.webhooks.deliverers.base import HookDeliverer, HooksDeliverer, class_of, deliverer_at
 from heliostat.webhooks.event_patterns import check_signals

@@ -17,9 +17,8 @@ from heliostat.events.databases import database_of
 from heliostat.objects import find_object
 from heliostat.outbox import resending, transitions
 from heliostat.outbox.admin.filters import StatusFilter, SubscriberFilter, TimeFilter
-from heliostat.outbox.admin.log import LogAdmin, at, object_link, pretty
+from heliostat.outbox.admin.log import LogAdmin, at, object_link, pretty, subscriber_link
 from heliostat.outbox.admin.send_failed import SendFailedView
-from heliostat.outbox.admin.subscribers import subscriber_link
 from heliostat.outbox.models import Attempt, Callback, Status
 from heliostat.outbox.queries import search
 from heliostat.permissions import has_permission

@@ -9,8 +9,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from heliostat.outbox.admin.log import LogAdmin, at, object_link, pretty
-from heliostat.outbox.admin.subscribers import subscriber_link
+from heliostat.outbox.admin.log import LogAdmin, at, object_link, pretty, subscriber_link
 from heliostat.outbox.models import Callback, Event
 from heliostat.outbox.queries import event_id
 from heliostat.permissions import has_permission
@@ -28,7 +27,8 @@ class EventAdmin(LogAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
         events: QuerySet[Event] = super().get_queryset(request)
-        return events if _is_about_one(request) else events.defer("body", "context")
+        is_about_one = request.resolver_match is not None and "object_id" in request.resolver_match.kwargs
+        return events if is_about_one else events.defer("body", "context")
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Event], search_term: str) -> Any:
         term = search_term.strip()
@@ -48,10 +48,6 @@ class EventAdmin(LogAdmin):
             "callbacks": [(callback, subscriber_link(callback.subscriber)) for callback in callbacks[:CALLBACKS_SHOWN]],
         }
         return super().render_change_form(request, context, *args, **kwargs)
-
-
-def _is_about_one(request: HttpRequest) -> bool:
-    return request.resolver_match is not None and "object_id" in request.resolver_match.kwargs
 
 
 def _actor(event: Event) -> str:

@@ -20,6 +20,7 @@ from django.utils.safestring import SafeString
 from heliostat.checked_input import CheckedInput
 from heliostat.events.types import model_of
 from heliostat.objects import find_object
+from heliostat.outbox.kinds import kind_of
 from heliostat.outbox.models import Event
 from heliostat.permissions import ObjectPermissions
 from heliostat.visible import VisibleText, written_out
@@ -96,6 +97,16 @@ def object_link(event: Event, request: HttpRequest, site: admin.AdminSite) -> Sa
         return format_html('<a href="{}">{}</a>', reverse(name, args=[quote(event.object_id or "")]), text)
     except NoReverseMatch:
         return text
+
+
+def subscriber_link(subscriber: str) -> SafeString | str:
+    """Return the subscriber, as a link where it has a page."""
+    kind = kind_of(subscriber)
+    try:
+        address = "" if kind is None else kind.admin_url(subscriber)
+    except NoReverseMatch:  # a project without the admin
+        return subscriber
+    return format_html('<a href="{}">{}</a>', address, subscriber) if address else subscriber
 
 
 def moment(time: datetime) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -20,14 +20,14 @@ from heliostat.outbox import resending
 from heliostat.outbox.models import Callback, Status
 
 
-def _yesterday() -> datetime:
-    return (timezone.now() - timedelta(days=1)).replace(microsecond=0)
-
-
 class SendFailedForm(forms.Form):
     """Which of them."""
 
-    since = forms.SplitDateTimeField(widget=AdminSplitDateTime, initial=_yesterday, label="Failed or cancelled since")
+    since = forms.SplitDateTimeField(
+        widget=AdminSplitDateTime,
+        initial=lambda: (timezone.now() - timedelta(days=1)).replace(microsecond=0),
+        label="Failed or cancelled since",
+    )
     subscriber = forms.CharField(
         required=False, max_length=255, label="Subscriber", help_text="For example hook:7. Empty: everyone."
     )
