@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 from argparse import ArgumentTypeError
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 LAST_PORT = 65_535
 LARGEST = 2**63 - 1
@@ -57,3 +63,25 @@ def positive(text: str) -> float:
     if not number:
         raise ArgumentTypeError(f"{text!r} is no number above 0")
     return number
+
+
+def point_in_time(text: str) -> datetime:
+    """The type of an option: an ISO time, in the site's time zone if it names none."""
+    try:
+        found = parse_datetime(text)
+        if found is None:
+            raise ValueError
+        found = found if timezone.is_aware(found) else timezone.make_aware(found)
+        found.astimezone(UTC)  # in the years 1 and 9999 not every time is one there, too
+    except (ValueError, OverflowError) as error:
+        example = "2026-11-21T06:00 or 2026-11-21T06:00:00+01:00"
+        raise ArgumentTypeError(f"{text!r} is no time such as {example}") from error
+    return found
+
+
+def writable_file(text: str) -> Path:
+    """The type of an option: a file that exists or not, but can be written."""
+    path = Path(text)
+    if not os.access(path if path.exists() else path.parent, os.W_OK) or path.is_dir():
+        raise ArgumentTypeError(f"the file {text} cannot be written")
+    return path

@@ -13,8 +13,7 @@ from tests.delivery.working import hook_to, vehicles
 
 
 def test_a_thread_that_ends_before_it_is_woken_ends_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    transport = HttpTransport()
-    transport.start(lambda _: None)
+    transport = HttpTransport(lambda _: None)
     wake = transport._wake
 
     def wake_late() -> None:

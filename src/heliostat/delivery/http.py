@@ -29,8 +29,9 @@ Request = tuple[Job, Destination | NoDestination, HostPort | None]
 class HttpTransport:
     """Sends jobs over kept connections, signed, guarded, bounded in time and size."""
 
-    def __init__(self) -> None:
+    def __init__(self, deliver: Deliver) -> None:
         self.slots = conf.concurrency
+        self._deliver = deliver
         self._waiting: deque[Request] = deque()
         self._in_flight: dict[Any, CurlHandle] = {}
         self._spare: list[CurlHandle] = []
@@ -40,13 +41,8 @@ class HttpTransport:
         self._watched: dict[int, int] = {}  # the events that epoll watches, by descriptor
         self._resting: set[int] = set()
         self._wake_at: float | None = None
-        self._reader, self._writer = os.pipe()
+        self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._thread = threading.Thread(target=self._run, name="heliostat-http", daemon=True)
-
-    def start(self, deliver: Deliver) -> None:
-        self._deliver = deliver
-        os.set_blocking(self._reader, False)
-        os.set_blocking(self._writer, False)
         self._thread.start()
 
     def send(self, jobs: list[Job]) -> None:
@@ -139,23 +135,21 @@ class HttpTransport:
         return pycurl.SOCKOPT_OK  # type: ignore[no-any-return]
 
     def _begin_waiting(self) -> None:
-        for request, found in self._resolver.ready():
-            self._begin(request, found)
+        ready: list[tuple[Request, Resolution | None]] = [*self._resolver.ready()]
         for _ in range(len(self._waiting)):
             request = self._waiting.popleft()
             address = request[-1]
             resolution = self._resolver.resolve(address, request) if address else None
             if resolution or not address:  # else it waits for its addresses, and is `ready` later
-                self._begin(request, resolution)
-
-    def _begin(self, request: Request, resolution: Resolution | None) -> None:
-        handle = self._spare.pop() if self._spare else CurlHandle(self._forget)
-        if (problem := handle.begin(*request, resolution)) is not None:
-            self._spare.append(handle)
-            self._deliver(problem)
-            return
-        self._in_flight[handle.curl] = handle
-        self._multi.add_handle(handle.curl)
+                ready.append((request, resolution))
+        for request, resolution in ready:
+            handle = self._spare.pop() if self._spare else CurlHandle(self._forget)
+            if (problem := handle.begin(*request, resolution)) is None:
+                self._in_flight[handle.curl] = handle
+                self._multi.add_handle(handle.curl)
+            else:
+                self._spare.append(handle)
+                self._deliver(problem)
 
     def _finish_ended(self) -> None:
         remaining = 1

@@ -39,11 +39,9 @@ class _Call:
 class PythonTransport:
     """Calls functions with the event, rebuilt as it was. Raising means: again, later."""
 
-    def __init__(self) -> None:
+    def __init__(self, deliver: Deliver) -> None:
         self.slots = conf.code_threads
         self._running: dict[int, _Call] = {}  # by callback
-
-    def start(self, deliver: Deliver) -> None:
         self._deliver = deliver
         self._pool = ThreadPoolExecutor(conf.code_threads, thread_name_prefix="heliostat-code")
 

@@ -116,7 +116,8 @@ class CurlHandle:
         return None
 
     def _set_up(self, destination: Destination) -> None:
-        body, curl = body_of(destination, self._job.body), self.curl
+        timestamp, curl = int(self._started_at.timestamp()), self.curl
+        headers, body = headers_and_body(destination, self._job.message_id, timestamp, self._job.body)
         if destination.url != self._url:
             curl.setopt(pycurl.URL, destination.url)
             self._url = destination.url
@@ -127,7 +128,6 @@ class CurlHandle:
             curl.setopt(pycurl.HTTPGET, 1)  # removes the body of the request before
         else:
             curl.setopt(pycurl.POSTFIELDS, body)
-        headers = headers_of(destination, self._job.message_id, int(self._started_at.timestamp()), body)
         curl.setopt(pycurl.HTTPHEADER, headers)
         if self._address and self._resolution and not self._resolution.is_in_libcurl:
             host, port = self._address
@@ -184,16 +184,16 @@ class CurlHandle:
         )
 
 
-def body_of(destination: Destination, body: str) -> bytes:
-    """Return the body of a request, as it is sent and signed. What a GET would mean with one is not defined
-    (RFC 9110, 9.3.1), and servers on the way refuse or drop it, so it has none."""
-    return b"" if destination.method == BODILESS else body.encode()
+def headers_and_body(destination: Destination, message_id: str, timestamp: int, text: str) -> tuple[list[str], bytes]:
+    """Return the lines of the headers of a request, and its body, as it is sent and signed.
 
-
-def headers_of(destination: Destination, message_id: str, timestamp: int, body: bytes) -> list[str]:
-    """Return the lines of the headers of a request."""
+    What a GET would mean with a body is not defined (RFC 9110, 9.3.1), and servers on the way refuse or drop it, so it
+    has none.
+    """
+    is_bodiless = destination.method == BODILESS
+    body = b"" if is_bodiless else text.encode()
     headers = [
-        *([] if destination.method == BODILESS else [f"Content-Type: {destination.content_type or ANY_TEXT}"]),
+        *([] if is_bodiless else [f"Content-Type: {destination.content_type or ANY_TEXT}"]),
         "Expect:",  # no waiting for 100 Continue
         f"{signing.ID}: {message_id}",
         f"{signing.TIMESTAMP}: {timestamp}",
@@ -201,7 +201,7 @@ def headers_of(destination: Destination, message_id: str, timestamp: int, body: 
     ]
     if destination.keys:
         headers.append(f"{signing.SIGNATURE}: {signing.sign(destination.keys, message_id, timestamp, body)}")
-    return headers
+    return headers, body
 
 
 @cache  # there are some nine hundred

@@ -12,8 +12,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+from ipaddress import ip_address
 from math import inf
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
@@ -159,15 +161,13 @@ def host_and_port(url: str) -> HostPort | None:
         host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:
         return None
-    return None if not host or is_literal(host) else (host, port)
+    return None if not host or literal_address(host) else (host, port)
 
 
-def is_literal(host: str) -> bool:
-    """Return whether a host is an address, in any spelling (`127.0.0.1`, `2130706433`, `0x7f.1`, `::1`)."""
-    if ":" in host:
-        return True
-    try:
-        socket.inet_aton(host)
-    except (OSError, UnicodeError):
-        return False
-    return True
+def literal_address(host: str) -> str | None:
+    """Return the address that a host is, in any spelling (`2130706433`, `0x7f.1`, `::1`); None where it is a name."""
+    with suppress(ValueError):
+        return str(ip_address(host))
+    with suppress(OSError, UnicodeError):
+        return socket.inet_ntoa(socket.inet_aton(host))
+    return None

@@ -113,7 +113,12 @@ def signing_key_of(secret: str, until: float = math.inf) -> SigningKey:
     if secret.startswith(SECRET) and (key := _decoded(secret, SECRET)):
         return SharedKey(key, until)
     if secret.startswith(PRIVATE):
-        return PrivateKey(_private(_decoded(secret, PRIVATE)), until)
+        key = _decoded(secret, PRIVATE)
+        if len(key) in (KEY_SIZE, 2 * KEY_SIZE):
+            found = Ed25519PrivateKey.from_private_bytes(key[:KEY_SIZE])
+            if key[KEY_SIZE:] in (b"", found.public_key().public_bytes_raw()):
+                return PrivateKey(found, until)
+        raise ValueError(f"a secret that starts with {PRIVATE} is a seed of {KEY_SIZE} bytes and its public key")
     raise ValueError(f"a secret starts with {SECRET} or {PRIVATE} and is not empty")
 
 
@@ -132,14 +137,6 @@ def _decoded(text: str, prefix: str) -> bytes:
         return base64.b64decode(text.removeprefix(prefix), validate=True)
     except (binascii.Error, ValueError) as error:
         raise ValueError(f"a secret or key is {prefix} and base64: {error}") from error
-
-
-def _private(key: bytes) -> Ed25519PrivateKey:
-    if len(key) in (KEY_SIZE, 2 * KEY_SIZE):
-        found = Ed25519PrivateKey.from_private_bytes(key[:KEY_SIZE])
-        if key[KEY_SIZE:] in (b"", found.public_key().public_bytes_raw()):
-            return found
-    raise ValueError(f"a secret that starts with {PRIVATE} is a seed of {KEY_SIZE} bytes and its public key")
 
 
 def sign(keys: Sequence[SigningKey], message_id: str, timestamp: int, body: bytes) -> str:

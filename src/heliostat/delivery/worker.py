@@ -83,8 +83,17 @@ class Worker:
 
     def run(self) -> None:
         """Work until `stop()` is called."""
+        if not self._draining:  # what is due is due already, and other workers need the wake-ups
+            self._waker.listen()
         with contextlib.nullcontext() if self._is_one_shot else left_to_worker():
-            self._work()
+            try:
+                while not self._stopping or self._in_flight:
+                    try:
+                        self._turn()
+                    except DatabaseError as error:  # the results are kept until the database is back
+                        self._wait_for_database(error)
+            finally:
+                self._end()
 
     def drain(self) -> Counter[str]:
         """Deliver all that is due, then return the number of each outcome."""
@@ -113,24 +122,15 @@ class Worker:
         silent = time.monotonic() - self._well_at
         return f"the worker has been silent for {silent:.0f} s" if silent > SILENT else None
 
-    def _work(self) -> None:
-        if not self._draining:  # what is due is due already, and other workers need the wake-ups
-            self._waker.listen()
-        try:
-            while not self._stopping or self._in_flight:
-                try:
-                    self._turn()
-                except DatabaseError as error:  # the results are kept until the database is back
-                    self._wait_for_database(error)
-        finally:
-            self._waker.close()
-            for transport in self._transports.values():
-                transport.stop()
-            self._record()
-            if not self._is_one_shot:
-                self._heartbeat.end()
-                if not connections[self.using].in_atomic_block:  # a test may drain inside its transaction
-                    connections[self.using].close()
+    def _end(self) -> None:
+        self._waker.close()
+        for transport in self._transports.values():
+            transport.stop()
+        self._record()
+        if not self._is_one_shot:
+            self._heartbeat.end()
+            if not connections[self.using].in_atomic_block:  # a test may drain inside its transaction
+                connections[self.using].close()
 
     def _wait_for_database(self, error: DatabaseError) -> None:
         self._wanted = True
@@ -219,8 +219,7 @@ class Worker:
     def _transport(self, wanted: type[Transport]) -> Transport:
         """Return a transport, which starts when the first callback is due. Kinds may share one."""
         if wanted not in self._transports:
-            self._transports[wanted] = wanted()
-            self._transports[wanted].start(self._deliver)
+            self._transports[wanted] = wanted(self._deliver)
         return self._transports[wanted]
 
     def _send(self, claimed: list[Claimed]) -> None:

@@ -46,11 +46,9 @@ class PublishesToQueues(Protocol):
 class QueueTransport:
     """Gives each job to the thread of its queue."""
 
-    def __init__(self) -> None:
+    def __init__(self, deliver: Deliver) -> None:
         self.slots = IN_FLIGHT
         self._threads: dict[Queue, _PublishingThread] = {}
-
-    def start(self, deliver: Deliver) -> None:
         self._deliver = deliver
 
     def send(self, jobs: list[Job]) -> None:

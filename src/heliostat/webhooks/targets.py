@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import socket
 from contextlib import suppress
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ValidationError
 
 from heliostat.delivery.guard import why_forbidden
+from heliostat.delivery.resolver import literal_address
 from heliostat.queues.named import NoSuchQueue, is_queue, named_queue
 from heliostat.webhooks.exceptions import InvalidTargetError
 
@@ -24,7 +24,10 @@ NAME = re.compile(r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_
 def check_target(url: str) -> None:
     """Raise `InvalidTargetError` where a hook must not have this address, or there is no such queue."""
     if is_queue(url):
-        _check_queue(url)
+        try:
+            named_queue(url)
+        except NoSuchQueue as error:
+            raise InvalidTargetError(str(error)) from error
     else:
         _check_address(url)
 
@@ -50,17 +53,12 @@ def _check_address(url: str) -> None:
     if any(character <= " " for character in url):
         raise InvalidTargetError("The address holds a space or a control character.")
     _check_spelling(url, host)
-    if (literal := _literal_address(host)) and (why := why_forbidden(literal)):
+    bare = host.removesuffix(".")
+    literal = "127.0.0.1" if bare == "localhost" or bare.endswith(".localhost") else literal_address(bare)
+    if literal and (why := why_forbidden(literal)):
         raise InvalidTargetError(
             f"{host} must not be called ({why}). The setting HELIOSTAT_ALLOW_NETWORKS can allow a network of your own."
         )
-
-
-def _check_queue(target: str) -> None:
-    try:
-        named_queue(target)
-    except NoSuchQueue as error:
-        raise InvalidTargetError(str(error)) from error
 
 
 def _check_spelling(url: str, host: str) -> None:
@@ -98,18 +96,3 @@ def check_finite(rate: float) -> None:
     """Raise a `ValidationError` for what is no number of requests a second: NaN, or infinitely many."""
     if not math.isfinite(rate):
         raise ValidationError("Give a number; for no limit, leave it empty.")
-
-
-def _literal_address(host: str) -> str | None:
-    """Return the address of a host that needs no DNS, in any spelling (`2130706433`, `0x7f.1`); None for others."""
-    host = host.removesuffix(".")
-    if host == "localhost" or host.endswith(".localhost"):
-        return "127.0.0.1"
-    try:
-        return str(ip_address(host))
-    except ValueError:
-        pass
-    try:
-        return socket.inet_ntoa(socket.inet_aton(host))
-    except (OSError, UnicodeError):
-        return None

@@ -17,8 +17,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.text import smart_split
 
-from heliostat.delivery.request import body_of as body_sent
-from heliostat.delivery.request import headers_of
+from heliostat.delivery.request import headers_and_body
 from heliostat.delivery.signing import SIGNATURE
 from heliostat.events.context import quiet
 from heliostat.events.event import Event
@@ -196,9 +195,8 @@ def _request(hook: Hook, event: Event, body: str) -> tuple[list[tuple[str, str]]
     """Return headers and body of the request that would be made."""
     hook.make_secret()  # of one that was not saved yet; nobody sees it
     destination = destination_of(hook)
-    sent = body_sent(destination, body)
     id_ = message_id(str(event.id), hook.subscriber if hook.pk else "hook:0")
-    lines = headers_of(destination, id_, int(timezone.now().timestamp()), sent)
+    lines, sent = headers_and_body(destination, id_, int(timezone.now().timestamp()), body)
     pairs = [line.split(": ", 1) for line in lines if ": " in line]
     return [(name, "created at each attempt" if name == SIGNATURE else value) for name, value in pairs], sent.decode()
 

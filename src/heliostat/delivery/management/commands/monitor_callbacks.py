@@ -61,25 +61,23 @@ examples:
         since = None if minutes_ago is None else ago(minutes_ago, "minutes")
         found = by_subscriber(Status(status), database, since)
         count = sum(one.callbacks for one in found)
+        is_exceeded = count > callbacks_limit
         if json:
-            self.stdout.write(_as_json(status, minutes_ago, callbacks_limit, count, found))
+            facts = {"status": status, "minutes_ago": minutes_ago, "callbacks_limit": callbacks_limit}
+            self.stdout.write(_as_json({**facts, "callbacks": count, "exceeded": is_exceeded}, found))
         else:
-            self.say(_as_text(status, minutes_ago, callbacks_limit, count, found), verbosity)
-        if count > callbacks_limit:
+            within = "" if minutes_ago is None else f" in the last {minutes_ago:g} minutes"
+            verdict = f"{'more than' if is_exceeded else 'within'} the limit of {callbacks_limit:,}"
+            self.say(f"{things(count, 'callback')} with status {status!r}{within}; that is {verdict}.", verbosity)
+            for one in found:
+                oldest = f"{one.oldest:%Y-%m-%d %H:%M:%S}"
+                self.say(f"{one.callbacks:>10,}  {one.subscriber}  (oldest: {oldest})", verbosity)
+        if is_exceeded:
             sys.exit(1)
 
 
-def _as_json(status: str, minutes_ago: float | None, limit: int, count: int, found: list[OfSubscriber]) -> str:
-    by_hook = [
+def _as_json(facts: dict[str, Any], found: list[OfSubscriber]) -> str:
+    subscribers = [
         {"subscriber": one.subscriber, "callbacks": one.callbacks, "oldest": one.oldest.isoformat()} for one in found
     ]
-    facts = {"status": status, "minutes_ago": minutes_ago, "callbacks_limit": limit, "callbacks": count}
-    return json.dumps({**facts, "exceeded": count > limit, "subscribers": by_hook}, indent=2)
-
-
-def _as_text(status: str, minutes_ago: float | None, limit: int, count: int, found: list[OfSubscriber]) -> str:
-    within = "" if minutes_ago is None else f" in the last {minutes_ago:g} minutes"
-    verdict = "more than" if count > limit else "within"
-    head = f"{things(count, 'callback')} with status {status!r}{within}; that is {verdict} the limit of {limit:,}."
-    lines = [f"{one.callbacks:>10,}  {one.subscriber}  (oldest: {one.oldest:%Y-%m-%d %H:%M:%S})" for one in found]
-    return "\n".join([head, *lines])
+    return json.dumps({**facts, "subscribers": subscribers}, indent=2)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, ArgumentTypeError
-from datetime import UTC, datetime
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import CommandError
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from heliostat.commands import things
 from heliostat.delivery.management.outbox_command import OutboxCommand, ago
-from heliostat.option_types import amount, whole_number
+from heliostat.option_types import amount, point_in_time, whole_number
 from heliostat.outbox.models import Status
 from heliostat.outbox.resending import failed_since, resend_all
 from heliostat.outbox.transitions import ENDED
@@ -36,7 +33,10 @@ examples:
         super().add_arguments(parser)
         since = parser.add_mutually_exclusive_group(required=True)
         since.add_argument(
-            "--since", type=_time, metavar="TIME", help="ISO time since when; in the site's time zone if it names none"
+            "--since",
+            type=point_in_time,
+            metavar="TIME",
+            help="ISO time since when; in the site's time zone if it names none",
         )
         since.add_argument(
             "--minutes_ago", type=amount, metavar="MINUTES", help="the time since when, in minutes before now"
@@ -59,8 +59,11 @@ examples:
         if options["dry_run"] or not count:
             self.say(f"Would send {things(count, 'callback')} again.", verbosity)
             return
-        if not (options["yes"] or self._agrees(f"Send {things(count, 'callback')} again? [y/N] ")):
-            sys.exit(1)
+        if not options["yes"]:
+            if not sys.stdin.isatty():
+                raise CommandError("There is nobody to ask here: say --yes, or --dry-run.")
+            if input(f"Send {things(count, 'callback')} again? [y/N] ").strip().lower() not in ("y", "yes"):
+                sys.exit(1)
         done = 0
 
         def so_far(number: int) -> None:
@@ -70,21 +73,3 @@ examples:
         with self.progress(lambda: done, lambda: count, verbosity):
             resend_all(subscriber, since, database, status=ended, done=so_far)
         self.say(f"{things(done, 'callback')} will be sent again.", verbosity, self.style.SUCCESS)
-
-    def _agrees(self, question: str) -> bool:
-        if not sys.stdin.isatty():
-            raise CommandError("There is nobody to ask here: say --yes, or --dry-run.")
-        return input(question).strip().lower() in ("y", "yes")
-
-
-def _time(text: str) -> datetime:
-    try:
-        found = parse_datetime(text)
-        if found is None:
-            raise ValueError
-        found = found if timezone.is_aware(found) else timezone.make_aware(found)
-        found.astimezone(UTC)  # in the years 1 and 9999 not every time is one there, too
-    except (ValueError, OverflowError) as error:
-        example = "2026-11-21T06:00 or 2026-11-21T06:00:00+01:00"
-        raise ArgumentTypeError(f"{text!r} is no time such as {example}") from error
-    return found

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from heliostat.delivery.health import HealthServer
 from heliostat.delivery.management.outbox_command import OutboxCommand, stopped_by_signals
 from heliostat.delivery.worker import Worker
 from heliostat.logs import log_as_json
-from heliostat.option_types import host_name, port_number, whole_number
+from heliostat.option_types import host_name, port_number, whole_number, writable_file
 
 
 class Command(OutboxCommand):
@@ -43,7 +42,7 @@ examples:
         )
         parser.add_argument(
             "--health-file",
-            type=_writable,
+            type=writable_file,
             metavar="PATH",
             help="file that the worker touches at least every 5 seconds, and removes at the end",
         )
@@ -93,10 +92,3 @@ examples:
             (worker.drain if batch else worker.run)()
         counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(worker.outcomes.items()))
         self.say(f"Worker ended: {counts or 'nothing was due'}.", verbosity, self.style.SUCCESS)
-
-
-def _writable(text: str) -> Path:
-    path = Path(text)
-    if not os.access(path if path.exists() else path.parent, os.W_OK) or path.is_dir():
-        raise ArgumentTypeError(f"the health file {text} cannot be written")
-    return path
