@@ -19,8 +19,10 @@ from rest_framework.response import Response
 import heliostat
 from heliostat.api.base import HeliostatView
 from heliostat.api.described import described
-from heliostat.api.policy import hookable_models, offered_signals, offered_types
+from heliostat.api.policy import offered_signals, offered_types
 from heliostat.events.types import ACTIONS, resource_of
+from heliostat.webhooks.event_patterns import hookable_models
+from heliostat.webhooks.owners import may_hook
 
 
 class HookableModelSerializer(serializers.Serializer[Any]):
@@ -65,7 +67,8 @@ class EventTypesView(HeliostatView):
                 "name": str(model._meta.verbose_name),
                 "event_types": [f"{resource_of(model)}.{action}" for action in ACTIONS],
             }
-            for model in hookable_models(request.user)
+            for model in sorted(hookable_models(), key=resource_of)
+            if may_hook(request.user, model)
         ]
         signals = [{"signal": path, "action": path.rpartition(".")[2]} for path in offered_signals()]
         declared = [

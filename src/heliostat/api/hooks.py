@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError as DjangoValidationError
 from rest_framework import serializers
-from rest_framework.exceptions import PermissionDenied
 
 from heliostat.api.base import Headers, ModelName, PlainJSON, Strict, api_error
 from heliostat.api.policy import check_offered, may, may_set_owner, owns, permitted
@@ -112,11 +111,9 @@ class HookSerializer(Strict, Keys):
         for name, value in attrs.items():
             setattr(hook, name, value)
         changed = {name for name in attrs if before is None or getattr(before, name) != getattr(hook, name)}
-        if before is not None and (reason := owners.why_locked(before, changed)):
-            raise PermissionDenied(f"This cannot be changed while {reason}.")
         if not owners.DECIDE.isdisjoint(changed):
             check_offered(hook.signals)
-            owners.check_editor(self._user, hook, changed, before)
+        owners.check_change(self._user, hook, changed, before)
         hook.validate()
         if before is not None:
             check_move(before.target_url, hook.target_url, before.headers, hook.headers)

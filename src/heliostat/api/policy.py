@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db.models import CharField, Model, QuerySet, Value
@@ -19,10 +18,10 @@ from django.http import Http404
 from rest_framework.exceptions import PermissionDenied
 
 from heliostat.conf import conf
-from heliostat.events.types import declared_types, is_observable, resource_of
+from heliostat.events.types import declared_types
 from heliostat.outbox.models import Callback
 from heliostat.permissions import has_permission
-from heliostat.webhooks.event_patterns import DJANGO_SIGNALS, check_allowed, custom_signals, is_allowed
+from heliostat.webhooks.event_patterns import DJANGO_SIGNALS, check_allowed, custom_signals
 from heliostat.webhooks.exceptions import InvalidSignalError
 from heliostat.webhooks.models import Hook, Signal, hook_of
 from heliostat.webhooks.operations import PING
@@ -30,7 +29,6 @@ from heliostat.webhooks.owners import (
     WHERE,
     check_may_hook,
     may_be_notified,
-    may_hook,
     why_stopped,
 )
 
@@ -149,13 +147,6 @@ def may_add_hook(user: Any) -> bool:
         return True
     get_user_model()._base_manager.select_for_update().get(pk=user.pk)
     return own_hooks(user).count() < conf.hooks_per_user
-
-
-def hookable_models(user: Any) -> list[type[Model]]:
-    """Return the models that this user may hook, by name."""
-    known = {resource_of(model): model for model in apps.get_models() if not model._meta.proxy}
-    offered = (model for _, model in sorted(known.items()) if is_observable(model) and is_allowed(model))
-    return [model for model in offered if may_hook(user, model)]
 
 
 def offered_signals() -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from enum import Enum
 from typing import NoReturn
 from xml.parsers import expat
@@ -48,56 +49,49 @@ class Malformed(Exception):
 
 def check_wellformed(text: str, kind: Kind, mark: str) -> None:
     """Raise `Malformed`. `mark` stands where values will be; XML has places where no escaping would save it."""
-    if kind is Kind.JSON:
-        _check_json(text)
-    elif kind is Kind.XML:
-        _check_xml(text, mark)
 
-
-def _check_json(text: str) -> None:
-    def refuse(constant: str) -> NoReturn:
+    def refuse_constant(constant: str) -> NoReturn:
         before = text[: text.find(constant)]
         raise Malformed(f"{constant} is no JSON", before.count("\n") + 1, len(before) - before.rfind("\n"))
 
     try:
-        json.loads(text, parse_constant=refuse)
+        if kind is Kind.JSON:
+            json.loads(text, parse_constant=refuse_constant)
+        elif kind is Kind.XML:
+            _xml_parser(mark).Parse(text.encode(), True)
     except json.JSONDecodeError as error:
         raise Malformed(error.msg, error.lineno, error.colno) from error
+    except expat.ExpatError as error:
+        raise Malformed(expat.errors.messages[error.code], error.lineno, error.offset + 1) from error
     except (ValueError, RecursionError) as error:  # a number of thousands of digits; brackets in brackets in …
         raise Malformed(str(error), 1, 1) from error
 
 
-def _check_xml(text: str, mark: str) -> None:
-    reader = _XmlReader(mark)
-    try:
-        reader.parser.Parse(text.encode(), True)
-    except expat.ExpatError as error:
-        raise Malformed(expat.errors.messages[error.code], error.lineno, error.offset + 1) from error
+def _xml_parser(mark: str) -> expat.XMLParserType:
+    """Return a parser that refuses document types (and with them entities), other encodings than UTF-8, and marks
+    where values cannot be escaped."""
+    parser = expat.ParserCreate("utf-8", " ")  # with a separator, prefixes must be bound
 
+    def refuse(reason: str) -> NoReturn:
+        raise Malformed(reason, parser.CurrentLineNumber, parser.CurrentColumnNumber + 1)
 
-class _XmlReader:
-    """Refuses document types (and with them entities), other encodings, and marks where they cannot be escaped."""
-
-    def __init__(self, mark: str) -> None:
-        self.mark = mark
-        self.parser = parser = expat.ParserCreate("utf-8", " ")  # with a separator, prefixes must be bound
-        parser.XmlDeclHandler = self._on_declaration
-        parser.StartDoctypeDeclHandler = lambda *_: self._refuse("a document type is not allowed")
-        parser.StartCdataSectionHandler = lambda: setattr(parser, "CharacterDataHandler", self._on_cdata)
-        parser.EndCdataSectionHandler = lambda: setattr(parser, "CharacterDataHandler", None)
-        parser.CommentHandler = parser.ProcessingInstructionHandler = self._on_comment
-
-    def _refuse(self, reason: str) -> NoReturn:
-        raise Malformed(reason, self.parser.CurrentLineNumber, self.parser.CurrentColumnNumber + 1)
-
-    def _on_declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
+    def check_encoding(_version: str, encoding: str | None, _standalone: int) -> None:
         if encoding and encoding.lower() != "utf-8":
-            self._refuse(f"bodies are sent as UTF-8, not {encoding}")
+            refuse(f"bodies are sent as UTF-8, not {encoding}")
 
-    def _on_cdata(self, data: str) -> None:
-        if self.mark in data:
-            self._refuse("a value cannot stand in a CDATA section")
+    def refuse_marks_in(place: str) -> Callable[..., None]:
+        def check(*data: str) -> None:
+            if any(mark in one for one in data):
+                refuse(f"a value cannot stand in {place}")
 
-    def _on_comment(self, *data: str) -> None:
-        if any(self.mark in one for one in data):
-            self._refuse("a value cannot stand in a comment or a processing instruction")
+        return check
+
+    in_cdata = refuse_marks_in("a CDATA section")
+    parser.XmlDeclHandler = check_encoding
+    parser.StartDoctypeDeclHandler = lambda *_: refuse("a document type is not allowed")
+    parser.StartCdataSectionHandler = lambda: setattr(parser, "CharacterDataHandler", in_cdata)
+    parser.EndCdataSectionHandler = lambda: setattr(parser, "CharacterDataHandler", None)
+    parser.CommentHandler = parser.ProcessingInstructionHandler = refuse_marks_in(
+        "a comment or a processing instruction"
+    )
+    return parser

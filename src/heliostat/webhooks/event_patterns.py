@@ -22,13 +22,14 @@ from heliostat.events.types import (
     WILD,
     actions_of,
     is_declared,
+    is_observable,
     is_silenced,
     problem_of,
     resource_of,
     resources,
 )
 from heliostat.exceptions import ConfigurationError
-from heliostat.outbox.database_checks import unkept
+from heliostat.outbox.checks import unkept
 from heliostat.suggestions import closest, suggestion
 from heliostat.webhooks.exceptions import InvalidModelError, InvalidObjectError, InvalidSignalError
 from heliostat.webhooks.import_guard import leads_to_signal, signal_in_row
@@ -234,6 +235,12 @@ def may_match(pattern: str, resource: str) -> bool:
     if literal == pattern:
         return pattern.rpartition(".")[0] == resource
     return f"{resource}.".startswith(literal) or literal.startswith(f"{resource}.")
+
+
+def hookable_models() -> list[type[Model]]:
+    """Return the models that hooks may be on."""
+    models = (model for model in apps.get_models() if not model._meta.proxy)
+    return [model for model in models if is_observable(model) and is_allowed(model)]
 
 
 def are_changes_only(patterns: tuple[str, ...]) -> bool:

@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.apps import apps
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.signals import setting_changed
 from django.db import Error as DatabaseError
 from django.db.models import Model
@@ -170,23 +170,17 @@ def _check_template(user: Any, hook: Hook, models: list[type[Model]]) -> None:
                 raise InvalidPayloadError(f"{{{{{name}}}}} holds data of an object that you may not view. {WHERE}")
 
 
-def why_locked(hook: Hook, changed: Collection[str]) -> str:
-    """Return why these fields of a hook cannot be changed now; empty where they can.
+def check_change(editor: Any, hook: Hook, changed: Collection[str], before: Hook | None = None) -> None:
+    """Check that a person may make or change a hook. `before` is the hook as it was, None that of a new one.
 
-    While its owner may not be notified, what the hook sends and where stays as it is, until a user who may change the
-    hook gives it to another owner.
+    While its owner may not be notified, what a hook sends and where stays as it is, until a user who may change the
+    hook gives it to another owner: raise `PermissionDenied`. Raise a `ValidationError` where a person changes who is
+    notified of what, and may not view that themselves, or what it was on: callbacks of this wait for an address.
     """
-    if "user" in changed or LOCKED.isdisjoint(changed):
-        return ""
-    return why_stopped(hook, enforced=True)
-
-
-def check_editor(editor: Any, hook: Hook, changed: Collection[str], before: Hook | None = None) -> None:
-    """Raise a `ValidationError` where a person changes who is notified of what, and may not view that themselves.
-
-    `before` is the hook as it was: its callbacks wait for an address, and its log is the owner's, so that only users
-    who may view what it was on may turn it to something else.
-    """
+    if before is not None and "user" not in changed:
+        reason = "" if LOCKED.isdisjoint(changed) else why_stopped(before, enforced=True)
+        if reason:
+            raise PermissionDenied(f"This cannot be changed while {reason}; give the hook another owner first.")
     if DECIDE.isdisjoint(changed):
         return
     if before is not None:

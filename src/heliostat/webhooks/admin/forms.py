@@ -7,20 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model, Q
 from django.utils.datastructures import MultiValueDict
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import mark_safe
 
-from heliostat.events.types import ACTIONS, declared_types, is_observable
+from heliostat.events.types import ACTIONS, declared_types
 from heliostat.form_fields import JsonField
 from heliostat.json_values import parse_json
 from heliostat.objects import find_object
 from heliostat.webhooks import owners
-from heliostat.webhooks.event_patterns import DJANGO_SIGNALS, is_allowed
+from heliostat.webhooks.event_patterns import DJANGO_SIGNALS, hookable_models
 from heliostat.webhooks.exceptions import InvalidModelError, by_field
 from heliostat.webhooks.models import Hook, Signal
 from heliostat.webhooks.template_context import EVENT_NAMES
@@ -42,6 +41,9 @@ SIGNALS_HELP = format_html(
     "Nothing ticked or written: all that happens to the model. A line is a declared action of the project's own "
     "(<code>crashed</code>), the path of a signal ({}), or an event type (<code>targets.target.*</code>).",
     format_html_join(", ", "<code>{}</code>", ([path] for path in DJANGO_SIGNALS)),
+)
+DECLARED_HELP = (  # on the event types that this site declares beside the changes of its models
+    '<details class="heliostat-examples"><summary>Declared event types</summary><dl>{}</dl></details>'
 )
 HEADERS_HELP = mark_safe(
     "One a line, for example <code>Authorization: Bearer …</code>; or a JSON object. Content-Type and the headers of "
@@ -167,8 +169,13 @@ class HookForm(HookModelForm):
         if "model" not in self.fields:  # a person who may only look has no fields
             return
         models, signals, filters = (self.fields[name] for name in ("model", "signals", "filters"))
-        models.queryset = hookable_models(self.instance.model_id)  # type: ignore[attr-defined]
-        signals.help_text = SIGNALS_HELP + _declared_help()
+        # and the one that was chosen before the settings forbade it
+        allowed = [one.pk for one in ContentType.objects.get_for_models(*hookable_models()).values()]
+        offered = ContentType.objects.filter(Q(pk__in=allowed) | Q(pk=self.instance.model_id))
+        models.queryset = offered.order_by("app_label", "model")  # type: ignore[attr-defined]
+        if types := declared_types().items():
+            terms = format_html_join("", "<dt><code>{}</code></dt><dd>{}</dd>", types)
+            signals.help_text = SIGNALS_HELP + format_html(DECLARED_HELP, terms)
         paths = Signal.objects.exclude(name__in=DJANGO_SIGNALS).values_list("name", flat=True)
         custom = ((path, format_html("<code>{}</code>", path)) for path in paths)
         signals.widget.known = [*((action, action) for action in ACTIONS), *custom]
@@ -184,19 +191,16 @@ class HookForm(HookModelForm):
         return cleaned
 
     def _post_clean(self) -> None:
-        super()._post_clean()  # type: ignore[misc]  # the stubs leave it out
-        if self.editor is not None and not self.errors:
-            self._check_permissions()
-
-    def _check_permissions(self) -> None:
         """Refuse a hook that sends what the editor may not view, and changes of one whose owner may not be notified."""
+        super()._post_clean()  # type: ignore[misc]  # the stubs leave it out
+        if self.editor is None or self.errors:
+            return
         is_new = self.instance.pk is None
         changed = owners.DECIDE if is_new else self.changed_data
-        if not is_new and (reason := owners.why_locked(self._before, changed)):
-            self.add_error(None, f"This cannot be changed while {reason}; give the hook another owner first.")
-            return
         try:
-            owners.check_editor(self.editor, self.instance, changed, None if is_new else self._before)
+            owners.check_change(self.editor, self.instance, changed, None if is_new else self._before)
+        except PermissionDenied as error:
+            self.add_error(None, str(error))
         except ValidationError as error:
             for name, errors in by_field(error).items():
                 messages = [str(text).removesuffix(owners.WHERE) for one in errors for text in one.messages]
@@ -210,24 +214,3 @@ class HookForm(HookModelForm):
             return  # say nothing of its objects
         elif find_object(model._base_manager.all(), object_id) is None:
             self.add_error("object_id", f"There is no {model._meta.verbose_name} with the id “{object_id}”.")
-
-
-def hookable_models(chosen: int | None) -> Any:
-    """Return the models that hooks may be on, and the one that was chosen before the settings forbade it."""
-    allowed = (
-        model for model in apps.get_models() if is_observable(model) and is_allowed(model) and not model._meta.proxy
-    )
-    found = ContentType.objects.get_for_models(*allowed)
-    ids = [content_type.pk for content_type in found.values()]
-    return ContentType.objects.filter(Q(pk__in=ids) | Q(pk=chosen)).order_by("app_label", "model")
-
-
-def _declared_help() -> SafeString:
-    """Return help on the event types that this site declares beside the changes of its models."""
-    types = declared_types().items()
-    if not types:
-        return mark_safe("")
-    return format_html(
-        '<details class="heliostat-examples"><summary>Declared event types</summary><dl>{}</dl></details>',
-        format_html_join("", "<dt><code>{}</code></dt><dd>{}</dd>", types),
-    )
