@@ -76,7 +76,9 @@ def match_events(using: str) -> int:
             except OperationalError:  # the database's trouble, not the event's: it is looked at again
                 raise
             except Exception as error:  # whatever the row, or a subscriber's condition or template, does
-                _refuse(cursor, row, f"{type(error).__name__}: {error}")
+                problem = f"{type(error).__name__}: {error}"
+                logger.error("event %s, written by another program, notifies nobody: %s", row.id, problem)
+                _write_back(cursor, row, to_json({"problem": problem}, "the problem of an event"), row.body)
         callbacks = [one for each in written for one in each.callbacks]
         write_callbacks(cursor, callbacks, using, [one for each in written for one in each.failed])
     return len(rows)
@@ -101,11 +103,6 @@ def _matched(cursor: Any, row: Row, using: str) -> Rows:
     if row.object_id != event.object_id:  # it is a secret
         cursor.execute(f"UPDATE {EVENT} SET object_id = NULL WHERE id = %s", [row.id])
     return rows
-
-
-def _refuse(cursor: Any, row: Row, problem: str) -> None:
-    logger.error("event %s, written by another program, notifies nobody: %s", row.id, problem)
-    _write_back(cursor, row, to_json({"problem": problem}, "the problem of an event"), row.body)
 
 
 def _write_back(cursor: Any, row: Row, context: str, body: str) -> None:

@@ -26,7 +26,14 @@ def parse_headers(text: str) -> tuple[tuple[str, str], ...]:
     text = text.strip()
     if len(text) > LONGEST:
         raise InvalidHeadersError(f"The headers are longer than {LONGEST} characters.")
-    pairs = _from_json(text) if text.startswith("{") else _from_lines(text)
+    if text.startswith("{"):
+        try:
+            found = msgspec.json.decode(text, type=dict[str, str | int | float])
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            raise InvalidHeadersError(f"The headers are no JSON object of texts: {error}.") from error
+        pairs = [(name.strip(), str(value).strip()) for name, value in found.items()]
+    else:
+        pairs = _from_lines(text)
     for name, value in pairs:
         if not NAME.fullmatch(name):
             raise InvalidHeadersError(f"“{name}” is no name of a header.")
@@ -54,14 +61,6 @@ def _from_lines(text: str) -> list[tuple[str, str]]:
             )
         pairs.append((name.strip(), value.strip()))
     return pairs
-
-
-def _from_json(text: str) -> list[tuple[str, str]]:
-    try:
-        headers = msgspec.json.decode(text, type=dict[str, str | int | float])
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise InvalidHeadersError(f"The headers are no JSON object of texts: {error}.") from error
-    return [(name.strip(), str(value).strip()) for name, value in headers.items()]
 
 
 def masked(text: str) -> dict[str, str]:

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder
-from types import ModuleType
 from typing import Any
 
 from django.apps import apps
@@ -73,27 +72,24 @@ def check_serializer(path: str) -> None:
 def object_at(path: str, purpose: str) -> Any:
     """Return what a path in a row leads to; raise `ConfigurationError` where it leads nowhere it may lead to."""
     name, _, attribute = path.rpartition(".")
-    module = sys.modules.get(name) or _imported(name, attribute, purpose)
-    found = vars(module)  # getattr() could run code of the module
+    if sys.modules.get(name) is None:
+        is_for_purpose = any(purpose in parts and specs for parts, specs in _found_in_apps(name))
+        if not is_for_purpose and not (purpose == "signals" and _declares_signal(name, attribute)):
+            raise ConfigurationError(
+                f"{name!r} cannot be imported: a hook may lead to what is loaded already, and to modules of installed "
+                f"apps that are named {purpose}{OR_DEFINES if purpose == 'signals' else ''}. Import it in your "
+                "AppConfig.ready()."
+            )
+        try:
+            import_module(name)
+        except Exception as error:  # whatever the module raises while it is imported
+            raise ConfigurationError(f"{name!r} cannot be imported: {error}") from error
+    found = vars(sys.modules[name])  # getattr() could run code of the module
     if attribute not in found:
         raise ConfigurationError(
             f"{path!r} cannot be imported: {name} has no {attribute!r}.{did_you_mean(attribute, found)}"
         )
     return found[attribute]
-
-
-def _imported(name: str, attribute: str, purpose: str) -> ModuleType:
-    is_for_purpose = any(purpose in parts and specs for parts, specs in _found_in_apps(name))
-    if not is_for_purpose and not (purpose == "signals" and _declares_signal(name, attribute)):
-        raise ConfigurationError(
-            f"{name!r} cannot be imported: a hook may lead to what is loaded already, and to modules of installed apps "
-            f"that are named {purpose}{OR_DEFINES if purpose == 'signals' else ''}. Import it in your "
-            "AppConfig.ready()."
-        )
-    try:
-        return import_module(name)
-    except Exception as error:  # whatever the module raises while it is imported
-        raise ConfigurationError(f"{name!r} cannot be imported: {error}") from error
 
 
 def _declares_signal(name: str, attribute: str) -> bool:

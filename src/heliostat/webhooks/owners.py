@@ -27,6 +27,7 @@ from heliostat.events.transactions import own_savepoint
 from heliostat.events.types import WILD, is_observable, model_of, resource_of
 from heliostat.objects import find_object
 from heliostat.outbox.models import Event
+from heliostat.permissions import has_permission
 from heliostat.queues.named import SCHEME, NoSuchQueue, is_queue, named_queue, queues_of
 from heliostat.suggestions import did_you_mean
 from heliostat.webhooks import permissions
@@ -55,10 +56,10 @@ NOT_KNOWN = "HELIOSTAT_MAY_HOOK failed for the owner of the hook; the log says w
 
 def may_view(user: Any, model: type[Model], object_id: str) -> bool:
     """Return whether a user may view a model, or one object of it, by Django's permissions: the default policy."""
-    if permissions.may_view(user, model):
+    if has_permission(user, "view", model):
         return True
     one = find_object(model._default_manager.all(), object_id) if object_id else None
-    return one is not None and permissions.may_view(user, model, one)
+    return one is not None and has_permission(user, "view", model, one)
 
 
 def may_hook(user: Any, model: type[Model], object_id: str = "") -> bool:
@@ -126,7 +127,7 @@ setting_changed.connect(forget)
 
 def _may_match(user: Any, model: type[Model] | None, hook: Hook) -> bool:
     if model is None:
-        return permissions.may_view(user, Event)
+        return has_permission(user, "view", Event)
     if hook.viewer_at_end and hook.viewer_at_end == _viewer(user.pk, model, hook.object_id):
         return True
     return may_hook(user, model, hook.object_id)

@@ -9,8 +9,8 @@ from its own changes, which can be rolled back: they count only while one change
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
@@ -40,21 +40,13 @@ _committed: dict[Question, Answer] = {}
 generation = 0  # of answers; another number when they may have changed
 
 
-class Policy(Protocol):
-    """Whether a user who is not a superuser may receive events of a model; of one of them, where its key is given."""
+def policy() -> Callable[[Any, type[Model], str], object]:
+    """Return the function that `HELIOSTAT_MAY_HOOK` names; raise `ImportError` where there is none.
 
-    def __call__(self, user: Any, model: type[Model], object_id: str) -> bool: ...
-
-
-def policy() -> Policy:
-    """Return the function that `HELIOSTAT_MAY_HOOK` names; raise `ImportError` where there is none."""
-    found: Policy = import_string(conf.may_hook)
+    It says whether a user who is not a superuser may receive events of a model; of one object, where its key is given.
+    """
+    found: Callable[[Any, type[Model], str], object] = import_string(conf.may_hook)
     return found
-
-
-def may_view(user: Any, model: type[Model], obj: Model | None = None) -> bool:
-    """Return whether an active user has Django's permission to view a model, or this one object of it."""
-    return has_permission(user, "view", model, obj)
 
 
 def may_be_sent(user_id: Any, model: type[Model], obj: Model | None = None) -> bool:
@@ -77,7 +69,7 @@ def may_be_sent(user_id: Any, model: type[Model], obj: Model | None = None) -> b
         if (known := answers.get(question)) is not None and now - known[0] < conf.permission_cache:
             return known[1]
     if conf.may_hook == Conf.may_hook.default:
-        answer = may_view(user, model._meta.concrete_model or model, obj)
+        answer = has_permission(user, "view", model._meta.concrete_model or model, obj)
     else:
         answer = bool(policy()(user, model, "" if obj is None else key_of(obj)))
     if obj is None or obj.pk is not None:  # without a key, another object has the same question

@@ -106,31 +106,25 @@ def _walk(value: Any, names: Sequence[str], viewer: Viewer) -> Any:
 
 def _attribute(instance: models.Model, name: str, is_last: bool, viewer: Viewer) -> Any:
     model = instance._meta.model
-    if is_secret(model, name):
+    field: Any = _fields(model).get(name)
+    if is_secret(model, name) or (field is not None and (is_secret(model, field.name) or _is_many(field))):
         return None
-    field = _fields(model).get(name)
     if field is None:
         value = inspect.getattr_static(instance, name, None)
         return without_inner_secrets(model, name, value) if isinstance(value, PLAIN) else None
-    if is_secret(model, field.name) or _is_many(field):
-        return None
     if is_last and hasattr(field, "fk_field"):  # of a generic relation, the key is a value of this object
         field = model._meta.get_field(field.fk_field)
     if field.concrete and (is_last or not field.is_relation):
-        return _own_value(instance, field)
+        hidden = generic_secrets(model, instance.__dict__, database_of(instance))
+        if points_to_secret(field, model) or field.name in hidden:
+            return None
+        convert = next(convert for name, _, convert in visible_fields(model) if name == field.name)
+        return convert(getattr(instance, field.attname))
     viewer.follow(instance, field)
     try:
         return getattr(instance, name if not field.concrete else field.name)
     except ObjectDoesNotExist:
         return None
-
-
-def _own_value(instance: models.Model, field: Any) -> Any:
-    model = instance._meta.model
-    if points_to_secret(field, model) or field.name in generic_secrets(model, instance.__dict__, database_of(instance)):
-        return None
-    convert = next(convert for name, _, convert in visible_fields(model) if name == field.name)
-    return convert(getattr(instance, field.attname))
 
 
 @cache

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Model, Q
+from django.db.models import Q
 from django.utils.datastructures import MultiValueDict
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
@@ -187,7 +187,13 @@ class HookForm(HookModelForm):
             raise ValidationError(CHANGED_MEANWHILE)
         model, object_id = cleaned.get("model"), cleaned.get("object_id")
         if object_id and {"model", "object_id"} & set(self.changed_data) and "model" in cleaned:
-            self._check_object(model.model_class() if model else None, object_id)
+            of = model.model_class() if model else None
+            if of is None:
+                self.add_error("model", InvalidModelError("An object needs the model that it is of."))
+            elif self.viewer is not None and not owners.may_hook(self.viewer, of):
+                pass  # say nothing of its objects
+            elif find_object(of._base_manager.all(), object_id) is None:  # it may have been deleted since, though
+                self.add_error("object_id", f"There is no {of._meta.verbose_name} with the id “{object_id}”.")
         return cleaned
 
     def _post_clean(self) -> None:
@@ -205,12 +211,3 @@ class HookForm(HookModelForm):
             for name, errors in by_field(error).items():
                 messages = [str(text).removesuffix(owners.WHERE) for one in errors for text in one.messages]
                 self.add_error(name if name in self.fields else None, messages)
-
-    def _check_object(self, model: type[Model] | None, object_id: str) -> None:
-        """Report an object that does not exist, unless it was deleted since the hook was made."""
-        if model is None:
-            self.add_error("model", InvalidModelError("An object needs the model that it is of."))
-        elif self.viewer is not None and not owners.may_hook(self.viewer, model):
-            return  # say nothing of its objects
-        elif find_object(model._base_manager.all(), object_id) is None:
-            self.add_error("object_id", f"There is no {model._meta.verbose_name} with the id “{object_id}”.")

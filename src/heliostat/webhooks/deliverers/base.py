@@ -185,7 +185,13 @@ def deliverer_at(path: str, base: type[Any]) -> Deliver:
     try:
         found = import_string(path.replace(MISSPELT, f"{PACKAGE}."))
     except Exception as error:  # whatever a module of the project's raises
-        raise ConfigurationError(f"{where} {_why_not_imported(path, error)}") from error
+        names = [f"{PACKAGE}.{one}" for one in import_module(PACKAGE).__all__]
+        why = f"cannot be imported: {error}.{did_you_mean(path, names)}"
+        if not isinstance(error, ImportError):
+            why = f"cannot be imported: {type(error).__name__}: {error}"
+        elif extra := EXTRAS.get(error.name or ""):
+            why = f"needs what is not installed; run: pip install 'heliostat[{extra}]'"
+        raise ConfigurationError(f"{where} {why}") from error
     if isinstance(found, type) and issubclass(found, (HooksDeliverer, HookDeliverer)):
         hint = f"write `name = {found.__name__}.deliver` beside it, and give the path of that name"
         raise ConfigurationError(f"{where} is a class; {hint}.")
@@ -195,15 +201,6 @@ def deliverer_at(path: str, base: type[Any]) -> Deliver:
     if owner is not None and issubclass(owner, other):
         raise ConfigurationError(f"{where} is a deliverer for {settings[other]}.")
     return found  # type: ignore[no-any-return]
-
-
-def _why_not_imported(path: str, error: Exception) -> str:
-    if not isinstance(error, ImportError):
-        return f"cannot be imported: {type(error).__name__}: {error}"
-    if extra := EXTRAS.get(error.name or ""):
-        return f"needs what is not installed; run: pip install 'heliostat[{extra}]'"
-    names = [f"{PACKAGE}.{one}" for one in import_module(PACKAGE).__all__]
-    return f"cannot be imported: {error}.{did_you_mean(path, names)}"
 
 
 def dumped(payload: Any, what: str) -> str:
