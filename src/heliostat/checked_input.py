@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import FieldDoesNotExist, ValidationError
-from django.db.models import ForeignKey, IntegerField, JSONField
+from django.db.models import ForeignKey, IntegerField, JSONField, ManyToManyField
 from django.http import HttpRequest, HttpResponse
 
-from heliostat.form_fields import JsonField, KeyField
+from heliostat.form_fields import JsonField, KeyField, KeysField
 from heliostat.objects import find_object, is_key
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class CheckedInput(AdminMixin):
     formfield_overrides: ClassVar[Any] = {
         JSONField: {"form_class": JsonField},
         ForeignKey: {"form_class": KeyField},
+        ManyToManyField: {"form_class": KeysField},
     }
 
     def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse | None:

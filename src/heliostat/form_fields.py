@@ -54,3 +54,16 @@ class KeyField(forms.ModelChoiceField):  # type: ignore[type-arg]
     def _is_key(self, value: object) -> bool:
         assert self.queryset is not None
         return is_key(self.queryset.model, value)
+
+
+class KeysField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
+    """Primary keys of objects. Django looks some values up that are no key, and fails."""
+
+    def clean(self, value: Any) -> Any:
+        assert self.queryset is not None
+        model = self.queryset.model
+        wrong = [one for one in value if not is_key(model, one)] if isinstance(value, (list, tuple)) else []
+        if wrong:
+            message = self.error_messages["invalid_pk_value"]
+            raise ValidationError(message, code="invalid_pk_value", params={"pk": f"{wrong[0]:.50}"})
+        return super().clean(value)

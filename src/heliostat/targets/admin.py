@@ -9,11 +9,13 @@ from django.shortcuts import redirect
 
 from heliostat.checked_input import CheckedInput
 from heliostat.console.saving import SaveChanges
+from heliostat.permissions import ObjectPermissions
 from heliostat.rights.admin import GuardedPages
 from heliostat.targets.forms import DistinctNames
-from heliostat.targets.models import Target, TargetExtra, TargetName
+from heliostat.targets.models import Tag, Target, TargetExtra, TargetList, TargetName
 from heliostat.targets.names import TAKEN_MEANWHILE, NameTaken, hold_names, release_names
 from heliostat.targets.search import by_words
+from heliostat.targets.team_forms import TeamFields
 from heliostat.visible import VisibleText
 
 
@@ -26,13 +28,16 @@ class AliasInline(admin.TabularInline):  # type: ignore[type-arg]
 
 class ExtraInline(admin.TabularInline):  # type: ignore[type-arg]
     model = TargetExtra
+    fields = ("key", "value")
     extra = 0
 
 
 @admin.register(Target)
 class TargetAdmin(SaveChanges, CheckedInput, VisibleText, GuardedPages, admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("name", "type", "ra", "dec", "owner", "created")
-    list_filter = ("type", "created")
+    form = TeamFields
+    list_display = ("name", "type", "status", "priority", "classification", "owner", "created")
+    list_filter = ("type", "status", "created")
+    filter_horizontal = ("tags",)
     list_select_related = ("owner",)
     search_fields = ("name",)  # and aliases: see get_search_results()
     raw_id_fields = ("owner",)
@@ -58,3 +63,18 @@ class TargetAdmin(SaveChanges, CheckedInput, VisibleText, GuardedPages, admin.Mo
         except NameTaken:
             self.message_user(request, f"{TAKEN_MEANWHILE} Nothing was saved.", messages.ERROR)
             return redirect(request.get_full_path())
+
+
+@admin.register(Tag)
+class TagAdmin(CheckedInput, VisibleText, ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("name",)
+    search_fields = ("name",)
+
+
+@admin.register(TargetList)
+class TargetListAdmin(SaveChanges, CheckedInput, VisibleText, ObjectPermissions, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("name", "owner", "is_shared", "created")
+    list_filter = ("is_shared", "created")
+    list_select_related = ("owner",)
+    search_fields = ("name",)
+    raw_id_fields = ("owner", "targets")

@@ -18,7 +18,8 @@ class TargetsConfig(AppConfig):
     def ready(self) -> None:
         from django.db.models.signals import post_migrate, post_save, pre_delete, pre_save
 
-        from heliostat.targets.models import Target, TargetName
+        from heliostat.targets.extras import type_from_fixture
+        from heliostat.targets.models import Target, TargetExtra, TargetName
         from heliostat.targets.names import FoldedName, give_way_to_fixture, hold_from_fixture
         from heliostat.targets.rights import know_groups
         from heliostat.targets.substrings import ensure_index
@@ -27,4 +28,5 @@ class TargetsConfig(AppConfig):
         pre_delete.connect(know_groups, sender=Target)
         post_save.connect(hold_from_fixture, sender=Target)
         post_save.connect(hold_from_fixture, sender=TargetName)
+        pre_save.connect(type_from_fixture, sender=TargetExtra)
         pre_save.connect(give_way_to_fixture, sender=FoldedName)

@@ -8,9 +8,11 @@ from django import forms
 from django.forms.models import BaseInlineFormSet
 
 from heliostat.console.saving import CHANGED_MEANWHILE, SeenField, save_columns
+from heliostat.targets.extras import declared_fields
 from heliostat.targets.fields import CoordinatesField
 from heliostat.targets.models import ELEMENTS, Target, TargetExtra, TargetName
 from heliostat.targets.names import key_of
+from heliostat.targets.team_forms import TEAM, TagsField, TeamFields, set_tags
 
 BASICS = ("name", "type", "coordinates")
 MOTION = ("epoch", "parallax", "pm_ra", "pm_dec", "distance", "distance_err")
@@ -41,21 +43,23 @@ class Section:
     """The type of targets that it is for; of all where empty."""
 
 
-class TargetForm(forms.ModelForm):  # type: ignore[type-arg]
+class TargetForm(TeamFields):
     """A target's own fields. Which are needed depends on its type; the model says so."""
 
     coordinates = CoordinatesField(required=False)
+    tags = TagsField()
     seen = SeenField(required=False)
 
     class Meta:
         model = Target
-        fields = ("name", "type", *MOTION, *ORBIT)
+        fields = ("name", "type", "status", "priority", "classification", *MOTION, *ORBIT)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial.setdefault("coordinates", self.instance.position)
         if self.instance.pk:
             self.initial["seen"] = self.instance.modified.isoformat()
+            self.initial["tags"] = list(self.instance.tags.all())
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -75,9 +79,12 @@ class TargetForm(forms.ModelForm):  # type: ignore[type-arg]
     def save(self, commit: bool = True) -> Target:
         """Save the target: of one that is there, what the form changed."""
         if self.instance.pk is None or not commit or self.errors:
-            return super().save(commit)  # type: ignore[no-any-return]
-        places = ["ra", "dec"] if "coordinates" in self.changed_data else []
-        save_columns(self.instance, [*self.changed_data, *places])
+            super().save(commit)
+        else:
+            places = ["ra", "dec"] if "coordinates" in self.changed_data else []
+            save_columns(self.instance, [*self.changed_data, *places])
+        if commit and "tags" in self.changed_data:
+            set_tags(self.instance, self.cleaned_data["tags"])
         return self.instance  # type: ignore[no-any-return]
 
     def sections(self) -> list[Section]:
@@ -85,6 +92,7 @@ class TargetForm(forms.ModelForm):  # type: ignore[type-arg]
         fixed, moving = Target.Type.SIDEREAL, Target.Type.NON_SIDEREAL
         return [
             self._section("", BASICS, is_open=True),
+            self._section("Status, class and tags", [name for name in TEAM if name in self.fields], is_open=True),
             self._section("Motion and distance", MOTION, is_open=False, of_type=fixed),
             self._section("Orbital elements", ORBIT, is_open=self["type"].value() == moving, of_type=moving),
         ]
@@ -112,9 +120,26 @@ class DistinctNames(BaseInlineFormSet):  # type: ignore[type-arg]
 AliasFormSet: type[BaseInlineFormSet[Any, Any, Any]] = forms.inlineformset_factory(
     Target, TargetName, formset=DistinctNames, fields=("name",), extra=2, can_delete_extra=False
 )
+
+
+class OtherExtras(BaseInlineFormSet):  # type: ignore[type-arg]
+    """Extras for which the setting declares no field."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        options["queryset"] = TargetExtra.objects.exclude(key__in=declared_fields())
+        super().__init__(*args, **options)
+
+    def clean(self) -> None:
+        super().clean()
+        for form in self.forms:
+            if form.is_valid() and form.cleaned_data.get("key") in declared_fields():
+                form.add_error("key", "This extra has a field of its own in this form.")
+
+
 ExtraFormSet: type[BaseInlineFormSet[Any, Any, Any]] = forms.inlineformset_factory(
     Target,
     TargetExtra,
+    formset=OtherExtras,
     fields=("key", "value"),
     extra=2,
     can_delete_extra=False,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -10,12 +11,16 @@ from django.db import models
 from django.urls import reverse
 
 from heliostat.permissions import has_permission
+from heliostat.targets.conf import target_settings
 from heliostat.targets.coordinates import Position
-from heliostat.targets.names import FoldedName, Named, key_of
+from heliostat.targets.extras import TypedValue, declared_fields
+from heliostat.targets.groupings import Tag, TargetList
+from heliostat.targets.names import BytewiseField, FoldedName, Named, key_of
 from heliostat.targets.rights import SharedTarget, TargetGroupRight, TargetUserRight
-from heliostat.text import validate_name, validate_text
+from heliostat.targets.workflow import check_classification, check_move, first_status
+from heliostat.text import validate_name
 
-__all__ = ["Target", "TargetExtra", "TargetGroupRight", "TargetName", "TargetUserRight"]
+__all__ = ["Tag", "Target", "TargetExtra", "TargetGroupRight", "TargetList", "TargetName", "TargetUserRight"]
 
 
 def validate_finite(value: float) -> None:
@@ -107,6 +112,12 @@ class Target(SharedTarget):
     ephemeris_period_err = _number("ephemeris period error", "Days.", low=0)
     ephemeris_epoch = _number("ephemeris epoch", "Days.")
     ephemeris_epoch_err = _number("ephemeris epoch error", "Days.", low=0)
+    status = models.CharField(max_length=50, blank=True, default=first_status)
+    priority = models.PositiveSmallIntegerField(
+        default=0, validators=[MaxValueValidator(10)], help_text="From 0 to 10; 10 is the most urgent."
+    )
+    classification = BytewiseField(max_length=200, blank=True, default="")
+    tags = models.ManyToManyField(Tag, blank=True, related_name="targets")
     created = models.DateTimeField(auto_now_add=True)
     modified = models.DateTimeField(auto_now=True)
 
@@ -117,6 +128,9 @@ class Target(SharedTarget):
             models.Index(fields=["dec", "ra"], name="heliostat_target_position"),
             models.Index(fields=["-created"], name="heliostat_target_created"),
             models.Index(fields=["name"], name="heliostat_target_name"),
+            models.Index(fields=["status"], name="heliostat_target_status"),
+            models.Index(fields=["priority"], name="heliostat_target_priority"),
+            models.Index(fields=["classification"], name="heliostat_target_class"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -147,6 +161,11 @@ class Target(SharedTarget):
             raise ValidationError(
                 {name: ValidationError(f"A {kind} target needs this.", code="needed") for name in missing}
             )
+        stored = type(self)._base_manager.filter(pk=self.pk).values_list("status", "classification").first()
+        was = dict(zip(("status", "classification"), stored or (first_status(), ""), strict=True))
+        _at("classification", check_classification, was["classification"], self.classification)
+        if stored or self.status not in target_settings.statuses:
+            _at("status", check_move, was["status"], self.status)
 
     def required_fields(self) -> tuple[str, ...]:
         """The fields that a target of this type, and orbital scheme, cannot be without."""
@@ -190,19 +209,40 @@ class TargetName(Named):
         return FoldedName(folded=key_of(self.name), target_id=self.target_id, alias_id=self.pk)
 
 
-class TargetExtra(models.Model):
+class TargetExtra(TypedValue):
     """One more fact about a target, by key."""
 
     heliostat_expose = ("key",)  # the name of a value, no secret
 
     target = models.ForeignKey(Target, models.CASCADE, related_name="extras")
     key = models.CharField(max_length=100, validators=[validate_name])
-    value = models.TextField(blank=True, validators=[validate_text])
 
     class Meta:
         ordering = ("id",)
         verbose_name = "extra"
         constraints = [models.UniqueConstraint(fields=["target", "key"], name="heliostat_target_extra_key")]
+        indexes = [
+            models.Index(fields=["key", "as_number", "target"], name="heliostat_extra_number"),
+            models.Index(fields=["key", "as_date", "target"], name="heliostat_extra_date"),
+            models.Index(fields=["key", "as_text", "target"], name="heliostat_extra_text"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.key}: {self.value}"
+
+    def clean(self) -> None:
+        """A field that the setting declares has a value of its type; programs may save another."""
+        super().clean()
+        if field := declared_fields().get(self.key):
+            try:
+                self.value = field.read(self.value)
+            except ValidationError as error:
+                raise ValidationError({"value": error}) from error
+
+
+def _at(field: str, check: Callable[[str, str], None], before: str, after: str) -> None:
+    """Let a check raise its error at a field."""
+    try:
+        check(before, after)
+    except ValidationError as error:
+        raise ValidationError({field: error}) from error

@@ -16,12 +16,14 @@ from heliostat.console.pagination import page_of
 from heliostat.exceptions import Refused
 from heliostat.listeners import publish_read
 from heliostat.rights.pages import check_may_add, object_for, open_to_readers
+from heliostat.targets.extras import declared_fields
 from heliostat.targets.forms import MOTION, ORBIT, AliasFormSet, ExtraFormSet, TargetForm
-from heliostat.targets.models import ELEMENTS_OF_SCHEME, Target
+from heliostat.targets.models import ELEMENTS_OF_SCHEME, Target, TargetList
 from heliostat.targets.names import TAKEN_MEANWHILE, NameTaken, renaming
 from heliostat.targets.panels import target_panels
 from heliostat.targets.places import described_place
 from heliostat.targets.search import by_words, cone, is_same_place
+from heliostat.targets.team_forms import DeclaredFieldsForm
 
 NEARBY = 60.0  # arcseconds
 MOST_NEARBY = 20
@@ -53,7 +55,10 @@ def target_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "target": target,
         "place": described_place(place) if place else None,
         "aliases": target.aliases.all(),
-        "extras": target.extras.all(),
+        "tags": target.tags.all(),
+        "lists": (lists := target.lists.seen_by(request.user)),
+        "more_lists": TargetList.objects.changed_by(request.user).exclude(pk__in=lists),
+        "extras": _extras(target),
         "same": [other for other in near if is_same_place(target, other)],
         "near": near[:MOST_NEARBY],
         "near_count": len(near),
@@ -64,6 +69,13 @@ def target_detail(request: HttpRequest, pk: int) -> HttpResponse:
     }
     publish_read(target)
     return render(request, "heliostat_targets/detail.html", context)
+
+
+def _extras(target: Target) -> list[tuple[str, str]]:
+    """The extras by label and value, those first that the setting declares."""
+    declared, stored = declared_fields(), {extra.key: extra.value for extra in target.extras.all()}
+    first = [(field.label, field.shown(stored.pop(name))) for name, field in declared.items() if name in stored]
+    return [*first, *stored.items()]
 
 
 def _elements(target: Target) -> list[tuple[str, object]]:
@@ -91,14 +103,17 @@ def _edit(request: HttpRequest, target: Target) -> HttpResponse:
     form = TargetForm(request.POST or None, instance=target)
     aliases = AliasFormSet(request.POST or None, instance=target, prefix="aliases")
     extras = ExtraFormSet(request.POST or None, instance=target, prefix="extras")
-    is_valid = request.method == "POST" and all([form.is_valid(), aliases.is_valid(), extras.is_valid()])
-    if is_valid and _save(form, aliases, extras):
+    declared = DeclaredFieldsForm(request.POST or None, instance=target)
+    parts = (aliases, declared, extras)
+    is_valid = request.method == "POST" and all([form.is_valid(), *(part.is_valid() for part in parts)])
+    if is_valid and _save(form, *parts):
         messages.success(request, f"{target} was {'created' if creating else 'saved'}.")
         return redirect(target)
     context = {
         "form": form,
         "aliases": aliases,
         "extras": extras,
+        "declared": declared,
         "elements_of_scheme": ELEMENTS_OF_SCHEME,
         "title": "New target" if creating else f"Edit {target.name}",
         "back": reverse("targets:list") if creating else target.get_absolute_url(),
@@ -111,7 +126,7 @@ def _edit(request: HttpRequest, target: Target) -> HttpResponse:
     )
 
 
-def _save(form: TargetForm, *parts: BaseInlineFormSet[Any, Any, Any]) -> bool:
+def _save(form: TargetForm, *parts: BaseInlineFormSet[Any, Any, Any] | DeclaredFieldsForm) -> bool:
     """Everything or nothing, published as one event. What stands against it becomes an error of the form."""
     try:
         with batch(), renaming(form.instance):
