@@ -28,7 +28,7 @@ def _cases(bench: Bench) -> list[tuple[int, int]]:
 
 
 def drain(bench: Bench, name: str, urls: Sequence[str], workers: int = 1) -> dict[str, float]:
-    """Promise, then let workers keep all of it. `core`: a second of their CPU time; `clock`: a second."""
+    """Publish, then let workers deliver all of it. `core`: a second of their CPU time; `clock`: a second."""
     count = bench.amount(DELIVERIES)
     size = bench.child("benchmarks.deliveries:fill", count, urls, on=name)
     children = [bench.start("benchmarks.deliveries:work", on=name, BENCH_PER_SUBSCRIBER="200") for _ in range(workers)]

@@ -26,30 +26,30 @@ class Receiver:
         self.count = 0
         self.arrived: dict[str, float] = {}
         self.poll = select.epoll()
-        self.doors = dict(self._open_door() for _ in range(ports))
+        self.sockets = dict(self._listen() for _ in range(ports))
         self.open: dict[int, socket.socket] = {}
         self.partly: dict[int, bytes] = {}
         self.late: deque[tuple[float, int]] = deque()
 
-    def _open_door(self) -> tuple[int, socket.socket]:
-        door = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        door.setblocking(False)
-        self.poll.register(door, select.EPOLLIN)
-        return door.fileno(), door
+    def _listen(self) -> tuple[int, socket.socket]:
+        listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        listening.setblocking(False)
+        self.poll.register(listening, select.EPOLLIN)
+        return listening.fileno(), listening
 
     def serve(self) -> None:
         while True:
             wait = max(0.0, self.late[0][0] - time.monotonic()) if self.late else -1
             for descriptor, _ in self.poll.poll(wait):
-                if descriptor in self.doors:
-                    self._accept(self.doors[descriptor])
+                if descriptor in self.sockets:
+                    self._accept(self.sockets[descriptor])
                 else:
                     self._read(descriptor)
             while self.late and self.late[0][0] <= time.monotonic():
                 self._say(self.late.popleft()[1], OK)
 
-    def _accept(self, door: socket.socket) -> None:
-        connection, _ = door.accept()
+    def _accept(self, listening: socket.socket) -> None:
+        connection, _ = listening.accept()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.open[connection.fileno()] = connection
         self.poll.register(connection, select.EPOLLIN)
@@ -97,5 +97,5 @@ def _length(head: bytes) -> int:
 
 if __name__ == "__main__":
     receiver = Receiver(int(sys.argv[1]), float(sys.argv[2]))
-    print(json.dumps([door.getsockname()[1] for door in receiver.doors.values()]), flush=True)
+    print(json.dumps([listening.getsockname()[1] for listening in receiver.sockets.values()]), flush=True)
     receiver.serve()

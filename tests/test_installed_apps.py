@@ -15,13 +15,13 @@ django.setup()
 """
 
 
-TELLING = ("heliostat.outbox", "heliostat.delivery")
+ENGINE = ("heliostat.outbox", "heliostat.delivery")
 NEEDED = {
-    "heliostat.webhooks": TELLING,
-    "heliostat.hooks": TELLING,
-    "heliostat.listeners": TELLING,
-    "heliostat.queues": (*TELLING, "heliostat.listeners"),
-    "heliostat.api": (*TELLING, "heliostat.webhooks"),
+    "heliostat.webhooks": ENGINE,
+    "heliostat.hooks": ENGINE,
+    "heliostat.listeners": ENGINE,
+    "heliostat.queues": (*ENGINE, "heliostat.listeners"),
+    "heliostat.api": (*ENGINE, "heliostat.webhooks"),
 }
 
 
@@ -34,7 +34,7 @@ def test_an_app_that_could_notify_nobody_names_what_is_missing(app: str, missing
 
 
 def test_queues_are_published_to_without_their_app() -> None:
-    apps = ", ".join(map(repr, (*TELLING, "heliostat.listeners")))
+    apps = ", ".join(map(repr, (*ENGINE, "heliostat.listeners")))
     code = PROJECT.format(apps=apps).replace("settings.configure(", "settings.configure(EVENT_LISTENERS=QUEUES, ") + (
         "from django.core.checks import run_checks\n"
         "from heliostat.delivery.kinds import kind_of\n"

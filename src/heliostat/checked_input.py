@@ -72,7 +72,7 @@ class CheckedInput(AdminMixin):
         return {name: value for name, value in read.items() if value is not None}
 
     def _read(self, name: str, value: Any) -> Any:
-        """The value as the field has it; None where the field can have no such value."""
+        """Return the value as the field has it; None where the field can have no such value."""
         try:
             field = self.opts.get_field(name)
         except FieldDoesNotExist:

@@ -53,7 +53,7 @@ def check_depth(value: Any) -> None:
 
 
 def _levels(value: Any) -> Iterator[list[Any]]:
-    """The value, what is in it, what is in that: a function that calls itself would fail of what it checks."""
+    """Yield the value, what is in it, what is in that: a function that calls itself would fail of what it checks."""
     level = [value]
     while level:
         yield level

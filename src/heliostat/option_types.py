@@ -17,7 +17,7 @@ LARGEST = 2**63 - 1
 
 
 def whole_number(minimum: int, maximum: int = LARGEST) -> Callable[[str], int]:
-    """The type of an option: a whole number from `minimum` to `maximum`, or to the largest that databases hold."""
+    """Return a parser of whole numbers from `minimum` to `maximum`, or to the largest that databases hold."""
     limits = f"from {minimum} on" if maximum == LARGEST else f"from {minimum} to {maximum}"
 
     def parse(text: str) -> int:
@@ -38,7 +38,7 @@ port_number = whole_number(0, LAST_PORT)
 
 
 def host_name(text: str) -> str:
-    """The type of an option: a name or an address that can be asked for."""
+    """Parse a name or an address that can be asked for."""
     try:
         text.encode("idna")
     except UnicodeError as error:
@@ -47,7 +47,7 @@ def host_name(text: str) -> str:
 
 
 def amount(text: str) -> float:
-    """The type of an option: a number that is not negative."""
+    """Parse a number that is not negative."""
     try:
         number = float(text)
     except ValueError:
@@ -58,7 +58,7 @@ def amount(text: str) -> float:
 
 
 def positive(text: str) -> float:
-    """The type of an option: a number above 0."""
+    """Parse a number above 0."""
     number = amount(text)
     if not number:
         raise ArgumentTypeError(f"{text!r} is no number above 0")
@@ -66,7 +66,7 @@ def positive(text: str) -> float:
 
 
 def point_in_time(text: str) -> datetime:
-    """The type of an option: an ISO time, in the site's time zone if it names none."""
+    """Parse an ISO time, which is in the site's time zone if it names none."""
     try:
         found = parse_datetime(text)
         if found is None:
@@ -80,7 +80,7 @@ def point_in_time(text: str) -> datetime:
 
 
 def writable_file(text: str) -> Path:
-    """The type of an option: a file that exists or not, but can be written."""
+    """Parse the path of a file that can be written, whether it exists or not."""
     path = Path(text)
     if not os.access(path if path.exists() else path.parent, os.W_OK) or path.is_dir():
         raise ArgumentTypeError(f"the file {text} cannot be written")

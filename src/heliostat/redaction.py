@@ -95,7 +95,7 @@ def _is_secret(name: str) -> bool:
 
 
 def _without_accents(name: str) -> str:
-    """The same letters without marks (`ñ` is `n`), and in their usual form (`ｐｉｎ` is `pin`)."""
+    """Return the same letters without marks (`ñ` is `n`), and in their usual form (`ｐｉｎ` is `pin`)."""
     return "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
 
 
@@ -199,7 +199,7 @@ class _Copy:
         return item
 
     def _without_named_value(self, value: Any, items: Iterable[tuple[Any, Any]]) -> Iterable[tuple[Any, Any]]:
-        """The items of what has names; without the value that it says beside the name of a secret."""
+        """Return the items of what has names; without the value that it says beside the name of a secret."""
         if isinstance(value, Mapping) and VALUES.isdisjoint(value):
             return items
         items = list(items)

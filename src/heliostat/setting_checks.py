@@ -42,7 +42,7 @@ def register_check(check: Callable[..., Sequence[CheckMessage]], *tags: str, **o
 
 @cache
 def _once_settings_work(check: Callable[..., Sequence[CheckMessage]]) -> Callable[..., Sequence[CheckMessage]]:
-    """The same function at each call: apps are made ready again where a test changes INSTALLED_APPS."""
+    """Return the same function at each call: apps are made ready again where a test changes INSTALLED_APPS."""
 
     @wraps(check)
     def checked(**arguments: Any) -> Sequence[CheckMessage]:

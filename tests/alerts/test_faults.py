@@ -85,7 +85,7 @@ def test_a_query_without_the_field_names_those_that_there_are(
     )
 
 
-def test_a_broker_that_is_no_more_configured_is_a_clear_message(visitor: Client, query: Any) -> None:
+def test_a_broker_that_is_not_configured_any_more_is_a_clear_message(visitor: Client, query: Any) -> None:
     stored = query("Gone")
     assert "There is no broker Gone" in page_of(visitor, stored)
     response = visitor.get(f"/alerts/query/{stored.pk}/edit/", follow=True)
@@ -149,7 +149,7 @@ def test_a_stream_without_end_gives_its_first_alerts(visitor: Client, query: Any
     assert "star 7" not in page
 
 
-def test_threads_that_hang_are_counted_and_then_no_more_are_started(
+def test_threads_that_hang_are_counted_and_at_some_number_none_is_started(
     visitor: Client, server: BrokerServer, query: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import threading

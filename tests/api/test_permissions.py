@@ -130,7 +130,7 @@ def test_a_token_of_a_deactivated_user_opens_nothing(hook: Hook, route: str, met
     assert rows() == before
 
 
-def test_a_permission_that_was_taken_away_counts_no_more(hook: Hook) -> None:
+def test_a_permission_that_was_taken_away_counts_no_longer(hook: Hook) -> None:
     editor = user_called("editor")
     client, address = client_of(editor), f"/api/hooks/{hook.pk}/"
     assert client.patch(address, {"name": "x"}).status_code == 200

@@ -34,7 +34,7 @@ def log_in(window: Window) -> None:
 def make_hook(window: Window, url: str, pictures: str = "hook") -> Hook:
     page = window.page
     window.open("/admin/heliostat_webhooks/hook/add/")
-    page.get_by_label("Name", exact=False).first.fill("Tell the telescope")
+    page.get_by_label("Name", exact=False).first.fill("Notify the telescope")
     page.get_by_label("Model").select_option(label="Targets | target")
     page.get_by_label("updated", exact=True).check()
     page.locator("#id_filters").fill('{"changed": ["name"]}')
@@ -141,7 +141,7 @@ def test_a_hook_is_paused_and_resumed(window: Window, receiver: Receiver) -> Non
     window.open("/admin/heliostat_webhooks/hook/")
     page.get_by_text("paused", exact=True).wait_for()
     looks_right_as_a_list(window, "hooks")
-    page.get_by_role("link", name="Tell the telescope").click()
+    page.get_by_role("link", name="Notify the telescope").click()
     page.get_by_role("button", name="Resume").click()
     page.get_by_text("beginning with what waited").wait_for()
     drain_outbox()
@@ -198,5 +198,5 @@ def test_the_pages_of_hooks_are_dark_where_the_system_is(window: Window, receive
     make_hook(window, receiver.url, "hook-dark")
     window.open("/admin/heliostat_webhooks/hook/")
     window.looks_right("hooks-dark")
-    window.page.get_by_role("link", name="Tell the telescope").click()
+    window.page.get_by_role("link", name="Notify the telescope").click()
     window.looks_right("hook-dark")

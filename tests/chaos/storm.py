@@ -120,7 +120,7 @@ class Storm:
             while self.milestones and self.workers.kills >= self.milestones[0][0] * self.kills:
                 _, name, do = self.milestones.pop(0)
                 self._do(name, do)
-            if len(self.writers.printed) > ENOUGH * self.events:  # a slow machine: kill on, write no more
+            if len(self.writers.printed) > ENOUGH * self.events:  # a slow machine: kill on, write nothing
                 self.writers.kill_all()
         self.writers.kill_all()
 

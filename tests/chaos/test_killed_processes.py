@@ -28,7 +28,7 @@ while True:
     index += 1
     print(Vehicle.objects.create(name=f"bus {index}").pk, flush=True)
 """
-TOLD = """
+NOTIFIED = """
 from heliostat.outbox.models import Callback, Event
 from tests.example.models import Vehicle
 answer({
@@ -52,7 +52,7 @@ def test_a_killed_writer_leaves_neither_a_change_without_its_event_nor_an_event_
             printed.append(writer.stdout.readline().strip())  # it is at work
             time.sleep(random.uniform(0.02, 0.15))
             printed += kill(writer).split()
-        notified = made.run(TOLD)
+        notified = made.run(NOTIFIED)
         assert set(printed) <= set(notified["vehicles"])
         assert sorted(notified["vehicles"]) == sorted(notified["events"]) == sorted(notified["callbacks"])
 
@@ -73,7 +73,7 @@ def test_killed_workers_lose_nothing_and_repeat_only_what_was_in_flight(using: s
         _drain(made, receiver, events)
         seen = Counter(delivery.id for delivery in receiver.deliveries)
         bodies = {delivery.id: str(delivery.json["object_id"]) for delivery in receiver.deliveries}
-        notified = made.run(TOLD)
+        notified = made.run(NOTIFIED)
         assert sorted(bodies.values()) == sorted(notified["vehicles"])
         assert len(seen) == events
         assert set(notified["states"]) == {"sent"}
@@ -90,7 +90,7 @@ def _drain(made: World, receiver: Receiver, events: int) -> None:
     worker = made.worker()
     try:
         deadline = time.monotonic() + 40
-        while set(made.run(TOLD)["states"]) != {"sent"} and time.monotonic() < deadline:
+        while set(made.run(NOTIFIED)["states"]) != {"sent"} and time.monotonic() < deadline:
             time.sleep(0.5)
     finally:
         worker.terminate()

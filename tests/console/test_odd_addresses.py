@@ -115,7 +115,7 @@ def test_an_odd_query_string_is_refused(client: Client, known: dict[str, str], s
         "/api/deliveries/?hook={digits}",
     ],
 )
-def test_what_ended_in_a_500_before_does_no_more(
+def test_what_ended_in_a_500_before_does_so_no_longer(
     client: Client, known: dict[str, str], site_on: str, address: str
 ) -> None:
     assert failure(client, site_on, "get", address.format(digits="9" * 5000)) == ""

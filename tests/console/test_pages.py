@@ -105,7 +105,7 @@ def test_a_wrong_password_is_said_on_the_page(client: Client, user: User) -> Non
     assert b"alert-danger" in response.content
 
 
-def test_the_navigation_names_each_room_and_the_admin_for_staff_only(visitor: Client, user: User) -> None:
+def test_the_navigation_names_each_part_and_the_admin_for_staff_only(visitor: Client, user: User) -> None:
     page = visitor.get("/").content.decode()
     for address in LISTS[1:]:
         assert f'href="{address}"' in page

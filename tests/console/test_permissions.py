@@ -132,7 +132,7 @@ def test_a_user_who_was_deactivated_has_no_page_any_more(client: Client, made: d
     assert BrokerQuery.objects.exists()
 
 
-def test_a_permission_that_was_taken_away_counts_no_more(client: Client, made: dict[str, Any]) -> None:
+def test_a_permission_that_was_taken_away_counts_no_longer(client: Client, made: dict[str, Any]) -> None:
     editor = user_called("editor")
     client.force_login(editor)
     assert client.get(f"/targets/{made['target']}/edit/").status_code == 200

@@ -69,7 +69,7 @@ def test_rows_that_repeat_time_and_band_are_all_kept_and_stored_once(m42: Target
     "other",
     [{"band": "R"}, {"telescope": "P60"}, {"instrument": "x"}, {"time": 60000.25000001}, {"source": "b"}, {"band": ""}],
 )
-def test_each_part_of_the_key_tells_points_apart(m42: Target, other: dict[str, Any]) -> None:
+def test_each_part_of_the_key_distinguishes_points(m42: Target, other: dict[str, Any]) -> None:
     store_photometry(m42, [row()], source="a")
     assert store_photometry(m42, [row(**other)], source="a") == Stored(created=1)
 

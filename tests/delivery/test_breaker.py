@@ -97,7 +97,7 @@ def test_a_receiver_that_has_recovered_gets_few_requests_at_first_and_then_more(
         let_time_pass(using)
         drain_outbox(using)
     assert before.count(0) == 1, "the probe"
-    assert before.count(1) <= 2, "no more than two until one of them is answered"
+    assert before.count(1) <= 2, "two at most until one of them is answered"
     at_once = [number - done for number, done in enumerate(before, start=1)]
     assert max(at_once) > 4, "in the end as many as are allowed"
     assert set(Callback.objects.using(using).values_list("status", flat=True)) == {"sent"}

@@ -37,7 +37,7 @@ urlpatterns = [path("metrics", metrics)]
 
 
 @pytest.fixture(autouse=True)
-def look_anew() -> Iterator[None]:
+def look_again() -> Iterator[None]:
     backlog._looks.clear()
     yield
     backlog._looks.clear()

@@ -1,4 +1,4 @@
-"""The index finds whom a look at every subscription would find."""
+"""The index finds what a look at every subscription would find."""
 
 from __future__ import annotations
 

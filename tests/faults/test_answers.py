@@ -34,7 +34,7 @@ STRANGE = {
     "status 1000": (b"HTTP/1.1 1000 Whatever\r\n" + EMPTY, None),
     "status 099": (b"HTTP/1.1 099 Whatever\r\n" + EMPTY, None),
     "101, though nobody asked": (b"HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n", None),
-    "1xx and no more": (b"HTTP/1.1 100 Continue\r\n\r\n", None),
+    "1xx and nothing else": (b"HTTP/1.1 100 Continue\r\n\r\n", None),
     "HTTP/0.9": (b"hello\r\n", None),
     "NUL in a header": (b"HTTP/1.1 200 OK\r\nX: a\0b\r\n" + EMPTY, None),
     "two lengths": (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", None),

@@ -43,7 +43,7 @@ def test_what_a_machine_with_a_wrong_clock_writes_is_due_at_once(hours: float, r
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
-def test_a_worker_with_a_wrong_clock_notifies_what_is_due_and_no_more(hours: float, receiver: Receiver) -> None:
+def test_a_worker_with_a_wrong_clock_notifies_what_is_due_and_nothing_else(hours: float, receiver: Receiver) -> None:
     hook_to(receiver.url)
     Vehicle.objects.using(SERVER).create(name="55")
     Vehicle.objects.using(SERVER).create(name="56")

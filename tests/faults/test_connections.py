@@ -126,7 +126,7 @@ def test_a_connection_that_has_gone_stale_costs_no_attempt(then: Any, settings: 
 
 
 def test_an_answer_that_was_begun_on_a_kept_connection_is_not_asked_for_twice(settings: Any) -> None:
-    """Whoever has begun to answer has heard: only an attempt of its own may repeat that."""
+    """A receiver that has begun to answer has the request: only an attempt of its own may repeat that."""
     settings.HELIOSTAT_CONCURRENCY_PER_SUBSCRIBER = 1
 
     def then(self: Forgetful, connection: socket.socket) -> None:

@@ -179,7 +179,7 @@ def test_a_disk_that_is_full_undoes_the_change_with_its_event_and_makes_a_worker
             cursor.execute("VACUUM")  # what other tests deleted leaves free space in the file
         with working():
             assert asked.wait(30)
-            pages[0] = 1  # no more than there are now
+            pages[0] = 1  # as many as there are now
             answer.set()
             with pytest.raises(OperationalError, match="full"):
                 Vehicle.objects.create(name="large", plan={"notes": "x" * 500_000})

@@ -113,7 +113,7 @@ def test_a_durable_hook_that_fails_is_notified_again_until_it_succeeds(settings:
     assert "this hook fails" in Attempt.objects.filter(callback=callback)[0].error
 
 
-def test_a_durable_hook_that_is_configured_no_more_is_given_up_with_the_reason(settings: Any, bus: Vehicle) -> None:
+def test_a_durable_hook_that_is_configured_no_longer_is_given_up_with_the_reason(settings: Any, bus: Vehicle) -> None:
     settings.HOOKS = {"vehicle_too_fast": {"call": f"{HERE}.simple", "when": "durable"}}
     run_hook("vehicle_too_fast", bus, 90.0)
     settings.HOOKS = {}

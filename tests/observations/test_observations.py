@@ -56,7 +56,7 @@ def test_a_program_needs_target_facility_id_and_status(m42: Target) -> None:
     assert record.parameters == {}
 
 
-def test_the_admin_needs_no_more_either(client: Client, django_user_model: type[User], m42: Target) -> None:
+def test_the_admin_needs_nothing_else_either(client: Client, django_user_model: type[User], m42: Target) -> None:
     client.force_login(django_user_model.objects.create_superuser("root", password="x"))
     data = {"target": m42.pk, "facility": "LCO", "observation_id": "7", "status": "PENDING", "parameters": "{}"}
     client.post("/admin/heliostat_observations/observationrecord/add/", data)

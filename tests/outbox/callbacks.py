@@ -1,4 +1,4 @@
-"""Promises in the outbox, in whatever state and of whatever age a test wants."""
+"""Callbacks in the outbox, in whatever state and of whatever age a test wants."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def test_a_hook_that_asks_for_order_is_notified_each_object_s_changes_in_order(u
         assert [one["seats"] for one in notified if one["name"] == bus.name] == [100, 101, 102, 103, 104]
 
 
-def test_a_lane_is_named_by_the_object_however_long_its_key() -> None:
+def test_an_ordering_key_names_the_object_however_long_its_key() -> None:
     def ordering_key(object_id: str) -> str | None:
         return ordering_key_of(Event(resource="example.vehicle", action="updated", object_id=object_id))
 

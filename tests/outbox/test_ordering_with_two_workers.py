@@ -43,7 +43,7 @@ def record(using: str, claimed: Claimed, outcome: str) -> None:
     )
 
 
-class Lanes(RuleBasedStateMachine):
+class OrderingKeys(RuleBasedStateMachine):
     """Rows are what is true; the rules only say what may be claimed, and that nothing is forgotten."""
 
     using = "default"
@@ -111,7 +111,7 @@ class Lanes(RuleBasedStateMachine):
         self.later -= set(ids)
 
     @invariant()
-    def no_two_of_a_lane_are_being_sent(self) -> None:
+    def no_two_of_an_ordering_key_are_being_sent(self) -> None:
         keys = [row.ordering_key for row in self.rows() if row.status == "sending"]
         assert len(keys) == len(set(keys))
 
@@ -120,7 +120,7 @@ class Lanes(RuleBasedStateMachine):
 def test_whatever_two_workers_do_in_whatever_order(using: str, settings: Any) -> None:
     settings.HELIOSTAT_MAX_ATTEMPTS = 2
     settings.HELIOSTAT_RETRY_FIRST = 3600.0
-    explore(Lanes, using, examples=30 if using == "default" else 8, steps=30)
+    explore(OrderingKeys, using, examples=30 if using == "default" else 8, steps=30)
 
 
 class Site:

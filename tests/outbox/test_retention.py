@@ -71,7 +71,7 @@ def test_what_another_program_wrote_and_nobody_asked_for_goes_when_it_is_old(usi
     assert rows(using) == Rows(callbacks=1, events=3), "one is to be matched yet, one is new, one waits"
 
 
-def test_what_nobody_asked_for_is_not_looked_for_anew_before_each_batch(using: str, monkeypatch: Any) -> None:
+def test_what_nobody_asked_for_is_not_looked_for_again_before_each_batch(using: str, monkeypatch: Any) -> None:
     """MariaDB looks through all events, and sorts the old ones, each time: for a million, half an hour."""
     monkeypatch.setattr(retention, "BATCH", 1)
     monkeypatch.setattr(retention, "LOOKED_UP", 3, raising=False)

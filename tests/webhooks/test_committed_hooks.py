@@ -36,7 +36,7 @@ def on(using: str) -> Iterator[str]:
 
 
 def known() -> set[str]:
-    """Whom a change of a vehicle concerns, as this thread sees it."""
+    """The hooks that a change of a vehicle concerns, as this thread sees it."""
     event = Event(resource="example.vehicle", action="updated", object_id="1")
     return {one.name for one in registry.matcher.match(event)}
 

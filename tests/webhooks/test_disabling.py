@@ -67,7 +67,7 @@ def test_a_hook_that_only_failed_for_days_is_disabled_and_says_why(receiver: Rec
     assert "target_url" not in event.snapshot, "addresses may hold secrets"
 
 
-def test_one_success_is_enough_to_begin_anew_and_costs_no_write_otherwise(receiver: Receiver) -> None:
+def test_one_success_is_enough_to_begin_again_and_costs_no_write_otherwise(receiver: Receiver) -> None:
     receiver.answers = [404]
     hook = hook_to(receiver)
     vehicles(1)

@@ -337,11 +337,11 @@ def test_a_form_names_a_field_that_it_does_not_show() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_filters_that_can_be_read_no_more_keep_nothing_back_and_that_is_logged(
+def test_filters_that_can_be_read_no_longer_keep_nothing_back_and_that_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     hook = ask({"field": "type", "eq": "tram"})
-    Hook.objects.filter(pk=hook.pk).update(filters={"field": "no_more", "eq": 1})
+    Hook.objects.filter(pk=hook.pk).update(filters={"field": "gone", "eq": 1})
     Vehicle.objects.create(name="55")
     assert notified() == ["created"]
     assert f"hook {hook.pk}: its filters cannot be read, and it is notified of everything" in caplog.text

@@ -229,7 +229,7 @@ def test_a_model_of_which_one_action_is_silent_is_not_allowed_by_that(settings) 
 
 
 @pytest.mark.django_db
-def test_a_hook_that_is_allowed_no_more_is_notified_nothing_more(settings, caplog) -> None:
+def test_a_hook_that_is_allowed_no_longer_is_notified_nothing_more(settings, caplog) -> None:
     made = hook()
     Vehicle.objects.create(name="55")
     settings.HOOK_ALLOWED_MODELS = ["example.Depot"]

@@ -327,7 +327,7 @@ def test_owners_are_not_asked_for_at_each_delivery(ada: User) -> None:
     assert len(many) <= len(few) + 1
     with CaptureQueriesContext(connection) as known:
         HookKind().destinations(names)
-    assert len(known) <= 1, "whether any hook changed, and no more"
+    assert len(known) <= 1, "whether any hook changed, and nothing else"
 
 
 def test_an_answer_does_not_outlive_its_seconds(ada: User, settings: Any) -> None:

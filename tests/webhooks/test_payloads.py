@@ -237,7 +237,7 @@ def test_a_project_may_want_exceptions_raised(says: Any, settings: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_nothing_is_notified_while_web_hooks_are_shut_down(settings: Any) -> None:
+def test_nothing_is_notified_while_webhooks_are_shut_down(settings: Any) -> None:
     settings.DJANGO_HTTP_HOOKS_SHUT_DOWN = True
     hook()
     bus = Vehicle.objects.create(name="55")

@@ -110,7 +110,7 @@ def test_no_secret_can_be_read_in_the_database(receiver: Receiver) -> None:
         assert secret.partition("_")[2] not in row
 
 
-def test_a_new_secret_helps_where_the_old_one_can_be_read_no_more(receiver: Receiver) -> None:
+def test_a_new_secret_helps_where_the_old_one_can_be_read_no_longer(receiver: Receiver) -> None:
     with conf.override(encryption_keys=["lost"]):
         hook = create_hook(model=Vehicle, target_url=receiver.url)
     assert fits(sent_after_rotation(receiver, hook), hook.reveal_secret())

@@ -105,7 +105,7 @@ def test_cryptography_agrees_on_the_key_and_the_signature() -> None:
 
 
 def test_a_shared_secret_is_never_taken_for_a_public_key() -> None:
-    """Whoever knows the public key must not be able to sign with it as if it were a shared secret."""
+    """Those who know the public key must not be able to sign with it as if it were a shared secret."""
     now = int(time.time())
     forged = sign([key_of("whsec_" + PUBLIC.removeprefix("whpk_"))], ID, now, BODY)
     with pytest.raises(SignatureError, match="no signature fits"):

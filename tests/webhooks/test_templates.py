@@ -255,7 +255,7 @@ def test_an_event_without_an_object_has_nulls_for_it() -> None:
 
 
 @pytest.mark.django_db
-def test_a_template_on_a_change_of_content_type_is_checked_anew() -> None:
+def test_a_template_on_a_change_of_content_type_is_checked_again() -> None:
     made = hook(payload_template="plain {{instance.name}}", content_type="text/plain")
     made.content_type = JSON
     with pytest.raises(InvalidPayloadError, match="line 1, column 1"):

@@ -20,7 +20,7 @@ USER_AGENT = f"Heliostat/{heliostat.__version__} (TOM)"
 
 
 def get_json(url: str, parameters: Mapping[str, Any] | None = None) -> Any:
-    """The JSON at an address. Raises `requests.RequestException` or `BrokerError`."""
+    """Return the JSON at an address. Raises `requests.RequestException` or `BrokerError`."""
     deadline = time.monotonic() + TOTAL_TIMEOUT
     with requests.get(
         url,

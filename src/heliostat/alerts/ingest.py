@@ -69,7 +69,7 @@ def _target_of(alert: GenericAlert, broker_name: str) -> Target:
 
 
 def _further_names(alert: GenericAlert, target: Target) -> list[str]:
-    """The alert's aliases, each once in whatever spelling, without the target's own name."""
+    """Return the alert's aliases, each once in whatever spelling, without the target's own name."""
     names = {key_of(target.name): ""}
     for alias in alert.aliases:
         names.setdefault(key_of(alias), alias)

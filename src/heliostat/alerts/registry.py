@@ -19,7 +19,7 @@ def check_brokers(**_: object) -> list[CheckMessage]:
 
 
 def get_broker(name: str) -> type[GenericBroker]:
-    """The class of the broker of this name. Raises `BrokerError` where the settings name none."""
+    """Return the class of the broker of this name. Raises `BrokerError` where the settings name none."""
     try:
         return brokers.all()[name]
     except KeyError:

@@ -120,7 +120,7 @@ def delete_query(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def sample(_request: HttpRequest) -> JsonResponse:
-    """The catalogue as a broker might serve it: what the tutorial's own broker module asks."""
+    """Serve the catalogue as a broker might serve it: what the tutorial's own broker module asks."""
     broker = CatalogueBroker()
     alerts = (broker.to_generic_alert(entry) for entry in transients())
     rows = [{name: getattr(alert, name) for name in SAMPLE_FIELDS} for alert in alerts]

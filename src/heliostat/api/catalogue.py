@@ -60,7 +60,7 @@ class EventTypesView(HeliostatView):
 
     @described(responses=EventTypesSerializer)
     def get(self, request: Request) -> Response:
-        """The models, signals and declared event types that your hooks may name."""
+        """List the models, signals and declared event types that your hooks may name."""
         models = [
             {
                 "model": resource_of(model),
@@ -83,7 +83,7 @@ class RootView(HeliostatView):
 
     @described(exclude=True)
     def get(self, request: Request) -> Response:
-        """The addresses of this API."""
+        """List the addresses of this API."""
         names = ("hooks", "deliveries", "event-types", "schema")
         return Response({name: request.build_absolute_uri(f"{request.path}{name}/") for name in names})
 
@@ -95,7 +95,7 @@ class SchemaView(HeliostatView):
 
     @described(exclude=True)
     def get(self, request: Request) -> Response:
-        """The description."""
+        """Describe this API by OpenAPI."""
         mounted_at = request.path.removesuffix("schema/").lstrip("/")
         generator = SchemaGenerator(patterns=[path(mounted_at, include("heliostat.api.urls"))])
         schema = generator.get_schema(request=request, public=True)

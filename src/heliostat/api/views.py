@@ -217,7 +217,7 @@ class DeliveryViewSet(PublishesAPIReads, HeliostatView, GenericViewSet[Any]):
 
     @described(parameters=[deliveries.DeliveryQuery])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """The deliveries of your webhooks, newest first; or one of them."""
+        """List the deliveries of your webhooks, newest first; or of one of them."""
         query = deliveries.DeliveryQuery(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         found = query.narrow(self.get_queryset())
@@ -244,7 +244,7 @@ class DeliveryViewSet(PublishesAPIReads, HeliostatView, GenericViewSet[Any]):
     @described(responses=deliveries.AttemptSerializer(many=True))
     @action(detail=True)
     def attempts(self, request: Request, pk: str) -> Response:
-        """The attempts at a delivery, newest first."""
+        """List the attempts at a delivery, newest first."""
         callback = self.get_object()
         context = {"may_read_body": may_read_body(request.user, callback)}
         return self._page(Attempt.objects.filter(callback=callback), deliveries.AttemptSerializer, **context)

@@ -144,7 +144,7 @@ def signature(delivery: Delivery) -> tuple[str, str]:
 
 
 def event_type(delivery: Delivery) -> str:
-    """The type of the event, when the body is JSON and has one."""
+    """Return the type of the event, when the body is JSON and has one."""
     try:
         return str(delivery.json.get("type", ""))
     except (ValueError, AttributeError, RecursionError):

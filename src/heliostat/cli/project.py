@@ -37,7 +37,7 @@ class Project:
 
 
 def find(start: Path | None = None) -> Project | None:
-    """The project around a folder: manage.py here or further up, or what the environment names."""
+    """Return the project around a folder: manage.py here or further up, or what the environment names."""
     here = (start or Path.cwd()).resolve()
     named = os.environ.get(ENVIRONMENT)
     for folder in (here, *here.parents):

@@ -103,7 +103,7 @@ def bind(host: str, port: int, command: str) -> socket.socket:
 
 
 def address(listener: socket.socket) -> str:
-    """The address to open in a browser."""
+    """Return the address to open in a browser."""
     host, port = listener.getsockname()[:2]
     if host in ("0.0.0.0", "::"):  # noqa: S104 - not bound here: what is bound is named
         host = "127.0.0.1"

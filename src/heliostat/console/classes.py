@@ -30,7 +30,7 @@ class NamedClasses(Generic[T]):
         self.bundled = bundled
 
     def all(self) -> dict[str, type[T]]:
-        """The classes that work, by name, in the order of the setting."""
+        """Return the classes that work, by name, in the order of the setting."""
         found: dict[str, type[T]] = {}
         for _path, result in self._results():
             if not isinstance(result, CheckMessage):

@@ -10,5 +10,5 @@ PAGE_SIZE = 25
 
 
 def page_of(request: HttpRequest, rows: QuerySet[Any]) -> Page[Any]:
-    """The page that `?page=` asks for; a number that makes no sense gives the nearest that does."""
+    """Return the page that `?page=` asks for; a number that makes no sense gives the nearest that does."""
     return Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))

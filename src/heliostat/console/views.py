@@ -7,6 +7,6 @@ from heliostat.console import extensions
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    """The dashboard; a visitor who has not logged in sees a welcome."""
+    """Show the dashboard; a visitor who has not logged in sees a welcome."""
     panels = extensions.panels(request) if request.user.is_authenticated else []
     return render(request, "heliostat_console/home.html", {"panels": panels})

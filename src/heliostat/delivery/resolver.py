@@ -74,7 +74,7 @@ class Resolver(Generic[T]):
         self._closed = False
 
     def __len__(self) -> int:
-        """The number of those who wait."""
+        """Return the number of those who wait."""
         return sum(len(pending.waiting) for pending in self._pending.values())
 
     def resolve(self, address: HostPort, who: T) -> Resolution | None:

@@ -112,7 +112,7 @@ class Worker:
 
     @property
     def in_flight(self) -> int:
-        """The number of callbacks that it has claimed and whose results it has not recorded."""
+        """Return the number of callbacks that it has claimed and whose results it has not recorded."""
         return len(self._in_flight)
 
     def problem(self) -> str | None:

@@ -17,7 +17,7 @@ class Kind(Protocol):
 
     @property
     def name(self) -> str:
-        """The word before the colon."""
+        """Return the word before the colon."""
         ...
 
     def dispatcher(self) -> Dispatcher | None:

@@ -141,14 +141,14 @@ class Callback(models.Model):
 
     @property
     def what_is_sent(self) -> str:
-        """The body that is sent; empty where it could not be rendered."""
+        """Return the body that is sent; empty where it could not be rendered."""
         if self.render_error:
             return ""
         return self.event.body if self.body is None else self.body
 
     @property
     def message_id(self) -> str:
-        """The event's id for this subscriber: the same at every attempt, so that a receiver recognizes repeats."""
+        """Return the event's id for this subscriber, by which a receiver recognizes repeats: all attempts have it."""
         return message_id(str(self.event_id), self.subscriber)
 
 

@@ -14,6 +14,6 @@ class OwnQuerySet(models.QuerySet[M]):
 
     @property
     def db(self) -> str:
-        """The database of the next query."""
+        """Return the database of the next query."""
         chosen: str | None = self._db  # type: ignore[attr-defined]
         return chosen or router.db_for_write(self.model, **self._hints)  # type: ignore[attr-defined]

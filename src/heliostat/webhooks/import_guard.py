@@ -109,8 +109,8 @@ def _source(spec: ModuleSpec) -> str:
 
 
 def _found_in_apps(name: str) -> Iterator[tuple[list[str], list[ModuleSpec]]]:
-    """The parts of a name inside each app that has it, and the modules on the way there, none where there is no such
-    way: looked for among the files, because an import would run each of them."""
+    """Yield the parts of a name inside each app that has it, and the modules on the way there, none where there is no
+    such way: looked for among the files, because an import would run each of them."""
     for app in apps.get_app_configs():
         if not name.startswith(f"{app.name}."):
             continue

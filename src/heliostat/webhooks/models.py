@@ -235,7 +235,7 @@ class Hook(Signed):
         self.make_secret()
 
     def validate(self) -> None:
-        """The one validation of hooks, wherever they come from.
+        """Validate the hook: the one validation of hooks, wherever they come from.
 
         Raises what is wrong first, of its kind (`InvalidTargetError`), with all that is wrong under its field.
         """
@@ -324,12 +324,12 @@ class Hook(Signed):
 
     @property
     def subscriber(self) -> str:
-        """The name under which the outbox knows this hook."""
+        """Return the name under which the outbox knows this hook."""
         return f"hook:{self.pk}"
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """The event types that it is notified of."""
+        """Return the event types that it is notified of."""
         return patterns_of(self.signals, self.model)
 
 

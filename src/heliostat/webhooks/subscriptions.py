@@ -52,7 +52,7 @@ class LiveHooks:
 
     @property
     def using(self) -> str:
-        """The database of hooks."""
+        """Return the database of hooks."""
         return hooks_database()
 
     @property

@@ -119,7 +119,7 @@ class Demo:
 
 
 def user(demo: Demo) -> tuple[Any, str]:
-    """The demo's user and password; the same at every run."""
+    """Return the demo's user and password; the same at every run."""
     from django.contrib.auth import get_user_model
 
     users: Any = get_user_model()._default_manager

@@ -99,7 +99,7 @@ def _exit(code: int) -> str:
 
 
 def serve(path: str, channel: int, lifeline: int) -> None:
-    """The child: import the function, then call it with one event after another until the consumer closes."""
+    """Serve as the child: import the function, then call it with one event after another until the consumer closes."""
     threading.Thread(target=_die_with, args=(lifeline,), daemon=True).start()
     with suppress(EOFError, OSError):  # the consumer is gone
         _answer(path, Connection(channel))

@@ -79,7 +79,7 @@ class HooksDeliverer:
 
     @classmethod
     def deliver(cls, callbacks: Sequence[int], using: str | None = None) -> None:
-        """The function that the setting names: called after a commit with the ids of its callbacks, at most 500."""
+        """Deliver the callbacks of a commit, at most 500, by their ids. The setting names this function."""
         deliverer, using = cls(), using or home()
         deliverer.deliver_hooks(callbacks, using)
         if cls.after_deliver is not HooksDeliverer.after_deliver:
@@ -120,7 +120,7 @@ class HookDeliverer:
 
     @classmethod
     def deliver(cls, callback: int, using: str | None = None) -> None:
-        """The function that the setting names: called with the id of a callback."""
+        """Deliver the callback with this id. The setting names this function."""
         cls().deliver_hook(callback, using or home())
 
 

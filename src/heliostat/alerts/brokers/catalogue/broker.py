@@ -29,7 +29,7 @@ def transients() -> tuple[dict[str, Any], ...]:
 
 
 def _cited(entry: dict[str, Any], sources: dict[str, Any]) -> dict[str, Any]:
-    """The entry with its sources spelled out, and the address of the one that its position is from."""
+    """Return the entry with its sources spelled out, and the address of the one that its position is from."""
     cited = {figure: sources[key] for figure, key in entry.get("source", {}).items()}
     address = _ADDRESS.search(cited["position"]["reference"]) if "position" in cited else None
     spelled_out = {figure: f"{source['title']}: {source['reference']}" for figure, source in cited.items()}
