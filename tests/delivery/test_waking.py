@@ -136,7 +136,7 @@ def test_who_sends_a_few_here_keeps_no_commit_from_the_workers_elsewhere(receive
     receiver.answers = [Answer(delay=1.0)]
     hook_to(receiver)
     vehicles(1, "mariadb")
-    pipe = NamedPipe(dialect_for("mariadb").named_pipes or "")  # of a worker in another process
+    pipe = NamedPipe(dialect_for("mariadb").named_pipes(connections["mariadb"]) or "")  # of a worker in another process
 
     def send() -> None:
         send_now(list(Callback.objects.using("mariadb").values_list("pk", flat=True)), "mariadb")

@@ -99,30 +99,31 @@ class TableSave:
     """What the save of one table of an object did; `before` is None where the row is new."""
 
     before: Row | None
-    after: Row
     is_new: bool
+    after: Row = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class ObjectSave:
     """What the save of an object did, table by table: that of its own model, and those of the parents.
 
-    `keys` are the primary keys that a new object had before; a refusal goes back to `savepoint`.
+    `keys` are the primary keys that a new object had before; a refusal goes back to `savepoint`. With `is_unread`, a
+    row could not be read, so that there is no event.
     """
 
     tables: dict[type[models.Model], TableSave] = field(default_factory=dict)
     keys: dict[str, Any] = field(default_factory=dict)
     savepoint: str | None = None
     is_unread: bool = False
-    """Whether a row could not be read, so that there is no event."""
 
     def facts(self, model: type[models.Model], using: str) -> dict[str, Any]:
         """Return the snapshot of the object as this model sees it, and old and new values of what changed."""
         before: Row = {}
         after: Row = {}
-        for table in [self.tables[one] for one in lineage(model) if one in self.tables]:
-            before.update(table.before or {})
-            after.update(table.after)
+        for one in lineage(model):
+            if one in self.tables:
+                before.update(self.tables[one].before or {})
+                after.update(self.tables[one].after)
         after = visible(after, model, using)
         if self.tables[model].is_new:
             return {"snapshot": after}
@@ -172,12 +173,16 @@ def _captured(instance: models.Model, levels: Levels, arguments: dict[str, Any],
     is_done = False
     try:
         with change_transaction(using, savepoint=is_last and may_be_refused):
-            _save_table(instance, saved, arguments, save)
+            before = attempt(model, lambda: _row_before(instance, arguments), UNREAD)
+            saved.is_unread |= before is UNREAD
+            updated = save()
             is_done = True
+            saved.tables[model] = TableSave(before if updated else None, not updated)
             if is_last:
                 state.adding, state.db = False, using  # as Django does it afterwards: a subscriber may save it again
-                publish(attempt(levels[0], lambda: _events(instance, levels, saved, arguments), []), using)
+                publish(attempt(model, lambda: _events(instance, levels, saved, arguments), []), using)
             else:
+                saved.is_unread = not attempt(model, lambda: _read(instance, saved, arguments), False)
                 state.__dict__[SCRATCH] = saved
         if is_last and saved.savepoint is not None:
             transaction.savepoint_commit(saved.savepoint, using)
@@ -191,23 +196,12 @@ def _captured(instance: models.Model, levels: Levels, arguments: dict[str, Any],
                 transaction.savepoint_commit(saved.savepoint, using)  # a rollback to it leaves it open
             error.undone_in = using
         raise
-    return not saved.tables[model].is_new
-
-
-def _save_table(instance: models.Model, saved: ObjectSave, arguments: dict[str, Any], save: Callable[[], bool]) -> None:
-    """Save one table of an object, and remember its row before and after."""
-    model = arguments["cls"]
-    before = attempt(model, lambda: _row_before(instance, arguments), UNREAD)
-    updated = save()
-    after = None if before is UNREAD else attempt(model, lambda: _row_after(instance, arguments, before, updated), None)
-    saved.is_unread = saved.is_unread or after is None
-    saved.tables[model] = TableSave(before if updated else None, after or {}, not updated)
+    return updated
 
 
 def _keys(instance: models.Model) -> dict[str, Any]:
     """Return the primary keys of an object in all its tables."""
-    names = [pk.attname for one in lineage(type(instance)) for pk in one._meta.pk_fields]
-    return {name: instance.__dict__.get(name) for name in names}
+    return {name: instance.__dict__.get(name) for one in lineage(type(instance)) for name in table_of(one).keys}
 
 
 def _row_before(instance: models.Model, arguments: dict[str, Any]) -> Row | None:
@@ -216,24 +210,32 @@ def _row_before(instance: models.Model, arguments: dict[str, Any]) -> Row | None
     Where Django inserts without a look, there is no row to read.
     """
     table = table_of(arguments["cls"])
-    pks = table.model._meta.pk_fields
-    keys = [instance.__dict__.get(pk.attname) for pk in pks]
-    if arguments.get("force_insert") or any(key is None or hasattr(key, "resolve_expression") for key in keys):
-        return None  # the database makes the key
-    is_made = instance._state.adding and all(pk.has_default() or pk.has_db_default() for pk in pks)
-    if is_made and not arguments.get("force_update"):
+    is_made = instance._state.adding and table.makes_keys and not arguments.get("force_update")
+    if is_made or arguments.get("force_insert"):
         return None
+    for name in table.keys:
+        key = instance.__dict__.get(name)
+        if key is None or hasattr(key, "resolve_expression"):  # the database makes it
+            return None
     return table.read(instance, arguments["using"], lock=True)
 
 
-def _row_after(instance: models.Model, arguments: dict[str, Any], before: Row | None, updated: bool) -> Row:
+def _read(instance: models.Model, saved: ObjectSave, arguments: dict[str, Any]) -> bool:
+    """Keep what one table's row says after the save. Return whether all rows so far could be read."""
+    if not saved.is_unread:
+        table = saved.tables[arguments["cls"]]
+        table.after = _row_after(instance, arguments, table)
+    return not saved.is_unread
+
+
+def _row_after(instance: models.Model, arguments: dict[str, Any], saved: TableSave) -> Row:
     """Return what the row says after the save; read again where memory cannot be trusted."""
     table = table_of(arguments["cls"])
-    fields = arguments.get("update_fields") if updated else None
+    fields = None if saved.is_new else arguments.get("update_fields")
     names = None if fields is None else frozenset(fields)
-    can_trust = names is None or (before is not None and not (names and table.has_generated))
+    can_trust = names is None or (saved.before is not None and not (names and table.has_generated))
     if can_trust and (written := table.written(instance, names)) is not None:
-        return {**before, **written} if updated and before else written
+        return {**saved.before, **written} if saved.before else written
     return table.read(instance, arguments["using"]) or {}
 
 
@@ -241,7 +243,7 @@ def _events(instance: models.Model, levels: Levels, saved: ObjectSave, arguments
     """Return the events of a save: of its model, and of the parents to whose tables it writes."""
     events: list[Event] = []
     using, fields = arguments["using"], arguments.get("update_fields")
-    for model in () if saved.is_unread else levels:
+    for model in levels if _read(instance, saved, arguments) else ():
         is_own = model is type(instance)._meta.concrete_model
         columns = model._meta.concrete_fields
         if fields is None or is_own or any(one.name in fields or one.attname in fields for one in columns):

@@ -28,8 +28,6 @@ Call = tuple[Event, Sequence[Subscription], Sequence[Event]]
 Served = dict[UUID, set[str]]
 """By the id of a change's first event: the subscribers that got one."""
 
-PHASES = tuple(Phase)
-
 failures: Counter[str] = Counter()
 """How often each `after_commit` subscriber failed in this process."""
 
@@ -48,21 +46,18 @@ def dispatch(events: Sequence[Event], using: str, served: Served | None = None, 
     The events of a batch are grouped for subscribers that ask for it.
     """
     matched = _matched(events, {} if served is None else served)
-    calls = _grouped if is_batch else _one_by_one
-    for call in calls(matched[Phase.IN_TRANSACTION]):
+    for call in _calls(matched.get(Phase.IN_TRANSACTION, ()), is_batch):
         _notify(*call)
-    if (callbacks := matched[Phase.DURABLE]) and _write_durable is not None:
+    if (callbacks := matched.get(Phase.DURABLE)) and _write_durable is not None:
         _write_durable(callbacks, using)
-    for call in calls(matched[Phase.AFTER_COMMIT]):
+    for call in _calls(matched.get(Phase.AFTER_COMMIT, ()), is_batch):
         transaction.on_commit(partial(_notify, *call), using=using)
 
 
-def _one_by_one(matched: Sequence[Matched]) -> Iterable[Call]:
-    return ((event, found, ()) for event, found in matched)
-
-
-def _grouped(matched: Sequence[Matched]) -> Iterable[Call]:
-    """Return the calls for a batch, in the order of the first event of each."""
+def _calls(matched: Sequence[Matched], is_batch: bool) -> Iterable[Call]:
+    """Return the calls of subscribers in this process; for a batch, in the order of the first event of each."""
+    if not is_batch:
+        return [(event, found, ()) for event, found in matched]
     calls: dict[Hashable, tuple[Event, Sequence[Subscription], list[Event]]] = {}
     for event, found in matched:
         for one in found:
@@ -77,22 +72,21 @@ def _matched(events: Sequence[Event], served: Served) -> dict[Phase, list[Matche
     Of one change that is an event of a model and of its parents too, each subscriber gets the first that it subscribes
     to, that of the object's own model.
     """
-    matched: dict[Phase, list[Matched]] = {phase: [] for phase in PHASES}
+    matched: dict[Phase, list[Matched]] = {}
     for event in events:
-        found = registry.matcher.match(event)
-        if event.origin is not None:
-            names = served.get(event.origin, set())
-            found = [one for one in found if one.name not in names]
-        if found:
-            served.setdefault(event.origin or event.id, set()).update([one.name for one in found])
-            # Python code that runs later; before the commit, the object itself can be asked.
-            if any(
-                one.needs_facts or (one.handler is not None and one.phase is not Phase.IN_TRANSACTION) for one in found
-            ):
-                event = with_facts(event)  # noqa: PLW2901
-            for phase in PHASES:
-                if of_phase := [one for one in found if one.phase is phase]:
-                    matched[phase].append((event, of_phase))
+        names = served.setdefault(event.origin or event.id, set())
+        found: dict[Phase, list[Subscription]] = {}
+        needs_facts = False
+        for one in registry.matcher.match(event):
+            if one.name not in names or event.origin is None:
+                found.setdefault(one.phase, []).append(one)
+                # Python code that runs later; before the commit, the object itself can be asked.
+                needs_facts |= one.needs_facts or (one.handler is not None and one.phase is not Phase.IN_TRANSACTION)
+        if needs_facts:
+            event = with_facts(event)  # noqa: PLW2901
+        for phase, of_phase in found.items():
+            matched.setdefault(phase, []).append((event, of_phase))
+            names.update([one.name for one in of_phase])
     return matched
 
 

@@ -10,6 +10,7 @@ import decimal
 import json
 import re
 import uuid
+from functools import cache
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -17,8 +18,8 @@ from django.db import connection, models
 
 from heliostat.events.values import conversion_of, target_of, text_in_fixture
 
-PLAIN_KEYS: dict[type, type] = {int: models.IntegerField, uuid.UUID: models.UUIDField}
-"""By the type of a key: the fields that store it as it is."""
+PLAIN_KEYS: dict[type, type] = {models.IntegerField: int, models.UUIDField: uuid.UUID}
+"""By the class of a field: the type of the keys that it stores as they are."""
 
 DIGITS = re.compile(r"-?[0-9]+")
 
@@ -28,7 +29,7 @@ def key_of(instance: models.Model, model: type[models.Model] | None = None) -> s
     meta = (model or type(instance))._meta
     assert meta.pk is not None
     value = getattr(instance, meta.pk.attname)
-    if _is_plain(meta.pk, value):
+    if type(value) is _plain_type(meta.model):
         return str(value)
     try:
         return canonical_key(meta.model, value)
@@ -62,12 +63,15 @@ def python_key(model: type[models.Model], key: Any) -> Any:
         fields: Any = model._meta.pk_fields
         return tuple(target_of(field).to_python(part) for field, part in zip(fields, key, strict=True))
     assert model._meta.pk is not None
-    return key if _is_plain(model._meta.pk, key) else target_of(model._meta.pk).to_python(key)
+    return key if type(key) is _plain_type(model) else target_of(model._meta.pk).to_python(key)
 
 
-def _is_plain(pk: models.Field[Any, Any], key: Any) -> bool:
-    kind = PLAIN_KEYS.get(type(key))
-    return kind is not None and isinstance(target_of(pk), kind)
+@cache
+def _plain_type(model: type[models.Model]) -> type | None:
+    """Return the type of the keys that a model stores as they are, if there is one."""
+    assert model._meta.pk is not None
+    target = target_of(model._meta.pk)
+    return next((kind for field, kind in PLAIN_KEYS.items() if isinstance(target, field)), None)
 
 
 def _composite(model: type[models.Model], value: Any) -> str:

@@ -6,8 +6,8 @@ stands: as the object's own key, as a foreign key, as a generic relation, among 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 from itertools import chain
 from typing import Any
 
@@ -69,8 +69,13 @@ def without_inner_secrets(model: type[models.Model], name: str, value: Any) -> A
 
     HELIOSTAT_EXPOSE may name the field (all of it stays) or `field.name` (that name stays, anywhere inside it).
     """
+    return inner_redaction(model, name)(value)
+
+
+def inner_redaction(model: type[models.Model], name: str) -> Callable[[Any], Any]:
+    """Return what copies values of a field without the secrets inside, by the settings of now."""
     exposed = exposed_names(model)
-    return redacted(value, _inside(exposed, name), whole=name in exposed)
+    return partial(redacted, exposed=_inside(exposed, name), whole=name in exposed)
 
 
 def without_secrets_of_event(resource: str, name: str, value: Any) -> Any:

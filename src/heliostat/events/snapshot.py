@@ -17,8 +17,8 @@ from heliostat.events.secrets import (
     generic_relations,
     generic_secrets,
     has_secret_key,
+    inner_redaction,
     points_to_secret,
-    without_inner_secrets,
 )
 from heliostat.events.transactions import ours
 from heliostat.events.types import model_of
@@ -26,6 +26,8 @@ from heliostat.events.values import ABSENT, UNKNOWN, Conversion, conversion_of, 
 
 Row = dict[str, Any]
 """Plain values by the name of the field."""
+
+Redact = Callable[[Any], Any]
 
 CHUNK = 500
 READERS = "heliostat_readers"  # on a connection, which belongs to one thread
@@ -41,6 +43,8 @@ class Table:
             (field.name, field.attname, conversion_of(field)) for field in fields
         )
         self.attnames = tuple(field.attname for field in fields)
+        self.keys = tuple(pk.attname for pk in model._meta.pk_fields)
+        self.makes_keys = all(pk.has_default() or pk.has_db_default() for pk in model._meta.pk_fields)
         self.has_generated = any(field.generated for field in fields)
 
     def written(self, instance: models.Model, names: frozenset[str] | None) -> Row | None:
@@ -174,7 +178,7 @@ class View(NamedTuple):
     """What subscribers may see of the objects of a model."""
 
     names: tuple[str, ...]
-    json_names: frozenset[str]
+    inner_secrets: Mapping[str, Redact]
     generic: bool
     hides_key: bool
 
@@ -183,17 +187,22 @@ class View(NamedTuple):
 def view_of(model: type[models.Model]) -> View:
     """What subscribers of this model may see: no secrets, and nothing that points to one."""
     fields = [field for field in model._meta.concrete_fields if not points_to_secret(field, model)]
-    is_json = (field.name for field in fields if isinstance(field, models.JSONField))
-    names = tuple(field.name for field in fields)
-    return View(names, frozenset(is_json), bool(generic_relations(model)), has_secret_key(model))
+    json_names = [field.name for field in fields if isinstance(field, models.JSONField)]
+    return View(
+        names=tuple(field.name for field in fields),
+        inner_secrets={name: inner_redaction(model, name) for name in json_names},
+        generic=bool(generic_relations(model)),
+        hides_key=has_secret_key(model),
+    )
 
 
 def visible(row: Mapping[str, Any], model: type[models.Model], using: str) -> Row:
     """The part of a row that subscribers of this model may see: without secrets, and without a child's columns."""
     view = view_of(model)
     seen = {name: row[name] for name in view.names if name in row}
-    for name in view.json_names.intersection(seen):
-        seen[name] = without_inner_secrets(model, name, seen[name])
+    for name, redact in view.inner_secrets.items():
+        if name in seen:
+            seen[name] = redact(seen[name])
     if view.generic:
         by_attribute = {field.attname: row.get(field.name) for field in model._meta.concrete_fields}
         for name in generic_secrets(model, by_attribute, using):
@@ -281,8 +290,8 @@ def visible_fields(model: type[models.Model]) -> tuple[tuple[str, str, Callable[
     view = view_of(model)
 
     def converter(name: str, plain: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        is_json = name in view.json_names
-        return (lambda value: without_inner_secrets(model, name, plain(value))) if is_json else plain
+        redact = view.inner_secrets.get(name)
+        return plain if redact is None else lambda value: redact(plain(value))
 
     fields = whole(model)
     return tuple(

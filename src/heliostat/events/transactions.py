@@ -30,11 +30,11 @@ class change_transaction:  # called like a function; every save passes it, and a
     goes into `ours()`, whose errors end that transaction.
     """
 
-    __slots__ = ("_block", "_using")
+    __slots__ = ("_block", "_connection")
 
     def __init__(self, using: str, savepoint: bool = False, is_djangos: bool = False) -> None:
-        self._using = using
-        self._block = one_transaction(using, savepoint, is_djangos)
+        self._connection: Any = transaction.get_connection(using)
+        self._block = _one_transaction(self._connection, savepoint, is_djangos)
 
     def __enter__(self) -> None:
         self._block.__enter__()
@@ -45,13 +45,12 @@ class change_transaction:  # called like a function; every save passes it, and a
         if error is None or isinstance(error, Refused):
             self._block.__exit__(kind, error, trace)
             return
-        connection: Any = transaction.get_connection(self._using)
-        was_broken = connection.needs_rollback
+        was_broken = self._connection.needs_rollback
         try:
             self._block.__exit__(kind, error, trace)
         finally:
-            if connection.in_atomic_block:
-                connection.needs_rollback = was_broken
+            if self._connection.in_atomic_block:
+                self._connection.needs_rollback = was_broken
 
 
 class ours:
@@ -91,13 +90,15 @@ def is_lost(using: str) -> bool:
     return bool(connection.needs_rollback or (is_open and connection.connection.info.transaction_status == ABORTED))
 
 
-def one_transaction(using: str, savepoint: bool = False, is_djangos: bool = False) -> AbstractContextManager[None]:
-    """Return the transaction that is open, with a savepoint where one is asked for; or a new one.
+def one_transaction(using: str) -> AbstractContextManager[None]:
+    """Return the transaction that is open, or a new one."""
+    return _one_transaction(transaction.get_connection(using))
 
-    SQLite lets a transaction that began with a read fail at once where another connection has written since; so a new
-    one takes the lock for writing when it begins, and waits for it as long as the change itself would have waited.
-    """
-    connection: Any = transaction.get_connection(using)
+
+def _one_transaction(
+    connection: Any, savepoint: bool = False, is_djangos: bool = False
+) -> AbstractContextManager[None]:
+    using: str = connection.alias
     if connection.in_atomic_block:
         return transaction.atomic(using) if savepoint else nullcontext()
     if connection.needs_rollback and not is_djangos:  # without autocommit: a block of ours would end that
@@ -105,18 +106,21 @@ def one_transaction(using: str, savepoint: bool = False, is_djangos: bool = Fals
     if not connection.get_autocommit() or _is_begun_by_sql(connection):
         return _joined(connection, savepoint, is_djangos)
     if connection.vendor == "sqlite" and connection.transaction_mode is None:
-        return _locking_at_once(connection)
+        return _LockingAtOnce(using, savepoint=True, durable=False)
     return transaction.atomic(using)
 
 
-@contextmanager
-def _locking_at_once(connection: Any) -> Iterator[None]:
-    connection.transaction_mode = "IMMEDIATE"
-    try:
-        with transaction.atomic(connection.alias):
-            yield
-    finally:
-        connection.transaction_mode = None
+class _LockingAtOnce(transaction.Atomic):
+    """SQLite lets a transaction that began with a read fail at once where another connection has written since; so this
+    one takes the lock for writing when it begins, and waits for it as long as the change itself would have waited."""
+
+    def __enter__(self) -> None:
+        connection: Any = transaction.get_connection(self.using)
+        connection.transaction_mode = "IMMEDIATE"
+        try:
+            super().__enter__()
+        finally:
+            connection.transaction_mode = None
 
 
 def _is_begun_by_sql(connection: Any) -> bool:

@@ -78,9 +78,11 @@ class Callback(models.Model):
         null=True,
         help_text="Callbacks of a subscriber with one ordering key are sent one after the other.",
     )
-    status = models.CharField(max_length=10, choices=Status.choices, default=Status.WAITING)
-    status_details = models.CharField(max_length=500, blank=True, default="")
-    attempts = models.PositiveSmallIntegerField(default=0)
+    status = models.CharField(
+        max_length=10, choices=Status.choices, default=Status.WAITING, db_default=Status.WAITING.value
+    )
+    status_details = models.CharField(max_length=500, blank=True, default="", db_default="")
+    attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
     due_at = models.DateTimeField(default=timezone.now)
     lease_until = models.DateTimeField(null=True)
     claim_token = models.BigIntegerField(null=True)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import Error as DatabaseError
-from django.db import connections, transaction
+from django.db import connections
 
 from heliostat.outbox.dialect import dialect_for
 from heliostat.outbox.dialect.postgresql import CHANNEL
@@ -38,14 +38,14 @@ _wakers: dict[str, list[Waker]] = {}  # of this process that wait for commits, b
 
 def wake_after_commit(using: str, *, is_notified: bool = False) -> None:
     """Wake the workers of a database when this transaction commits. `is_notified`: its NOTIFY is sent already."""
-    dialect = dialect_for(using)
+    dialect, connection = dialect_for(using), connections[using]
     if dialect.has_notify and not is_notified:
-        with connections[using].cursor() as cursor:
+        with connection.cursor() as cursor:
             dialect.notify(cursor)
     if wakers := _wakers.get(using):
-        transaction.on_commit(partial(_wake_all, wakers), using=using, robust=True)
-    elif (pipes := dialect.named_pipes) is not None:
-        transaction.on_commit(partial(wake_processes, pipes), using=using, robust=True)
+        connection.on_commit(partial(_wake_all, wakers), robust=True)
+    elif (pipes := dialect.named_pipes(connection)) is not None:
+        connection.on_commit(partial(wake_processes, pipes), robust=True)
 
 
 def _wake_all(wakers: list[Waker]) -> None:
@@ -75,9 +75,9 @@ class Waker:
         if dialect.has_notify:
             self._notifier = connections[self._using].copy()
             self._notifier.settings_dict["OPTIONS"].pop("pool", None)
-        elif dialect.named_pipes is not None:
+        elif (pipes := dialect.named_pipes(connections[self._using])) is not None:
             try:
-                self._named = NamedPipe(dialect.named_pipes)
+                self._named = NamedPipe(pipes)
             except OSError as error:
                 logger.info("other processes cannot wake this worker (%s); polling", error)
             else:
@@ -153,7 +153,7 @@ class NamedPipe:
             with contextlib.suppress(FileExistsError):
                 folder.mkdir(mode=PRIVATE)
             with contextlib.suppress(FileNotFoundError):  # the last of the other workers has just removed the folder
-                if not _is_private(folder):
+                if not _is_private(str(folder)):
                     raise OSError(f"{folder} belongs to somebody else")
                 os.mkfifo(hidden, mode=0o600)
                 is_made = True
@@ -179,7 +179,7 @@ def wake_processes(database: str) -> None:
     """Wake every worker of this database that has a named pipe. Never fails, never waits."""
     folder = folder_of(database)
     try:
-        names = os.listdir(folder) if _is_private(folder) else []
+        names = os.listdir(folder) if _is_private(str(folder)) else []
     except OSError:  # no worker has ever been here
         return
     for name in names:
@@ -196,7 +196,7 @@ def wake_processes(database: str) -> None:
         os.close(pipe)
 
 
-def _is_private(folder: Path) -> bool:
+def _is_private(folder: str) -> bool:
     """Return whether the folder is this user's: others can make one in the shared temporary directory, too."""
-    status = folder.lstat()
+    status = os.lstat(folder)
     return status.st_uid == os.getuid() and status.st_mode & 0o777 == PRIVATE

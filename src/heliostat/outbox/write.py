@@ -7,9 +7,11 @@ for callbacks that cannot be rendered). Only a statement that fails here fails t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
+from operator import attrgetter
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db import DatabaseError, connections
 
@@ -47,18 +49,18 @@ def write(matched: Sequence[Matched], using: str) -> None:
     events: list[Row] = []
     callbacks: list[Row] = []
     failed: list[Row] = []
-    uuid, time = _adapters(using)
+    dialect, uuid = dialect_for(using), _uuid_adapter(using)
     with rendering():
         for event, found in matched:
             rows = callback_rows(event, found, using)
             object_id = event.object_id and event.object_id[:LONGEST_KEY]  # to find it by; the body has it whole
             what = (event.resource, event.action, object_id, rows.body, context_of(event))
-            events.append((uuid(event.id), *what, time(event.time)))
+            events.append((uuid(event.id), *what, dialect.time(event.time)))
             callbacks += rows.callbacks
             failed += rows.failed
     with one_transaction(using), connections[using].cursor() as cursor:
         try:
-            dialect_for(using).write(cursor, events, callbacks, failed)
+            dialect.write(cursor, events, callbacks, failed)
         except DatabaseError as error:
             explain(error, using)
             raise
@@ -68,7 +70,7 @@ def write(matched: Sequence[Matched], using: str) -> None:
 
 def callback_rows(event: Event, subscriptions: Sequence[Subscription], using: str, fatal: Errors = ()) -> Rows:
     """Return the body of an event's row, and the rows of its callbacks. Raises `fatal` errors of code that renders."""
-    event_id = _adapters(using)[0](event.id)
+    event_id = _uuid_adapter(using)(event.id)
     body, rendered = render(event, subscriptions, fatal)
     rows = Rows(body, [], [])
     for one in rendered:
@@ -88,10 +90,8 @@ def write_callbacks(cursor: Any, callbacks: Sequence[Row], using: str, failed: S
 
 
 @cache
-def _adapters(using: str) -> tuple[Any, Any]:
-    operations, features = connections[using].ops, connections[using].features
-    uuid = (lambda value: value) if features.has_native_uuid_field else (lambda value: value.hex)
-    return uuid, operations.adapt_datetimefield_value
+def _uuid_adapter(using: str) -> Callable[[UUID], Any]:
+    return (lambda value: value) if connections[using].features.has_native_uuid_field else attrgetter("hex")
 
 
 def ordering_key_of(event: Event) -> str | None:

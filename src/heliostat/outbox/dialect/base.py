@@ -69,9 +69,8 @@ class Dialect:
         self.using = using
         self.time = connections[using].ops.adapt_datetimefield_value
 
-    @property
-    def named_pipes(self) -> str | None:
-        """What names the database to processes of this machine that wake its workers; None where none does."""
+    def named_pipes(self, connection: Any) -> str | None:  # noqa: ARG002
+        """Return what names the database to processes of this machine that wake its workers; None where none does."""
         return None
 
     @property
@@ -81,7 +80,8 @@ class Dialect:
 
     def after(self, seconds: float) -> tuple[str, Any]:
         """SQL, and its parameter, for a time so many seconds from now."""
-        return "%s", self.time(timezone.now() + timedelta(seconds=seconds))
+        now = timezone.now()
+        return "%s", self.time(now + timedelta(seconds=seconds) if seconds else now)
 
     def write(self, cursor: Any, events: Sequence[Row], callbacks: Sequence[Row], failed: Sequence[Row] = ()) -> None:
         """Write events and callbacks, rows in the order of EVENT_COLUMNS and CALLBACK_COLUMNS, and notify.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -15,25 +15,23 @@ Row = tuple[Any, ...]
 
 EVENT_COLUMNS = "id, resource, action, object_id, body, context, created_at"
 CALLBACK_COLUMNS = "event_id, subscriber, ordering_key, body"
-SAME_COLUMNS = "status, attempts, due_at, created_at, updated_at"
+TIMES = "due_at, created_at, updated_at"
 
 
-def chunks(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """Yield parts of the rows, none larger than what a statement takes."""
+def chunks(rows: Sequence[Row]) -> Sequence[Sequence[Row]]:
+    """Return the rows in parts, none larger than what a statement takes."""
     if len(rows) == 1:
-        yield rows
-        return
-    part: list[Row] = []
+        return [rows]
+    parts: list[list[Row]] = []
     size = 0
     for row in rows:
         length = sum(len(value) for value in row if isinstance(value, str))
-        if part and (len(part) == ROWS_AT_ONCE or size + length > CHARACTERS_AT_ONCE):
-            yield part
-            part, size = [], 0
-        part.append(row)
+        if not parts or len(parts[-1]) == ROWS_AT_ONCE or size + length > CHARACTERS_AT_ONCE:
+            parts.append([])
+            size = 0
+        parts[-1].append(row)
         size += length
-    if part:
-        yield part
+    return parts
 
 
 @cache
@@ -45,15 +43,17 @@ def insert_events(count: int, insert: str = "INSERT") -> str:
 
 @cache
 def insert_callbacks(count: int, now: str, insert: str = "INSERT", beside: str = "") -> str:
-    """Only what differs from row to row is a parameter: with many hooks, parameters are what costs.
+    """Only what differs from row to row is a parameter: with many hooks, parameters are what costs. With few, it is the
+    text of the statement, in which Django looks for them on SQLite.
 
     `insert` is the dialect's word for it; `beside` names a table expression that is to be evaluated with it.
     """
-    columns = f"{CALLBACK_COLUMNS}, {SAME_COLUMNS}, render_error, status_details"
-    same = f"'{Status.WAITING.value}', 0, {now}, {now}, {now}, '', ''"
-    rows = f"WITH new ({CALLBACK_COLUMNS}) AS (VALUES {', '.join(['(%s, %s, %s, %s)'] * count)})"
+    rows = f"WITH new (a, b, c, d) AS (VALUES {', '.join(['(%s, %s, %s, %s)'] * count)})"
     source = f"new, {beside}" if beside else "new"
-    return f"{insert} INTO {Callback._meta.db_table} ({columns}) {rows} SELECT {CALLBACK_COLUMNS}, {same} FROM {source}"
+    return (
+        f"{insert} INTO {Callback._meta.db_table} ({CALLBACK_COLUMNS}, {TIMES}) {rows} "
+        f"SELECT new.*, {now}, {now}, {now} FROM {source}"
+    )
 
 
 @cache
@@ -62,8 +62,8 @@ def insert_failed(count: int, now: str, insert: str = "INSERT") -> str:
 
     Rows have an event's id, a subscriber, an ordering key, the reason in full and what its owner is shown of it.
     """
-    columns = f"event_id, subscriber, ordering_key, {SAME_COLUMNS}, render_error, status_details"
-    same = f"'{Status.ERROR.value}', 0, {now}, {now}, {now}, reason, shown"
+    columns = f"event_id, subscriber, ordering_key, status, {TIMES}, render_error, status_details"
+    same = f"'{Status.ERROR.value}', {now}, {now}, {now}, reason, shown"
     names = "event_id, subscriber, ordering_key, reason, shown"
     failed = f"WITH failed ({names}) AS (VALUES {', '.join(['(%s, %s, %s, %s, %s)'] * count)})"
     return (

@@ -51,10 +51,9 @@ class MariaDB(Dialect):
         "AND o.ordering_key = l.ordering_key AND o.status = 'waiting' ORDER BY o.id LIMIT 1))"
     )
 
-    @property
-    def named_pipes(self) -> str | None:
+    def named_pipes(self, connection: Any) -> str | None:
         """Workers on the same machine are woken by a named pipe; those elsewhere poll."""
-        of = connections[self.using].settings_dict
+        of = connection.settings_dict
         return f"mariadb:{of['HOST']}:{of['PORT']}:{of['NAME']}"
 
     def after(self, seconds: float) -> tuple[str, Any]:

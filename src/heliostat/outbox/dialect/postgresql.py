@@ -31,7 +31,7 @@ class PostgreSQL(Dialect):
 
     def write(self, cursor: Any, events: Sequence[Row], callbacks: Sequence[Row], failed: Sequence[Row] = ()) -> None:
         """One statement in place of three: where one hook asks, each costs more than its rows."""
-        are_few = len(list(chunks(events))) == len(list(chunks(callbacks))) == 1
+        are_few = len(chunks(events)) == len(chunks(callbacks)) == 1
         if failed or not are_few:
             super().write(cursor, events, callbacks, failed)
         else:

@@ -32,9 +32,8 @@ class SQLite(Dialect):
         elif zone:
             self.time = lambda value: str(value.astimezone(zone).replace(tzinfo=None)) if value else None
 
-    @property
-    def named_pipes(self) -> str | None:
-        return None if self.is_in_memory else str(connections[self.using].settings_dict["NAME"])
+    def named_pipes(self, connection: Any) -> str | None:
+        return None if connection.is_in_memory_db() else str(connection.settings_dict["NAME"])
 
     @property
     def is_in_memory(self) -> bool:
