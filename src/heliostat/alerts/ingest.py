@@ -10,9 +10,11 @@ from django.core.exceptions import ValidationError
 from heliostat import batch, emit
 from heliostat.alerts.alerts import BrokerError, GenericAlert
 from heliostat.alerts.registry import get_broker
+from heliostat.rights.visibility import may_view
 from heliostat.targets.models import Target
 from heliostat.targets.names import NameTaken, key_of
-from heliostat.targets.search import find_named, find_same
+from heliostat.targets.rights import NOT_SHARED
+from heliostat.targets.search import Duplicate, find_named, find_same
 from heliostat.text import clean_name
 
 
@@ -27,12 +29,13 @@ class Ingested:
 def ingest(alert: GenericAlert, broker_name: str, owner: Any = None) -> Ingested:
     """Make a target of an alert, unless there is one of this name, alias or place.
 
-    Raises `BrokerError` if the broker module fails, and `Refused` if a subscriber refused.
+    `owner` is the user who asks: what they may not view is not recognised by its place, and its names are refused.
+    Raises `BrokerError` if the broker module fails or a name is not to be had, and `Refused` if a subscriber refused.
     """
     target = _target_of(alert, broker_name)
     names = _further_names(alert, target)
-    if duplicate := find_same(target, names):
-        return Ingested(duplicate.target, duplicate.reason)
+    if duplicate := find_same(target, names, owner):
+        return _there(duplicate, owner)
     target.owner = target.owner or owner
     try:
         with batch():
@@ -46,8 +49,14 @@ def ingest(alert: GenericAlert, broker_name: str, owner: Any = None) -> Ingested
         duplicate = find_named([target.name, *names])
         if duplicate is None:
             raise BrokerError("It could not be saved: one of its names is taken.") from None
-        return Ingested(duplicate.target, duplicate.reason)  # somebody made it at the same moment
+        return _there(duplicate, owner)  # somebody made it at the same moment
     return Ingested(target)
+
+
+def _there(duplicate: Duplicate, owner: Any) -> Ingested:
+    if owner is not None and not may_view(owner, duplicate.target):
+        raise BrokerError(NOT_SHARED)
+    return Ingested(duplicate.target, duplicate.reason)
 
 
 def _target_of(alert: GenericAlert, broker_name: str) -> Target:

@@ -21,6 +21,8 @@ from heliostat.alerts.runs import StoredRow, rows_of, run
 from heliostat.alerts.views import query_for
 from heliostat.exceptions import Refused
 from heliostat.objects import get_object
+from heliostat.rights.pages import check_may_add
+from heliostat.targets.models import Target
 from heliostat.targets.names import FoldedName, key_of
 from heliostat.text import LINES, escape
 
@@ -59,15 +61,16 @@ def _run_of(request: HttpRequest, pk: int, run_id: UUID) -> AlertRun:
 
 def _show(request: HttpRequest, query: BrokerQuery, stored: AlertRun | None) -> HttpResponse:
     rows = rows_of(stored) if stored else []
-    known = _known(row.alert for row in rows if row.alert)
+    known = _known((row.alert for row in rows if row.alert), request.user)
     lines = [{"row": row, "target": known.get(key_of(row.alert.name)) if row.alert else None} for row in rows]
     return render(request, "heliostat_alerts/results.html", {"run": stored, "query": query, "lines": lines})
 
 
-def _known(alerts: Any) -> dict[str, int]:
+def _known(alerts: Any, user: Any) -> dict[str, int]:
     """Targets that have the names of these alerts already, by folded name: one query however many there are."""
     keys = {key_of(alert.name) for alert in alerts}
-    return dict(FoldedName.objects.filter(folded__in=keys).values_list("folded", "target_id"))
+    names = FoldedName.objects.filter(folded__in=keys, target__in=Target.objects.visible_to(user))
+    return dict(names.values_list("folded", "target_id"))
 
 
 @require_safe
@@ -94,6 +97,7 @@ def _row(stored: AlertRun, number: int) -> StoredRow:
 def create_targets(request: HttpRequest, pk: int, run_id: UUID) -> HttpResponse:
     """Make targets of the chosen rows of a run: of exactly what was shown."""
     stored = _run_of(request, pk, run_id)
+    check_may_add(request, Target)
     # The button of one row means that row alone, whatever is ticked.
     chosen = [request.POST["only"]] if "only" in request.POST else request.POST.getlist("selected")
     alerts = [row.alert for row in rows_of(stored) if str(row.number) in chosen and row.alert]

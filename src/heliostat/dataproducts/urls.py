@@ -3,6 +3,8 @@ from __future__ import annotations
 from django.urls import path
 
 from heliostat.dataproducts import views
+from heliostat.dataproducts.models import DataProduct
+from heliostat.rights.sharing import share
 
 app_name = "dataproducts"
 urlpatterns = [
@@ -10,4 +12,5 @@ urlpatterns = [
     path("upload/", views.upload_product, name="upload"),
     path("<int:pk>/", views.product_detail, name="detail"),
     path("<int:pk>/download/", views.download, name="download"),
+    path("<int:pk>/share/", share, {"objects": DataProduct.objects.all()}, name="share"),
 ]

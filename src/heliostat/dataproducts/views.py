@@ -14,6 +14,7 @@ from heliostat.dataproducts.storing import upload
 from heliostat.exceptions import Refused
 from heliostat.listeners import publish_read
 from heliostat.observations.models import ObservationRecord
+from heliostat.permissions import has_permission
 from heliostat.rights.pages import check_may_add, object_for, open_to_readers
 from heliostat.targets.models import Target
 
@@ -31,7 +32,8 @@ def product_detail(request: HttpRequest, pk: int) -> HttpResponse:
     products = DataProduct.objects.select_related("target", "observation_record__target")
     product = object_for(request, products, pk)
     publish_read(product)
-    return render(request, "heliostat_dataproducts/detail.html", {"product": product})
+    may_share = has_permission(request.user, "share", DataProduct, product)
+    return render(request, "heliostat_dataproducts/detail.html", {"product": product, "may_share": may_share})
 
 
 @require_safe

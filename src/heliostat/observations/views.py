@@ -20,6 +20,7 @@ from heliostat.exceptions import Refused
 from heliostat.listeners import publish_read
 from heliostat.observations.facility import GenericObservationFacility, UnknownFacility, get_facility
 from heliostat.observations.models import ObservationRecord, ObservationStatus
+from heliostat.permissions import has_permission
 from heliostat.rights.pages import check_may_add, object_for, open_to_readers
 from heliostat.targets.models import Target
 from heliostat.text import clean_name
@@ -47,7 +48,9 @@ def observation_detail(request: HttpRequest, pk: int) -> HttpResponse:
         template, extra = import_string(path)(request, observation)
         panels.append(render_to_string(template, {"observation": observation, **extra}, request=request))
     publish_read(observation)
-    return render(request, "heliostat_observations/detail.html", {"observation": observation, "panels": panels})
+    may_share = has_permission(request.user, "share", ObservationRecord, observation)
+    context = {"observation": observation, "panels": panels, "may_share": may_share}
+    return render(request, "heliostat_observations/detail.html", context)
 
 
 @transaction.non_atomic_requests  # no transaction is held open while the facility is asked

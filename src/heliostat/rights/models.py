@@ -24,6 +24,8 @@ class Visibility(models.TextChoices):
 class Guarded(models.Model):
     """An object that has an owner, and that groups may view. Its own choice of visibility is a field of the model."""
 
+    heliostat_object_permissions = True  # a webhook on the model is sent what its owner may view
+
     owner_field: ClassVar[str] = "owner"
     """The name of the foreign key to its owner."""
 

@@ -208,6 +208,9 @@ class TargetName(Named):
     def folded_row(self) -> FoldedName:
         return FoldedName(folded=key_of(self.name), target_id=self.target_id, alias_id=self.pk)
 
+    def why_taken(self, holder: Any) -> str:
+        return self.target.why_taken(holder)
+
 
 class TargetExtra(TypedValue):
     """One more fact about a target, by key."""

@@ -138,8 +138,11 @@ class Named(models.Model):
         row = self.folded_row()
         holder = FoldedName.objects.filter(folded=row.folded).exclude(target_id=row.target_id).select_related("target")
         if taken := holder.first():
-            message = f"There is already a target with this name or alias: {taken.target}."
-            raise ValidationError({"name": ValidationError(message, code="duplicate")})
+            raise ValidationError({"name": ValidationError(self.why_taken(taken.target), code="duplicate")})
+
+    def why_taken(self, holder: Any) -> str:
+        """Return a sentence that this target has the name already."""
+        return f"There is already a target with this name or alias: {holder}."
 
 
 def hold(rows: Iterable[Any], using: str) -> None:

@@ -12,8 +12,10 @@ from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from heliostat.rights.conf import rights_settings
 from heliostat.rights.models import Guarded, Visibility
-from heliostat.rights.visibility import KNOWN_GROUPS, VisibleQuerySet, group_keys, is_own, own
+from heliostat.rights.visibility import KNOWN_GROUPS, VisibleQuerySet, group_keys, is_own, may_view, own
 from heliostat.targets.names import Named, NamedQuerySet
+
+NOT_SHARED = "This name belongs to a target that is not shared with you."
 
 
 def new_visibility() -> str:
@@ -45,6 +47,9 @@ class SharedTarget(Guarded, Named):
 
     visibility = models.CharField(max_length=10, choices=Visibility, default=new_visibility)
 
+    viewer: Any = None
+    """The user who writes it on a page; None where a program does, which may know every name."""
+
     objects = TargetQuerySet.as_manager()  # type: ignore[assignment,misc]
 
     class Meta:
@@ -66,6 +71,10 @@ class SharedTarget(Guarded, Named):
 
     def _is_there(self, using: str) -> bool:
         return self.pk is not None and type(self)._base_manager.using(using).filter(pk=self.pk).exists()
+
+    def why_taken(self, holder: Any) -> str:
+        is_shared = self.viewer is None or may_view(self.viewer, holder)
+        return super().why_taken(holder) if is_shared else NOT_SHARED
 
     @classmethod
     def visible(cls, user: Any, prefix: str = "") -> Q:

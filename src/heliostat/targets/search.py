@@ -98,11 +98,12 @@ def _holders(folded: Collection[str]) -> Iterable[Any]:
     return Target.objects.raw(f"{_HOLDERS} ({marks})", list(folded))  # marks and names of our own tables
 
 
-def find_near(target: Target) -> list[Target]:
-    """Other targets at the same place, within two arcseconds."""
+def find_near(target: Target, viewer: Any = None) -> list[Target]:
+    """Other targets at the same place, within two arcseconds: those that a user may view, or all."""
     if target.position is None:
         return []
-    others = Target.objects.exclude(pk=target.pk) if target.pk else Target.objects.all()
+    others = Target.objects.all() if viewer is None else Target.objects.visible_to(viewer)
+    others = others.exclude(pk=target.pk) if target.pk else others
     return [other for other in cone(*target.position, SAME_PLACE, others) if is_same_place(target, other)]
 
 
@@ -112,10 +113,14 @@ def is_same_place(target: Target, other: Any) -> bool:
     return not moves and bool(other.separation <= SAME_PLACE)
 
 
-def find_same(target: Target, aliases: Iterable[str] = ()) -> Duplicate | None:
-    """The target that a new one would double: by name, by alias, or by position."""
+def find_same(target: Target, aliases: Iterable[str] = (), viewer: Any = None) -> Duplicate | None:
+    """The target that a new one would double: by name, by alias, or by position.
+
+    Of those at its position, one that the user `viewer` may view, or any. A name or an alias belongs to one target,
+    whether they may view it or not.
+    """
     if named := find_named([target.name, *aliases], besides=target.pk):
         return named
-    for near in find_near(target):
+    for near in find_near(target, viewer):
         return Duplicate(near, f"its position ({near.separation:.1f}″ away)")  # type: ignore[attr-defined]
     return None

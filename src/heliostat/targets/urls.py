@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from django.urls import path
 
+from heliostat.rights.sharing import share
 from heliostat.targets import list_views, views
+from heliostat.targets.models import Target
 
 app_name = "targets"
 urlpatterns = [
@@ -16,4 +18,5 @@ urlpatterns = [
     path("<int:pk>/", views.target_detail, name="detail"),
     path("<int:pk>/edit/", views.edit_target, name="edit"),
     path("<int:pk>/delete/", views.delete_target, name="delete"),
+    path("<int:pk>/share/", share, {"objects": Target.objects.all()}, name="share"),
 ]

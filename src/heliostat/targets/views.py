@@ -15,6 +15,8 @@ from heliostat import batch
 from heliostat.console.pagination import page_of
 from heliostat.exceptions import Refused
 from heliostat.listeners import publish_read
+from heliostat.permissions import has_permission
+from heliostat.rights.forms import SharingForm, sharing_form
 from heliostat.rights.pages import check_may_add, object_for, open_to_readers
 from heliostat.targets.extras import declared_fields
 from heliostat.targets.forms import MOTION, ORBIT, AliasFormSet, ExtraFormSet, TargetForm
@@ -64,6 +66,7 @@ def target_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "near_count": len(near),
         "elements": _elements(target),
         "may_edit": target.editable_by(request.user),
+        "may_share": has_permission(request.user, "share", Target, target),
         "may_delete": target.deletable_by(request.user),
         "panels": target_panels(request, target),
     }
@@ -100,11 +103,13 @@ def edit_target(request: HttpRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def _edit(request: HttpRequest, target: Target) -> HttpResponse:
     creating = target.pk is None
+    target.viewer = request.user
     form = TargetForm(request.POST or None, instance=target)
     aliases = AliasFormSet(request.POST or None, instance=target, prefix="aliases")
     extras = ExtraFormSet(request.POST or None, instance=target, prefix="extras")
     declared = DeclaredFieldsForm(request.POST or None, instance=target)
-    parts = (aliases, declared, extras)
+    sharing = sharing_form(request.user, target, request.POST or None)
+    parts: list[Any] = [aliases, declared, extras, *([sharing] if sharing else [])]
     is_valid = request.method == "POST" and all([form.is_valid(), *(part.is_valid() for part in parts)])
     if is_valid and _save(form, *parts):
         messages.success(request, f"{target} was {'created' if creating else 'saved'}.")
@@ -114,6 +119,7 @@ def _edit(request: HttpRequest, target: Target) -> HttpResponse:
         "aliases": aliases,
         "extras": extras,
         "declared": declared,
+        "sharing": sharing,
         "elements_of_scheme": ELEMENTS_OF_SCHEME,
         "title": "New target" if creating else f"Edit {target.name}",
         "back": reverse("targets:list") if creating else target.get_absolute_url(),
@@ -126,7 +132,7 @@ def _edit(request: HttpRequest, target: Target) -> HttpResponse:
     )
 
 
-def _save(form: TargetForm, *parts: BaseInlineFormSet[Any, Any, Any] | DeclaredFieldsForm) -> bool:
+def _save(form: TargetForm, *parts: BaseInlineFormSet[Any, Any, Any] | DeclaredFieldsForm | SharingForm) -> bool:
     """Everything or nothing, published as one event. What stands against it becomes an error of the form."""
     try:
         with batch(), renaming(form.instance):

@@ -23,6 +23,7 @@ from django.core.signals import setting_changed
 from django.db import Error as DatabaseError
 from django.db.models import Model
 
+from heliostat.events.event import Event as HappenedEvent
 from heliostat.events.transactions import own_savepoint
 from heliostat.events.types import WILD, is_observable, model_of, resource_of
 from heliostat.objects import find_object
@@ -55,11 +56,43 @@ NOT_KNOWN = "HELIOSTAT_MAY_HOOK failed for the owner of the hook; the log says w
 
 
 def may_view(user: Any, model: type[Model], object_id: str) -> bool:
-    """Return whether a user may view a model, or one object of it, by Django's permissions: the default policy."""
-    if has_permission(user, "view", model):
+    """Return whether a user may view a model, or one object of it, by Django's permissions: the default policy.
+
+    Users need no permission for a whole model with `heliostat_object_permissions = True`: each of its events is sent to
+    those who may view the object.
+    """
+    if has_permission(user, "view", model) or (not object_id and by_object(model)):
         return True
     one = find_object(model._default_manager.all(), object_id) if object_id else None
     return one is not None and has_permission(user, "view", model, one)
+
+
+def by_object(model: type[Model]) -> bool:
+    """Return whether a model leaves it to the permissions on each object who is notified of it."""
+    return bool(getattr(model, "heliostat_object_permissions", False))
+
+
+def may_be_notified_of(hook: Hook, event: HappenedEvent) -> bool:
+    """Return whether the owner of a hook may view the object of an event, where its model says so: now, in the
+    transaction of the change. A backend that fails lets nobody view anything, and is logged."""
+    model = model_of(event.resource)
+    if model is None or not by_object(model):
+        return True
+    try:
+        with own_savepoint():
+            instance = event.instance if isinstance(event.instance, Model) else None
+            if instance is None:
+                return permissions.may_be_sent(hook.user_id, model)
+            return permissions.may_be_sent(hook.user_id, model, instance)
+    except Exception:  # whatever a project's own function raises
+        logger.exception(
+            "hook %s: asking about the permission of its owner failed, it is not sent %s %s (event %s)",
+            hook.pk,
+            event.type,
+            event.object_id,
+            event.id,
+        )
+        return False
 
 
 def may_hook(user: Any, model: type[Model], object_id: str = "") -> bool:

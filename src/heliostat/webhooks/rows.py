@@ -38,7 +38,7 @@ from heliostat.webhooks.exceptions import InvalidFiltersError, InvalidSignalErro
 from heliostat.webhooks.filters import Condition, compiled, key_of, model_of_patterns
 from heliostat.webhooks.import_guard import signal_in_row
 from heliostat.webhooks.models import Hook
-from heliostat.webhooks.owners import viewer_at_end
+from heliostat.webhooks.owners import may_be_notified_of, viewer_at_end
 from heliostat.webhooks.payloads import body_for
 
 logger = logging.getLogger("heliostat.webhooks")
@@ -313,6 +313,8 @@ def condition_for(hook: Hook) -> Condition | None:
     except InvalidFiltersError as error:
         text = "hook %s: its filters cannot be read, and it is notified of everything: %s"
         logger.error(text, hook.pk, error.messages[0])
+    if hook.user_id is not None and hook.enforce_permissions:
+        conditions.append(lambda event: may_be_notified_of(hook, event))
     if len(conditions) <= 1:
         return conditions[0] if conditions else None
     return lambda event: all(condition(event) for condition in conditions)
