@@ -69,6 +69,7 @@ class _Finder(HTMLParser):
         self.found: list[Form] = []
         self.form = Form("")
         self.name = ""
+        self.is_multiple = False
         self.text: list[str] | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -93,6 +94,7 @@ class _Finder(HTMLParser):
     def _select(self, one: dict[str, str]) -> None:
         self.name = one.get("name", "")
         self.form.values[self.name] = ""
+        self.is_multiple = "multiple" in one
 
     def _option(self, one: dict[str, str]) -> None:
         if "selected" in one or not self.form.values[self.name]:
@@ -112,5 +114,7 @@ class _Finder(HTMLParser):
             self.text.append(data)
 
     def handle_endtag(self, tag: str) -> None:
+        if tag == "select" and self.is_multiple and not self.form.values.get(self.name, "-"):
+            del self.form.values[self.name]  # where nothing can be chosen, a browser sends nothing
         if tag == "textarea" and self.text is not None:
             self.form.values[self.name], self.text = "".join(self.text).strip("\r\n"), None

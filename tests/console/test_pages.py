@@ -18,7 +18,7 @@ from heliostat.targets.models import Target
 
 LISTS = ["/", "/targets/", "/observations/", "/dataproducts/", "/alerts/query/list/"]
 MAX_BYTES = 100_000
-MAX_QUERIES = 14
+MAX_QUERIES = 16
 
 pytestmark = pytest.mark.django_db
 

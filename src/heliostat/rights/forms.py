@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from guardian.shortcuts import assign_perm
 
 from heliostat.console.saving import save_columns
+from heliostat.form_fields import KeyField, KeysField
 from heliostat.permissions import has_permission
 from heliostat.rights.models import Guarded, Visibility
 from heliostat.rights.visibility import groups_of
@@ -22,7 +23,7 @@ NO_GROUP = "Choose at least one group."
 class SharingForm(forms.ModelForm):  # type: ignore[type-arg]
     """Who may view an object. A user shares with groups that they are a member of; other groups of it stay."""
 
-    groups = forms.ModelMultipleChoiceField(Group.objects.none(), required=False, widget=forms.CheckboxSelectMultiple)
+    groups = KeysField(Group.objects.none(), required=False, widget=forms.CheckboxSelectMultiple)
 
     def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -86,7 +87,7 @@ class RightForm(forms.Form):
     """One more right of a user, by the exact user name, or of a group."""
 
     username = forms.CharField(label="User name", required=False, max_length=150)
-    group = forms.ModelChoiceField(Group.objects.none(), required=False)
+    group = KeyField(Group.objects.none(), required=False)
     right = forms.ChoiceField(choices=[(verb, verb) for verb in VERBS])
 
     def __init__(self, *args: Any, user: Any, obj: Guarded, **kwargs: Any) -> None:
