@@ -35,7 +35,7 @@ class HttpTransport:
         self._waiting: deque[Request] = deque()
         self._in_flight: dict[Any, CurlHandle] = {}
         self._spare: list[CurlHandle] = []
-        self._resolver: Resolver[Request] = Resolver(self._wake)
+        self._resolver = Resolver(self._wake)
         self._stopping = threading.Event()
         self._poll = select.epoll()
         self._watched: dict[int, int] = {}  # the events that epoll watches, by descriptor
@@ -77,7 +77,7 @@ class HttpTransport:
         multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
         multi.setopt(pycurl.M_MAXCONNECTS, 2 * conf.concurrency)  # below what is in flight, connections are lost
         self._poll.register(self._reader, select.EPOLLIN)
-        while not (self._stopping.is_set() and not self._waiting and not self._in_flight and not self._resolver):
+        while not self._stopping.is_set() or self._waiting or self._in_flight or self._resolver.next_deadline():
             self._turn()
         self._resolver.close()
         multi.close()

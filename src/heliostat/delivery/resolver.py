@@ -13,11 +13,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
 from math import inf
-from typing import Generic, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from heliostat.conf import conf
@@ -31,8 +31,6 @@ REMEMBERED = 10_000
 
 HostPort = tuple[str, int]
 """A host that is a name, and a port."""
-
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -48,15 +46,7 @@ class Resolution:
     is_in_libcurl: bool = False
 
 
-@dataclass(slots=True)
-class _Pending(Generic[T]):
-    """Who waits for one name, and until when."""
-
-    until: float
-    waiting: list[T] = field(default_factory=list)
-
-
-class Resolver(Generic[T]):
+class Resolver:
     """Resolves names for one thread that never waits: `wake` is called when something is `ready()`.
 
     The threads that look up are daemons, not a pool of `concurrent.futures`: that would keep the process from ending
@@ -66,47 +56,43 @@ class Resolver(Generic[T]):
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
         self._known: dict[HostPort, Resolution] = {}
-        self._pending: dict[HostPort, _Pending[T]] = {}  # in the order of their deadlines
+        self._pending: dict[HostPort, tuple[float, list[Any]]] = {}  # until when who waits, in the order of deadlines
         self._lock = threading.Lock()  # for what the threads use, below
         self._queue: deque[HostPort] = deque()
         self._answers: deque[tuple[HostPort, Resolution]] = deque()
         self._threads = 0
         self._closed = False
 
-    def __len__(self) -> int:
-        """Return the number of those who wait."""
-        return sum(len(pending.waiting) for pending in self._pending.values())
-
-    def resolve(self, address: HostPort, who: T) -> Resolution | None:
+    def resolve(self, address: HostPort, who: Any) -> Resolution | None:
         """Return what is known of a name. None: `who` is among the `ready()` later."""
         found = self._known.get(address)
         if found and found.until > time.monotonic():
             return found
         if address not in self._pending:
-            self._pending[address] = _Pending(time.monotonic() + conf.connect_timeout)
+            self._pending[address] = time.monotonic() + conf.connect_timeout, []
             with self._lock:
                 self._queue.append(address)
                 if self._threads < AT_ONCE:
                     self._threads += 1
                     threading.Thread(target=self._look_up_all, name="heliostat-dns", daemon=True).start()
-        self._pending[address].waiting.append(who)
+        self._pending[address][1].append(who)
         return None
 
-    def ready(self) -> list[tuple[T, Resolution]]:
+    def ready(self) -> list[tuple[Any, Resolution]]:
         """Return who waits no longer, with what was found, or that no answer came in time."""
-        ready: list[tuple[T, Resolution]] = []
+        ready: list[tuple[Any, Resolution]] = []
         while self._answers:
             address, found = self._answers.popleft()
             ready += self._learn(address, found)
         now = time.monotonic()
-        for address in [address for address, pending in self._pending.items() if pending.until <= now]:
+        for address in [address for address, (until, _) in self._pending.items() if until <= now]:
             problem = f"no answer from DNS within {conf.connect_timeout:g} s"
             ready += self._learn(address, Resolution(problem=problem, until=inf))  # until the look-up ends
         return ready
 
     def next_deadline(self) -> float | None:
-        """Return when the first of those who wait gives up (`time.monotonic()`)."""
-        return next((pending.until for pending in self._pending.values()), None)
+        """Return when the first of those who wait gives up (`time.monotonic()`); None where nobody waits."""
+        return next((until for until, _ in self._pending.values()), None)
 
     def close(self) -> None:
         """Stop calling `wake`: a look-up that hangs may end long after everything else."""
@@ -114,12 +100,12 @@ class Resolver(Generic[T]):
             self._closed = True
             self._queue.clear()
 
-    def _learn(self, address: HostPort, found: Resolution) -> list[tuple[T, Resolution]]:
+    def _learn(self, address: HostPort, found: Resolution) -> list[tuple[Any, Resolution]]:
         if len(self._known) >= REMEMBERED:
             self._known.clear()
         self._known[address] = found
-        pending = self._pending.pop(address, None)
-        return [(who, found) for who in pending.waiting] if pending else []
+        _, waiting = self._pending.pop(address, (0.0, []))
+        return [(who, found) for who in waiting]
 
     def _look_up_all(self) -> None:
         while True:
