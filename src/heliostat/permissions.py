@@ -29,6 +29,12 @@ def has_permission(user: Any, action: str, model: type[Model], obj: Model | None
     return bool(has_perm(permission) or (obj is not None and has_perm(permission, obj)))
 
 
+def permitted(user: Any, action: str, model: type[Model], obj: Model | None = None) -> bool:
+    """Return the same where permission to change is permission to view, as in Django's admin."""
+    actions = ("view", "change") if action == "view" else (action,)
+    return any(has_permission(user, one, model, obj) for one in actions)
+
+
 class ObjectPermissions(AdminMixin):
     """Admin pages where a permission on one object counts for the page of that object."""
 

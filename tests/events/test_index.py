@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heliostat.events.event import Event, Phase
+from heliostat.events.filters import Condition, key_of
 from heliostat.events.shards import Groups, Shards
 from heliostat.events.subscriptions import Interest, Matcher, Subscription
-from heliostat.webhooks.filters import Condition, compiled, key_of
+from heliostat.webhooks.filters import compiled
 
 ANY, VEHICLE = ("*.updated",), ("example.vehicle.updated",)
 VALUES: dict[str, list[Any]] = {

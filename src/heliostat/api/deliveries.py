@@ -8,9 +8,10 @@ from django.db.models import QuerySet
 from rest_framework import serializers
 
 from heliostat.api.base import LARGEST_KEY, Strict
-from heliostat.api.policy import may_read_body, permitted
+from heliostat.api.policy import may_read_body
 from heliostat.outbox.models import Attempt, Callback, Status
 from heliostat.outbox.queries import in_state, made_before, made_since
+from heliostat.permissions import permitted
 from heliostat.webhooks.models import hook_of
 
 MOST_AT_ONCE = 1000

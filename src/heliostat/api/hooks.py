@@ -12,8 +12,9 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from rest_framework import serializers
 
 from heliostat.api.base import Headers, ModelName, PlainJSON, Strict, api_error
-from heliostat.api.policy import check_offered, may, may_set_owner, owns, permitted
+from heliostat.api.policy import check_offered, may, may_set_owner, owns
 from heliostat.exceptions import ConfigurationError
+from heliostat.permissions import permitted
 from heliostat.webhooks import owners
 from heliostat.webhooks.headers import check_move, masked_url, unmasked
 from heliostat.webhooks.models import Hook

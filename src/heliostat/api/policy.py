@@ -12,7 +12,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.db.models import CharField, Model, QuerySet, Value
+from django.db.models import CharField, QuerySet, Value
 from django.db.models.functions import Cast, Concat
 from django.http import Http404
 from rest_framework.exceptions import PermissionDenied
@@ -20,7 +20,7 @@ from rest_framework.exceptions import PermissionDenied
 from heliostat.conf import conf
 from heliostat.events.types import declared_types
 from heliostat.outbox.models import Callback
-from heliostat.permissions import has_permission
+from heliostat.permissions import has_permission, permitted
 from heliostat.webhooks.event_patterns import DJANGO_SIGNALS, check_allowed, custom_signals
 from heliostat.webhooks.exceptions import InvalidSignalError
 from heliostat.webhooks.models import Hook, Signal, hook_of
@@ -31,16 +31,6 @@ from heliostat.webhooks.owners import (
     may_be_notified,
     why_stopped,
 )
-
-VIEW = ("view", "change")
-
-
-def permitted(user: Any, action: str, model: type[Model], obj: Model | None = None) -> bool:
-    """Return whether a user has the permission to `view`, `change` … all objects of a model, or this one.
-
-    As in the admin, permission to change is permission to view.
-    """
-    return any(has_permission(user, one, model, obj) for one in (VIEW if action == "view" else (action,)))
 
 
 def owns(user: Any, hook: Hook) -> bool:

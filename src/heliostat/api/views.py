@@ -29,7 +29,6 @@ from heliostat.api.policy import (
     may_read_body,
     own_hooks,
     owns,
-    permitted,
     visible_hooks,
     with_subscribers,
 )
@@ -39,6 +38,7 @@ from heliostat.objects import get_object
 from heliostat.outbox import resending
 from heliostat.outbox.models import Attempt, Callback, Status
 from heliostat.outbox.queries import OfSubscribers
+from heliostat.permissions import permitted
 from heliostat.webhooks import operations
 from heliostat.webhooks.exceptions import HookDisabledError
 from heliostat.webhooks.models import Hook

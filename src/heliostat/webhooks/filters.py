@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from heliostat.events import filters as events_filters
-from heliostat.events.filters import PARTS, Condition, FilterError, key_of, model_of_patterns
+from heliostat.events.filters import Condition, FilterError
 from heliostat.webhooks.event_patterns import problem_of_action
 from heliostat.webhooks.exceptions import InvalidFiltersError
-
-__all__ = ["PARTS", "Condition", "compiled", "key_of", "model_of_patterns"]
 
 
 def compiled(filters: Any, patterns: Sequence[str], *, is_saved: bool = False) -> Condition | None:

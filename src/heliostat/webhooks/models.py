@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.contrib.contenttypes.fields import GenericForeignKey
@@ -103,8 +103,6 @@ class HookQuerySet(OwnQuerySet["Hook"]):
 class Hook(Signed):
     """A webhook: which events are sent to which URL, and how."""
 
-    METHODS: ClassVar = [(method, method) for method in METHODS]
-
     name = models.CharField(
         max_length=200,
         blank=True,
@@ -142,7 +140,9 @@ class Hook(Signed):
         help_text="Address of the receiver: https://… Or queue:NAME, a queue of the site.",
         validators=[check_target],
     )
-    http_method = models.CharField("method", max_length=10, choices=METHODS, default="POST")
+    http_method = models.CharField(
+        "method", max_length=10, choices=[(method, method) for method in METHODS], default="POST"
+    )
     headers = models.TextField(
         blank=True, default="", validators=[check_headers], help_text="Lines “Key: value”, or a JSON object."
     )

@@ -20,6 +20,7 @@ from django.db.models import Model, QuerySet
 from heliostat.conf import conf
 from heliostat.events.context import quiet
 from heliostat.events.event import Event, Phase
+from heliostat.events.filters import Condition, key_of, model_of_patterns
 from heliostat.events.matching import registry
 from heliostat.events.signals import listen_to
 from heliostat.events.subscriptions import Interest, Key, Subscription
@@ -35,7 +36,7 @@ from heliostat.webhooks.event_patterns import (
     problems_of,
 )
 from heliostat.webhooks.exceptions import InvalidFiltersError, InvalidSignalError
-from heliostat.webhooks.filters import Condition, compiled, key_of, model_of_patterns
+from heliostat.webhooks.filters import compiled
 from heliostat.webhooks.import_guard import signal_in_row
 from heliostat.webhooks.models import Hook
 from heliostat.webhooks.owners import may_be_notified_of, viewer_at_end

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from heliostat.delivery.signing import ID, SIGNATURE, TIMESTAMP, key_of
 
@@ -42,16 +42,12 @@ def verify(headers: Mapping[str, str], body: bytes, secret: str | Iterable[str],
         direction = "old" if age > 0 else "ahead"
         raise SignatureError(f"the timestamp is {abs(age):.0f} s {direction}; allowed are {tolerance:.0f} s")
     content = b"%s.%s.%s" % (known[ID].encode(errors="replace"), timestamp.encode(), body)
-    signatures = list(_signatures(known[SIGNATURE]))
-    if not any(key.scheme == scheme and key.fits(content, given) for key in keys for scheme, given in signatures):
-        raise SignatureError("no signature fits the body and the secret")
-
-
-def _signatures(header: str) -> Iterator[tuple[str, bytes]]:
-    """Scheme and signature, each; several while a secret is being rotated."""
-    for part in header.split():
+    for part in known[SIGNATURE].split():  # several while a secret is being rotated
         scheme, _, signature = part.partition(",")
         try:
-            yield scheme, base64.b64decode(signature, validate=True)
+            given = base64.b64decode(signature, validate=True)
         except (binascii.Error, ValueError):
             continue
+        if any(key.scheme == scheme and key.fits(content, given) for key in keys):
+            return
+    raise SignatureError("no signature fits the body and the secret")

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from heliostat.outbox.admin.log import LogAdmin, at, object_link, pretty, subscriber_link
 from heliostat.outbox.models import Callback, Event
 from heliostat.outbox.queries import event_id
-from heliostat.permissions import has_permission
+from heliostat.permissions import permitted
 
 CALLBACKS_SHOWN = 100
 
@@ -38,9 +38,8 @@ class EventAdmin(LogAdmin):
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         obj = context["original"]
-        may_view = any(has_permission(request.user, action, Callback) for action in ("view", "change"))
         callbacks = Callback.objects.using(obj._state.db).filter(event=obj).order_by("id").defer("body")
-        callbacks = callbacks if may_view else callbacks.none()
+        callbacks = callbacks if permitted(request.user, "view", Callback) else callbacks.none()
         context |= {
             "what": object_link(obj, request, self.admin_site),
             "actor": _actor(obj),

@@ -21,7 +21,7 @@ from heliostat.checked_input import CheckedInput
 from heliostat.exceptions import ConfigurationError
 from heliostat.outbox.admin.log import moment
 from heliostat.outbox.models import Callback
-from heliostat.permissions import ObjectPermissions, has_permission
+from heliostat.permissions import ObjectPermissions, permitted
 from heliostat.visible import VisibleText
 from heliostat.webhooks.admin.forms import HookForm
 from heliostat.webhooks.admin.preview import Question, previewed
@@ -96,7 +96,7 @@ class HookAdmin(CheckedInput, VisibleText, ObjectPermissions, HookModelAdmin):
     def get_list_display(self, request: HttpRequest) -> Any:
         """Only users who may view callbacks see the column of deliveries."""
         shown = super().get_list_display(request)
-        return shown if _may_view_callbacks(request) else [name for name in shown if name != "deliveries"]
+        return shown if permitted(request.user, "view", Callback) else [name for name in shown if name != "deliveries"]
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         found = super().get_changelist_instance(request)
@@ -179,7 +179,7 @@ class HookAdmin(CheckedInput, VisibleText, ObjectPermissions, HookModelAdmin):
         if hook is not None:
             self._attach([hook], hook._state.db)
             context["state"] = self.state(hook)
-            context["deliveries"] = self.deliveries(hook) if _may_view_callbacks(request) else ""
+            context["deliveries"] = self.deliveries(hook) if permitted(request.user, "view", Callback) else ""
             context["tools"] = tools_for(hook) if self.has_change_permission(request, hook) else []
         if self._may_write(request, hook):
             context |= {"question": Question(), "preview_url": "../preview/"}
@@ -243,10 +243,6 @@ class HookAdmin(CheckedInput, VisibleText, ObjectPermissions, HookModelAdmin):
 @admin.register(Signal)
 class SignalAdmin(CheckedInput, VisibleText, SignalModelAdmin):
     search_fields = ("name",)
-
-
-def _may_view_callbacks(request: HttpRequest) -> bool:
-    return any(has_permission(request.user, action, Callback) for action in ("view", "change"))
 
 
 def _summary(hook: Hook) -> Summary:

@@ -21,6 +21,7 @@ from heliostat.delivery.request import headers_and_body
 from heliostat.delivery.signing import SIGNATURE
 from heliostat.events.context import quiet
 from heliostat.events.event import Event
+from heliostat.events.filters import PARTS
 from heliostat.events.snapshot import public_key, snapshot, visible_fields
 from heliostat.events.transactions import own_savepoint
 from heliostat.events.types import ACTIONS, WILD, is_silent, model_of, resource_of
@@ -32,7 +33,7 @@ from heliostat.outbox.problems import Problem
 from heliostat.permissions import has_permission
 from heliostat.queues.named import is_queue
 from heliostat.webhooks.exceptions import InvalidFiltersError
-from heliostat.webhooks.filters import PARTS, compiled
+from heliostat.webhooks.filters import compiled
 from heliostat.webhooks.kind import destination_of
 from heliostat.webhooks.models import Hook
 from heliostat.webhooks.payloads import made_body
@@ -138,9 +139,7 @@ def _event(hook: Hook, question: dict[str, Any], request: HttpRequest, site: adm
 def _visible(model: type[Model], request: HttpRequest, site: admin.AdminSite) -> QuerySet[Any]:
     """Return the objects that this person may see: as the model's own page has them, where there is one."""
     page = site._registry.get(model)
-    permission = f"{model._meta.app_label}.view_{model._meta.model_name}"
-    may_view = page.has_view_permission(request) if page is not None else request.user.has_perm(permission)
-    if not may_view:
+    if not (page.has_view_permission(request) if page is not None else has_permission(request.user, "view", model)):
         raise Refused(NOT_YOURS.format(model._meta.verbose_name_plural))
     return page.get_queryset(request) if page is not None else model._default_manager.all()
 
