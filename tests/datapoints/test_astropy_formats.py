@@ -14,9 +14,9 @@ from astropy.io import fits
 from astropy.table import MaskedColumn, QTable, Table
 from astropy.time import Time
 
-from heliostat.datapoints.problems import InvalidData
 from heliostat.datapoints.processors.base import DataFile, Reading
 from heliostat.datapoints.reading import read_file
+from heliostat.dataproducts.problems import InvalidData
 
 
 def read(content: bytes, kind: str) -> Reading:
@@ -169,7 +169,7 @@ import django
 from django.conf import settings
 settings.configure(INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes"])
 from heliostat.datapoints.processors.base import DataFile
-from heliostat.datapoints.problems import InvalidData
+from heliostat.dataproducts.problems import InvalidData
 from heliostat.datapoints.processors.fits import Fits
 from heliostat.datapoints.processors.comma_separated import CommaSeparated
 print(CommaSeparated().read(DataFile("a", b"mjd,mag\\n1,2\\n"), "photometry").rows)

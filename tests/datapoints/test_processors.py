@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from heliostat.datapoints.problems import InvalidData
 from heliostat.datapoints.processors.base import DataFile, Reading
 from heliostat.datapoints.reading import read_file
+from heliostat.dataproducts.problems import InvalidData
 
 # Numbers that were read by hand from the files: rows, then the first and the last row.
 PHOTOMETRY = {

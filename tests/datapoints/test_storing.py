@@ -10,9 +10,9 @@ import pytest
 from django.db import IntegrityError, connections, transaction
 
 from heliostat.datapoints.models import AstrometryPoint, PhotometryPoint, Spectrum
-from heliostat.datapoints.problems import InvalidData
 from heliostat.datapoints.storing import Stored, store_astrometry, store_photometry, store_spectra
 from heliostat.datapoints.times import mjd_of
+from heliostat.dataproducts.problems import InvalidData
 from heliostat.targets.models import Target
 from heliostat.testing import captured_events
 

@@ -22,6 +22,20 @@ from heliostat.testing import captured_events, drain_outbox, run_after_commit, s
 from tests.observations.facilities import Torn
 
 pytestmark = pytest.mark.django_db
+CURVE = b"mjd,filter,mag\n60000.25,r,18.2\n60001.25,g,18.4\n"
+
+
+def fits() -> bytes:
+    """The smallest FITS file: a header without data."""
+    cards = [
+        "SIMPLE  =                    T",
+        "BITPIX  =                    8",
+        "NAXIS   =                    0",
+        "END",
+    ]
+    return "".join(card.ljust(80) for card in cards).ljust(2880).encode()
+
+
 FACILITIES = [
     "heliostat.observations.facilities.simulated.SimulatedFacility",
     "tests.observations.facilities.Torn",
@@ -57,7 +71,7 @@ def files_in(media: Path) -> list[str]:
 
 
 def test_an_uploaded_file_is_published_of_and_comes_back_as_an_attachment(visitor: Client, m42: Target) -> None:
-    file = SimpleUploadedFile("../curve<1>.csv", b"1,2\n")
+    file = SimpleUploadedFile("../curve<1>.csv", CURVE)
     with captured_events("dataproducts.*") as events:
         response = visitor.post(
             f"/dataproducts/upload/?target={m42.pk}", {"file": file, "data_product_type": "photometry"}
@@ -67,7 +81,7 @@ def test_an_uploaded_file_is_published_of_and_comes_back_as_an_attachment(visito
     assert [event.action for event in events] == ["created", "uploaded"]
     assert product.filename == "curve1.csv"
     answer = visitor.get(f"/dataproducts/{product.pk}/download/")
-    assert b"".join(answer) == b"1,2\n"  # type: ignore[arg-type]
+    assert b"".join(answer) == CURVE  # type: ignore[arg-type]
     assert answer["Content-Disposition"] == 'attachment; filename="curve1.csv"'
     assert answer["Content-Type"] == "application/octet-stream"
     for address in ("/dataproducts/", product.get_absolute_url(), m42.get_absolute_url()):
@@ -76,7 +90,7 @@ def test_an_uploaded_file_is_published_of_and_comes_back_as_an_attachment(visito
 
 def test_a_file_of_an_observation_belongs_to_its_target_too(visitor: Client, m42: Target) -> None:
     record = completed(m42)
-    file = SimpleUploadedFile("a.fits", b"SIMPLE")
+    file = SimpleUploadedFile("a.fits", fits())
     visitor.post(f"/dataproducts/upload/?observation={record.pk}", {"file": file})
     product = DataProduct.objects.get()
     assert (product.target, product.observation_record) == (m42, record)

@@ -54,6 +54,8 @@ def forget_decorated() -> Iterator[None]:
 # What is defined in a document is also called, with these arguments.
 CALLED: dict[str, tuple[Any, ...]] = {
     "import_target": ("M51", ["NGC 5194"]),
+    "add_night": ("M51",),
+    "add_file": ("M51",),
     "open_dome": ("north",),
     "rename_all": (),
     "create_user_hooks": (),

@@ -20,7 +20,7 @@ SOURCE = ROOT / "src" / "heliostat"
 ROW = re.compile(r"^\| `(heliostat[\w.]*)` \| (?:`(\w+)`|the module) \| (.+) \| (\d+\.\d+) \|$", re.MULTILINE)
 LISTED = {(module, name) for module, name, _, _ in ROW.findall((ROOT / "docs" / "reference.md").read_text())}
 MODULES = {module for module, _ in LISTED}
-OBSERVATORY = ("targets", "observations", "dataproducts", "alerts", "console")
+OBSERVATORY = ("targets", "observations", "dataproducts", "datapoints", "rights", "alerts", "console")
 WITH_ALL = ["heliostat", "heliostat.hooks", "heliostat.listeners", "heliostat.testing", "heliostat.webhooks.deliverers"]
 
 

@@ -61,6 +61,9 @@ PAGES: dict[str, dict[str, str]] = {
     "dataproducts/upload/": {"get": ADDED_TO, "post": ADDED_TO},
     "dataproducts/%(pk)s/": {"get": SHARED, "post": REFUSED},
     "dataproducts/%(pk)s/download/": {"get": "302 404 404 404 404 404 404", "post": REFUSED},
+    "dataproducts/%(pk)s/edit/": {"get": CHANGE, "post": CHANGE.replace("200", "302")},
+    "dataproducts/%(pk)s/feature/": {"get": REFUSED, "post": CHANGE.replace("200", "302")},
+    "dataproducts/%(pk)s/delete/": {"get": DELETE, "post": DELETE.replace("200", "302")},
     "dataproducts/%(pk)s/share/": {"get": CHANGE, "post": CHANGE},
     "alerts/query/list/": {"get": LIST, "post": REFUSED},
     "alerts/query/create/": {"get": LIST, "post": LIST},
@@ -140,7 +143,7 @@ def test_who_may_not_view_is_answered_as_if_there_were_nothing(
     assert stranger is not None
     client.force_login(stranger)
     for text in sorted(own_pages()):
-        if "%(pk)s" in text and "create" not in text and "lists/" not in text:
+        if "%(pk)s" in text and not any(one in text for one in ("create", "lists/", "/feature/")):
             hidden, missing = (client.get("/" + text % {**known, "pk": pk}) for pk in ("1", "999"))
             assert (hidden.status_code, missing.status_code) == (404, 404), text
             assert CSRF.sub(b"", hidden.content) == CSRF.sub(b"", missing.content), text

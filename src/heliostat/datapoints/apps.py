@@ -12,6 +12,7 @@ class DataPointsConfig(AppConfig):
     verbose_name = "Data points"
     default_auto_field = "django.db.models.BigAutoField"
     event_namespace = "datapoints"
+    product_reader = "heliostat.datapoints.products.reader"
 
     def ready(self) -> None:
         from heliostat import register_event_type

@@ -8,7 +8,6 @@ from importlib.metadata import entry_points
 from django.core.checks import CheckMessage
 
 from heliostat.console.classes import NamedClasses
-from heliostat.datapoints.problems import InvalidData
 from heliostat.datapoints.processors.ascii_spectra import AsciiSpectrum
 from heliostat.datapoints.processors.astropy_tables import EnhancedCsv, VOTable
 from heliostat.datapoints.processors.atlas import Atlas
@@ -16,6 +15,7 @@ from heliostat.datapoints.processors.base import DataFile, Processor, Reading
 from heliostat.datapoints.processors.comma_separated import CommaSeparated
 from heliostat.datapoints.processors.fits import Fits
 from heliostat.datapoints.processors.skyportal import SkyPortalJson, SkyPortalTable
+from heliostat.dataproducts.problems import InvalidData
 
 GROUP = "heliostat.processors"
 BUNDLED: tuple[type[Processor], ...] = (

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from heliostat.datapoints.models import UNKNOWN_TIME
-from heliostat.datapoints.problems import InvalidData, Problem
 from heliostat.datapoints.times import DIGITS, mjd_of
-from heliostat.text import HIDDEN
+from heliostat.dataproducts.problems import InvalidData, Problem
+from heliostat.text import escape
 
 Row: TypeAlias = "Mapping[str, Any]"
 Checked: TypeAlias = "dict[str, Any]"
@@ -119,7 +119,7 @@ def _text(row: Row, name: str, longest: int) -> str:
     text = str(value).strip()
     if len(text) > longest:
         raise ValueError(f"{name} has {len(text)} characters; {longest} are allowed.")
-    if HIDDEN.search(text):
+    if escape(text) != text:
         raise ValueError(f"{name} holds a hidden character: {text!a:.50}.")
     return text
 

@@ -13,9 +13,9 @@ from django.db import connections, models, router, transaction
 from heliostat import emit
 from heliostat.datapoints import rows as reading
 from heliostat.datapoints.models import AstrometryPoint, DataPoint, PhotometryPoint, Spectrum
-from heliostat.datapoints.problems import InvalidData
 from heliostat.datapoints.rows import Checked, Row
 from heliostat.dataproducts.models import DataProduct
+from heliostat.dataproducts.problems import InvalidData
 from heliostat.targets.models import Target
 from heliostat.text import clean_name
 

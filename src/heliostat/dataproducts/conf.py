@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from heliostat.conf import Setting, Settings, number, strings
 
-EXTENSIONS = ("csv", "txt", "dat", "ecsv", "json", "xml", "fits", "fit", "fz", "gz", "png", "jpg", "jpeg", "pdf")
+TEXTS = ("csv", "tsv", "txt", "dat", "ascii", "asc", "ecsv", "json", "xml", "vot", "votable")
+EXTENSIONS = (*TEXTS, "fits", "fit", "fz", "gz", "png", "jpg", "jpeg", "gif", "pdf")
 
 
 class DataSettings(Settings):

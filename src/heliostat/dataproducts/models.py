@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import PurePath
 from typing import Any
 
@@ -43,14 +44,57 @@ def file_name(filename: str) -> str:
     return stem.decode(errors="ignore") + suffix
 
 
+def is_stored(file: Any) -> bool:
+    """Return whether the storage has this file of a row, or it will get it when the row is saved."""
+    return bool(file._committed)
+
+
+def digest(file: Any) -> tuple[str, int | None]:
+    """Return the SHA-256 of a file in hexadecimal digits, and its size in bytes; nothing where it is not there."""
+    try:
+        was_stored = is_stored(file)
+        file.open("rb")
+        found = hashlib.sha256()
+        for chunk in file.chunks():
+            found.update(chunk)
+        size: int = file.size
+        if was_stored:
+            file.close()
+        else:
+            file.seek(0)
+    except (OSError, ValueError):
+        return "", None
+    return found.hexdigest(), size
+
+
+class DataProductGroup(models.Model):
+    """Products that belong together, of any targets: a paper's, a night's."""
+
+    name = models.CharField(max_length=200, unique=True, validators=[validate_name])
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class DataProduct(Guarded):
     """A file about a target: uploaded, or retrieved from the facility that observed it."""
 
     class Type(models.TextChoices):
         PHOTOMETRY = "photometry", "Photometry"
         SPECTROSCOPY = "spectroscopy", "Spectroscopy"
+        ASTROMETRY = "astrometry", "Astrometry"
         FITS_FILE = "fits_file", "FITS file"
         IMAGE_FILE = "image_file", "Image"
+        OTHER = "other", "Other"
+
+        @classmethod
+        def holding_points(cls) -> frozenset[str]:
+            """Return the types whose files are read into tables of data points."""
+            return frozenset({cls.PHOTOMETRY.value, cls.SPECTROSCOPY.value, cls.ASTROMETRY.value})
 
     target = models.ForeignKey(Target, models.CASCADE, related_name="data_products")
     observation_record = models.ForeignKey(
@@ -71,6 +115,20 @@ class DataProduct(Guarded):
         default=FOLLOWS,
         help_text="Empty: as its observation, or its target.",
     )
+    source = models.CharField(
+        max_length=200,
+        blank=True,
+        default="",
+        validators=[validate_name],
+        help_text="Where the data comes from. A file with the same source corrects the points that are there.",
+    )
+    product_groups = models.ManyToManyField(DataProductGroup, blank=True, related_name="products")
+    featured = models.BooleanField(default=False, help_text="Shown first among the target's products of this type.")
+    checksum = models.CharField(max_length=64, blank=True, default="", editable=False, help_text="SHA-256 of the file.")
+    size = models.BigIntegerField(null=True, blank=True, editable=False, help_text="Bytes.")
+    problem = models.TextField(
+        blank=True, default="", editable=False, help_text="Why the data in this file was not read."
+    )
     created = models.DateTimeField(auto_now_add=True)
     modified = models.DateTimeField(auto_now=True)
 
@@ -90,6 +148,14 @@ class DataProduct(Guarded):
 
     def __str__(self) -> str:
         return self.filename or self.product_id
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save it, with the checksum and the size of a file that it has not been saved with."""
+        if self.data and (not self.checksum or not is_stored(self.data)):
+            self.checksum, self.size = digest(self.data)
+            if kwargs.get("update_fields") is not None:
+                kwargs["update_fields"] = {*kwargs["update_fields"], "checksum", "size"}
+        super().save(*args, **kwargs)
 
     @property
     def governing(self) -> Guarded:

@@ -20,7 +20,9 @@ def of_observation(request: HttpRequest, observation: ObservationRecord) -> tupl
     return _panel(request, f"observation={observation.pk}", observation)
 
 
-def _panel(request: HttpRequest, upload_to: str, to: Target | ObservationRecord) -> tuple[str, dict[str, Any]]:
-    products = to.data_products.visible_to(request.user)[:SHOWN]
+def _panel(request: HttpRequest, of: str, to: Target | ObservationRecord) -> tuple[str, dict[str, Any]]:
+    """The newest products of a target or observation, the featured ones first, and where all of them are."""
+    products = list(to.data_products.visible_to(request.user).order_by("-featured", "-created", "-pk")[: SHOWN + 1])
     may_add = has_permission(request.user, "add", DataProduct, to)
-    return "heliostat_dataproducts/panel.html", {"products": products, "upload_to": upload_to if may_add else ""}
+    context = {"products": products[:SHOWN], "more": len(products) > SHOWN, "of": of}
+    return "heliostat_dataproducts/panel.html", {**context, "upload_to": of if may_add else ""}

@@ -7,13 +7,19 @@ from contextlib import contextmanager
 from typing import TypeAlias
 
 from django.core.files.base import ContentFile, File
+from django.db import transaction
 
 from heliostat import batch, emit
-from heliostat.dataproducts.models import DataProduct
+from heliostat.dataproducts.models import DataProduct, file_name
+from heliostat.dataproducts.problems import InvalidData
+from heliostat.dataproducts.readers import read_product, recognize
+from heliostat.dataproducts.recognition import HEAD, IMAGES, check_content, content_of, type_of
 from heliostat.exceptions import HeliostatError
 from heliostat.observations.facility import FacilityFile, get_facility
 from heliostat.observations.models import ObservationRecord
+from heliostat.text import clean_name
 
+LONGEST_SOURCE = 200
 Pairs: TypeAlias = "list[tuple[DataProduct, File[bytes]]]"
 
 
@@ -21,11 +27,28 @@ class RetrievalError(HeliostatError):
     """A facility did not hand out all files of an observation; what it gave has been saved."""
 
 
-def upload(product: DataProduct, file: File[bytes]) -> None:
-    """Save an uploaded file as a product, and publish the event of its upload."""
+def upload(product: DataProduct, file: File[bytes]) -> list[str]:
+    """Save a file as a new product, with the data that it holds, and publish the event of its upload.
+
+    `product` is not saved yet; where it has no type, the type is recognized by the content. Return what was read, as
+    sentences. Raise `InvalidData` where the file is not what it seems or its data cannot be read: nothing is saved.
+    """
+    name = file_name(file.name or "data")
+    found = check_content(file, name, product.data_product_type)
+    product.data_product_type = product.data_product_type or _recognized(file, name, found)
+    product.source = product.source or clean_name(name)[:LONGEST_SOURCE]
     pairs: Pairs = [(product, file)]
     with _files_of(pairs), batch():
         _save(pairs, "uploaded")
+        return read_product(product)
+
+
+def _recognized(file: File[bytes], name: str, found: str) -> str:
+    if found in IMAGES:
+        return type_of(found)
+    content = file.read()
+    file.seek(0)
+    return recognize(name, content) or type_of(found) or DataProduct.Type.OTHER
 
 
 def retrieve(observation: ObservationRecord) -> list[DataProduct]:
@@ -49,6 +72,8 @@ def _fetch(observation: ObservationRecord) -> tuple[list[FacilityFile], Exceptio
         for file in facility.data_products(observation):
             if not file.content:
                 raise RetrievalError(f"{file.filename} is empty.")
+            if content_of(file.content[:HEAD]) == "HTML":
+                raise RetrievalError(f"{file.filename} is a page of a web site (HTML), not data.")
             files.append(file)
     except Exception as error:  # whatever a facility's code raises
         return files, error
@@ -63,10 +88,22 @@ def _save_new(observation: ObservationRecord, files: Sequence[FacilityFile]) -> 
         there = set(observation.data_products.values_list("product_id", flat=True))
         pairs += [(_product(observation, file), _content(file)) for file in files if file.product_id not in there]
         _save(pairs, "retrieved")
+        for product, _file in pairs:
+            read_if_possible(product)
         ids = [product.pk for product, _file in pairs]
         if ids:
             emit("data_retrieved", observation, payload={"observation": observation.pk, "data_products": ids})
     return [product for product, _file in pairs]
+
+
+def read_if_possible(product: DataProduct) -> None:
+    """Store the data of a product. Where that fails, the file is there all the same, and says why."""
+    try:
+        with transaction.atomic(using=product._state.db):
+            read_product(product)
+    except InvalidData as error:
+        product.problem = str(error)
+        product.save(update_fields=["problem", "modified"])
 
 
 def _product(observation: ObservationRecord, file: FacilityFile) -> DataProduct:
@@ -75,6 +112,7 @@ def _product(observation: ObservationRecord, file: FacilityFile) -> DataProduct:
         observation_record=observation,
         owner=observation.user,
         product_id=file.product_id,
+        source=clean_name(f"{observation.facility} {file.product_id}")[:LONGEST_SOURCE],
         data_product_type=file.data_product_type,
     )
 

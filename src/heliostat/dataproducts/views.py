@@ -1,39 +1,65 @@
 from __future__ import annotations
 
-from django.contrib import messages
-from django.contrib.auth.decorators import login_required
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from typing import Any
+
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_safe
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from heliostat.console.pagination import page_of
-from heliostat.dataproducts.forms import UploadForm
-from heliostat.dataproducts.models import DataProduct
-from heliostat.dataproducts.storing import upload
-from heliostat.exceptions import Refused
+from heliostat.dataproducts.models import DataProduct, DataProductGroup
 from heliostat.listeners import publish_read
+from heliostat.objects import get_object
 from heliostat.observations.models import ObservationRecord
 from heliostat.permissions import has_permission
-from heliostat.rights.pages import check_may_add, object_for, open_to_readers
+from heliostat.rights.pages import object_for, open_to_readers
+from heliostat.rights.visibility import VisibleQuerySet
 from heliostat.targets.models import Target
 
 
 @require_safe
 @open_to_readers
 def product_list(request: HttpRequest) -> HttpResponse:
+    """List the products that a user may view: all, or those of `?target=`, `?observation=`, `?group=` and `?type=`."""
     products = DataProduct.objects.visible_to(request.user).select_related("target", "observation_record__target")
-    return render(request, "heliostat_dataproducts/list.html", {"page": page_of(request, products)})
+    context: dict[str, Any] = {"kind": request.GET.get("type", ""), "kinds": DataProduct.Type.choices}
+    for name, model, field in (
+        ("target", Target, "target"),
+        ("observation", ObservationRecord, "observation_record"),
+    ):
+        if key := request.GET.get(name):
+            context[name] = object_for(request, model.objects.all(), key)
+            products = products.filter(**{field: context[name]})
+    if key := request.GET.get("group"):
+        context["group"] = _group(products, key)
+        products = products.filter(product_groups=context["group"])
+    if context["kind"] in DataProduct.Type.values:
+        products = products.filter(data_product_type=context["kind"])
+    return render(request, "heliostat_dataproducts/list.html", {**context, "page": page_of(request, products)})
+
+
+def _group(products: VisibleQuerySet, key: str) -> DataProductGroup:
+    """Return a group that has products which the user may view: others are not there for them."""
+    group = get_object(DataProductGroup.objects.all(), key)
+    if not products.filter(product_groups=group).exists():
+        raise Http404("There is no such group, or nothing in it is shared with you.")
+    return group
 
 
 @require_safe
 @open_to_readers
 def product_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    products = DataProduct.objects.select_related("target", "observation_record__target")
+    products = DataProduct.objects.select_related("target", "observation_record__target", "owner")
     product = object_for(request, products, pk)
     publish_read(product)
-    may_share = has_permission(request.user, "share", DataProduct, product)
-    return render(request, "heliostat_dataproducts/detail.html", {"product": product, "may_share": may_share})
+    context = {
+        "product": product,
+        "groups": product.product_groups.all(),
+        "may_change": has_permission(request.user, "change", DataProduct, product),
+        "may_share": has_permission(request.user, "share", DataProduct, product),
+        "may_delete": has_permission(request.user, "delete", DataProduct, product),
+    }
+    return render(request, "heliostat_dataproducts/detail.html", context)
 
 
 @require_safe
@@ -50,43 +76,3 @@ def download(request: HttpRequest, pk: int) -> FileResponse:
     )
     response["X-Content-Type-Options"] = "nosniff"
     return response
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-def upload_product(request: HttpRequest) -> HttpResponse:
-    """Upload a file to `?target=` or `?observation=`."""
-    product = _new_product(request)
-    form = UploadForm(request.POST or None, request.FILES or None, instance=product)
-    if request.method == "POST" and form.is_valid():
-        try:
-            upload(product, form.cleaned_data["file"])
-        except Refused as refused:
-            form.add_error(None, ValidationError(str(refused), code="refused"))
-        else:
-            messages.success(request, f"{product} was uploaded.")
-            return redirect(product)
-    owner = product.observation_record or product.target
-    context = {
-        "form": form,
-        "title": f"Upload to {owner}",
-        "action": "Upload",
-        "back": owner.get_absolute_url(),
-    }
-    return render(
-        request,
-        "heliostat_console/form_page.html",
-        context,
-        status=409 if form.has_error(NON_FIELD_ERRORS, "refused") else 200,
-    )
-
-
-def _new_product(request: HttpRequest) -> DataProduct:
-    target, observation = request.GET.get("target", ""), request.GET.get("observation", "")
-    if observation:
-        record = object_for(request, ObservationRecord.objects.select_related("target"), observation)
-        check_may_add(request, DataProduct, record)
-        return DataProduct(target=record.target, observation_record=record, owner=request.user)  # type: ignore[misc]
-    found = object_for(request, Target.objects.all(), target)
-    check_may_add(request, DataProduct, found)
-    return DataProduct(target=found, owner=request.user)  # type: ignore[misc]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from heliostat.datapoints.problems import InvalidData, Problem
 from heliostat.datapoints.processors.base import SPECTROSCOPY, DataFile, Processor, Reading
 from heliostat.datapoints.processors.columns import find_columns, ignored, missing_columns, spectrum_of
 from heliostat.datapoints.processors.comma_separated import numbers
 from heliostat.datapoints.processors.headers import facts_of, parse_comments
+from heliostat.dataproducts.problems import InvalidData, Problem
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?|nan", re.IGNORECASE)
 # The names of the columns and the first row on one line, without a line end: `##  wav   flux4020.00 2.3613`.

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from heliostat.datapoints.problems import InvalidData
 from heliostat.datapoints.processors.base import SPECTROSCOPY, DataFile, Processor, Reading
 from heliostat.datapoints.processors.columns import (
     find_columns,
@@ -19,6 +18,7 @@ from heliostat.datapoints.processors.columns import (
 )
 from heliostat.datapoints.processors.headers import facts_of
 from heliostat.datapoints.processors.offline import astropy_module
+from heliostat.dataproducts.problems import InvalidData
 
 
 class EnhancedCsv(Processor):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from heliostat.datapoints.problems import InvalidData, Problem
 from heliostat.datapoints.processors.base import PHOTOMETRY, DataFile, Processor, Reading
+from heliostat.dataproducts.problems import InvalidData, Problem
 
 DETECTION = 3.0  # standard errors from which a magnitude is one
 ZERO_POINT = 23.9  # AB magnitude of 1 microjansky

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
-from heliostat.datapoints.problems import InvalidData, Problem
+from heliostat.dataproducts.problems import InvalidData, Problem
 
 PHOTOMETRY, SPECTROSCOPY, ASTROMETRY = "photometry", "spectroscopy", "astrometry"
 KINDS = (PHOTOMETRY, SPECTROSCOPY, ASTROMETRY)

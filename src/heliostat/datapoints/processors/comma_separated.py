@@ -6,7 +6,6 @@ import csv
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from heliostat.datapoints.problems import InvalidData, Problem
 from heliostat.datapoints.processors.base import SPECTROSCOPY, DataFile, Processor, Reading
 from heliostat.datapoints.processors.columns import (
     find_columns,
@@ -17,6 +16,7 @@ from heliostat.datapoints.processors.columns import (
     spectrum_of,
 )
 from heliostat.datapoints.processors.headers import facts_of, parse_comments
+from heliostat.dataproducts.problems import InvalidData, Problem
 
 DELIMITERS = ",;\t|"
 

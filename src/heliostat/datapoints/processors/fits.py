@@ -6,12 +6,12 @@ import io
 import warnings
 from typing import Any
 
-from heliostat.datapoints.problems import InvalidData
 from heliostat.datapoints.processors.astropy_tables import of_table
 from heliostat.datapoints.processors.base import SPECTROSCOPY, DataFile, Processor, Reading
 from heliostat.datapoints.processors.columns import find_columns, missing_columns
 from heliostat.datapoints.processors.headers import facts_of
 from heliostat.datapoints.processors.offline import astropy_module
+from heliostat.dataproducts.problems import InvalidData
 
 GZIP = b"\x1f\x8b"
 DISPERSION = 3  # axes of IRAF's multispec: pixel, aperture, band

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from heliostat.datapoints.problems import InvalidData
+from heliostat.dataproducts.problems import InvalidData
 
 
 def astropy_module(name: str) -> Any:

@@ -7,10 +7,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from heliostat.datapoints.problems import InvalidData
 from heliostat.datapoints.processors.base import PHOTOMETRY, SPECTROSCOPY, DataFile, Processor, Reading
 from heliostat.datapoints.processors.columns import point_of
 from heliostat.datapoints.processors.comma_separated import CommaSeparated, header_of
+from heliostat.dataproducts.problems import InvalidData
 
 DETECTION = 5.0  # standard errors of a limit
 _HEADER = frozenset({"filter", "mjd", "magsys"})
