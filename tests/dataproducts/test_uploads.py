@@ -308,3 +308,18 @@ def test_a_checksum_belongs_to_the_file_that_is_there(m42: Target) -> None:
     assert (product.checksum, product.size) == (hashlib.sha256(b"22").hexdigest(), 2)
     with product.data.open() as file:
         assert file.read() == b"22"
+
+
+def test_files_that_a_program_saves_together_run_the_hook_of_many_once(
+    m42: Target, caplog: pytest.LogCaptureFixture
+) -> None:
+    record = ObservationRecord.objects.create(target=m42, facility="Torn", observation_id="1")
+    files = [storing.FacilityFile(name, f"{name}.txt", b"1") for name in ("a", "b")]
+    with caplog.at_level("INFO"), run_after_commit():
+        assert len(storing.save_from_facility(record, files)) == 2
+        assert storing.save_from_facility(record, files) == []
+    assert [message for message in caplog.messages if message.startswith("Data product")] == [
+        "Data product a.txt was saved from a facility",
+        "Data product b.txt was saved from a facility",
+        "Data products a.txt, b.txt were saved from a facility",
+    ]

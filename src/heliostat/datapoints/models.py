@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django.db import models
 
 from heliostat.datapoints.arrays import FloatArrayField
+from heliostat.datapoints.visibility import DataPointQuerySet
 from heliostat.dataproducts.models import DataProduct
 from heliostat.targets.models import Target
 
@@ -56,6 +57,8 @@ class DataPoint(models.Model):
     version = models.CharField(max_length=50, blank=True, default="", help_text="Version of the reduction.")
     created = models.DateTimeField(auto_now_add=True)
     modified = models.DateTimeField(auto_now=True)
+
+    objects = DataPointQuerySet.as_manager()
 
     class Meta:
         abstract = True

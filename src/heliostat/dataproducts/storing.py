@@ -57,7 +57,7 @@ def retrieve(observation: ObservationRecord) -> list[DataProduct]:
     Raises `UnknownFacility`, or `RetrievalError` if not everything came; then the rest comes next time.
     """
     files, problem = _fetch(observation)
-    products = _save_new(observation, files)
+    products = save_from_facility(observation, files)
     if problem is not None:
         message = f"{observation.facility} gave {len(files)} files, then failed: {problem or type(problem).__name__}"
         raise RetrievalError(message) from problem
@@ -80,7 +80,12 @@ def _fetch(observation: ObservationRecord) -> tuple[list[FacilityFile], Exceptio
     return files, None
 
 
-def _save_new(observation: ObservationRecord, files: Sequence[FacilityFile]) -> list[DataProduct]:
+def save_from_facility(observation: ObservationRecord, files: Sequence[FacilityFile]) -> list[DataProduct]:
+    """Save files of an observation, those that are not here yet, all or none, and return their products.
+
+    `retrieve` does it with what a facility hands out; a program does it with files that it got in another way. The hook
+    points `data_product_post_save`, for each, and `multiple_data_products_post_save`, once, run after the commit.
+    """
     pairs: Pairs = []
     with _files_of(pairs), batch():
         # Two that retrieve at the same time take turns.
