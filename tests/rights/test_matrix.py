@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from heliostat.alerts.models import AlertRun, BrokerQuery
@@ -42,6 +42,8 @@ PAGES: dict[str, dict[str, str]] = {
     "": {"get": ALL, "post": ALL},
     "accounts/login/": {"get": ALL, "post": ALL},
     "accounts/logout/": {"get": REFUSED, "post": "302 302 302 302 302 302 302"},
+    "groups/": {"get": LIST, "post": REFUSED},
+    "groups/%(pk)s/": {"get": SHARED, "post": "302 404 403 200 403 404 200"},
     "targets/": {"get": LIST, "post": REFUSED},
     "targets/create/": {"get": LIST, "post": LIST},
     "targets/%(pk)s/": {"get": SHARED, "post": REFUSED},
@@ -90,7 +92,7 @@ def people(request: pytest.FixtureRequest) -> dict[str, User | None]:
 
 
 @pytest.fixture
-def known(people: dict[str, User | None]) -> dict[str, str]:
+def known(people: dict[str, User | None], team: Group) -> dict[str, str]:
     """What the owner has, private to their team; all have the key 1."""
     owner = people["owner"]
     target = Target.objects.create(pk=1, name="M42", ra=1, dec=1, owner=owner)
@@ -100,7 +102,7 @@ def known(people: dict[str, User | None]) -> dict[str, str]:
     query = BrokerQuery.objects.create(pk=1, name="q", broker="Catalogue", user=owner)
     row = {"raw": {}, "alert": None, "problem": ""}
     run = AlertRun.objects.create(query=query, user=owner, broker="Catalogue", rows=[row])
-    return {"pk": "1", "run_id": str(run.pk), "number": "0"}
+    return {"pk": "1", "run_id": str(run.pk), "number": "0", "group": str(team.pk)}
 
 
 def own_pages() -> set[str]:
@@ -117,7 +119,7 @@ def test_each_page_answers_as_its_row_says(
     page: str, who: str, people: dict[str, User | None], known: dict[str, str]
 ) -> None:
     client = Client()
-    address = "/" + page % known + QUERIES.get(page, "")
+    address = "/" + page % ({"pk": known["group"]} if page.startswith("groups/") else known) + QUERIES.get(page, "")
     for verb in VERBS:
         expected = PAGES[page].get({"head": "get"}.get(verb, verb), "")
         if verb == "head" and page == "accounts/logout/":
@@ -144,7 +146,8 @@ def test_who_may_not_view_is_answered_as_if_there_were_nothing(
     client.force_login(stranger)
     for text in sorted(own_pages()):
         if "%(pk)s" in text and not any(one in text for one in ("create", "lists/", "/feature/")):
-            hidden, missing = (client.get("/" + text % {**known, "pk": pk}) for pk in ("1", "999"))
+            own = known["group"] if text.startswith("groups/") else "1"
+            hidden, missing = (client.get("/" + text % {**known, "pk": pk}) for pk in (own, "999"))
             assert (hidden.status_code, missing.status_code) == (404, 404), text
             assert CSRF.sub(b"", hidden.content) == CSRF.sub(b"", missing.content), text
 

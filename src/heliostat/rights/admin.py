@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import auth
+from django.contrib import admin, auth
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
+from heliostat.checked_input import CheckedInput
+from heliostat.console.saving import SaveChanges
 from heliostat.permissions import ObjectPermissions
 from heliostat.rights.backend import Backend
+from heliostat.rights.models import GroupManager
+from heliostat.visible import VisibleText
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -45,3 +49,11 @@ def is_granted(user: Any, action: str, model: type[Model], obj: Model | None = N
         except PermissionDenied:
             return False
     return False
+
+
+@admin.register(GroupManager)
+class GroupManagerAdmin(SaveChanges, CheckedInput, VisibleText, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("group", "user")
+    list_select_related = ("group", "user")
+    search_fields = ("group__name",)
+    raw_id_fields = ("group", "user")

@@ -13,6 +13,8 @@ class RightsConfig(AppConfig):
     verbose_name = "Rights"
     default_auto_field = "django.db.models.BigAutoField"
     event_namespace = "rights"
+    console_urls = ("groups/", "heliostat.rights.urls")
+    console_navigation = (("Groups", "groups:list"),)
 
     def ready(self) -> None:
         from guardian.checks import check_settings as check_guardian

@@ -7,6 +7,7 @@ django-guardian.
 
 from __future__ import annotations
 
+import time
 from functools import cache
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from django.db import models
 from django.db.models import Q, QuerySet
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
+from heliostat.conf import conf
 from heliostat.permissions import has_permission
 from heliostat.rights.conf import rights_settings
 from heliostat.rights.models import Guarded, Visibility
@@ -22,6 +24,9 @@ from heliostat.rights.models import Guarded, Visibility
 G = TypeVar("G", bound=Guarded)
 KNOWN_GROUPS = "heliostat_groups"
 """On an object that is being inserted or deleted: the keys of its groups, which its rows do not say then."""
+
+HELD = "heliostat_rights"
+"""On an object: the key of a user, when their rights to it were read (monotonic seconds), and the rights."""
 
 
 def groups_of(user: Any) -> QuerySet[Group]:
@@ -81,12 +86,29 @@ def group_keys(obj: Guarded) -> Any:
 
 
 def has_right(obj: Guarded, user: Any, codename: str = "") -> bool:
-    """Return whether a user, or a group of theirs, has this right of their own to an object, or any: in one query."""
+    """Return whether a user, or a group of theirs, has this right of their own to an object, or any.
+
+    The rights are read in one query, and remembered with the object for HELIOSTAT_PERMISSION_CACHE seconds: a page
+    asks for several.
+    """
+    if not codename:
+        return bool(_rights_held(obj, user))
+    now = time.monotonic()
+    holder, since, held = obj.__dict__.get(HELD, (None, 0.0, frozenset()))
+    if holder != user.pk or now - since >= conf.permission_cache:
+        held = _rights_held(obj, user)
+        obj.__dict__[HELD] = (user.pk, now, held)
+    return codename in held
+
+
+def _rights_held(obj: Guarded, user: Any) -> frozenset[str]:
     by_user = rights_rows(UserObjectPermissionBase, type(obj)).filter(user=user)
     by_group = rights_rows(GroupObjectPermissionBase, type(obj)).filter(group__in=groups_of(user).values("pk"))
-    wanted = {"content_object_id": obj.pk} | ({"permission__codename": codename} if codename else {})
-    one, other = (rows.filter(**wanted).values("pk") for rows in (by_user, by_group))
-    return one.union(other, all=True).exists()
+    one, other = (
+        rows.filter(content_object_id=obj.pk).values_list("permission__codename", flat=True)
+        for rows in (by_user, by_group)
+    )
+    return frozenset(one.union(other))
 
 
 class VisibleQuerySet(models.QuerySet[Any]):
