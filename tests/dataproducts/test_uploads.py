@@ -118,7 +118,7 @@ def test_a_file_that_is_not_what_it_seems_is_refused_with_the_reason(
 
 def test_points_are_stored_with_their_file_and_deleted_with_it(visitor: Client, m42: Target, media: Path) -> None:
     page = post(visitor, m42, ("curve.csv", CURVE)).content.decode()
-    assert "curve.csv was uploaded. 2 points created, 0 updated, 0 unchanged." in page
+    assert "curve.csv was uploaded. Points: 2 created, 0 updated, 0 unchanged." in page
     product = DataProduct.objects.get()
     assert [(point.source, point.product) for point in PhotometryPoint.objects.all()] == [("curve.csv", product)] * 2
     assert hashlib.sha256(CURVE).hexdigest() in page
@@ -132,10 +132,10 @@ def test_points_are_stored_with_their_file_and_deleted_with_it(visitor: Client, 
 def test_a_file_that_is_uploaded_again_adds_no_points_and_a_corrected_one_updates(visitor: Client, m42: Target) -> None:
     post(visitor, m42, ("curve.csv", CURVE))
     page = post(visitor, m42, ("curve.csv", CURVE)).content.decode()
-    assert "0 points created, 0 updated, 2 unchanged." in page
+    assert "Points: 0 created, 0 updated, 2 unchanged." in page
     corrected = CURVE.replace(b"18.4", b"18.5")
     page = post(visitor, m42, ("better.csv", corrected), source="curve.csv").content.decode()
-    assert "0 points created, 1 updated, 1 unchanged." in page
+    assert "Points: 0 created, 1 updated, 1 unchanged." in page
     DataProduct.objects.order_by("pk")[0].delete()  # its points are in the newer files
     assert PhotometryPoint.objects.count() == 2
 
@@ -143,11 +143,11 @@ def test_a_file_that_is_uploaded_again_adds_no_points_and_a_corrected_one_update
 def test_many_files_are_taken_at_once_and_the_bad_ones_are_named(visitor: Client, m42: Target, media: Path) -> None:
     files = [("a.csv", CURVE), ("b.csv", b"mjd,mag\n1\n"), ("s.csv", SPECTRUM)]
     page = post(visitor, m42, *files).content.decode()
-    assert "s.csv was uploaded. 1 spectra created" in page  # b.csv, of no type, is a text
+    assert "s.csv was uploaded. Spectra: 1 created" in page  # b.csv, of no type, is a text
     assert {product.filename for product in DataProduct.objects.all()} == {"a.csv", "b.csv", "s.csv"}
     assert Spectrum.objects.count() == 1
     page = post(visitor, m42, *files, data_product_type="photometry").content.decode()
-    assert "was uploaded. 0 points created, 0 updated, 2 unchanged." in page
+    assert "was uploaded. Points: 0 created, 0 updated, 2 unchanged." in page
     assert "b.csv: Line 2: 1 values; the header has 2 columns." in page
     assert "s.csv: This is no photometry" in page
     assert DataProduct.objects.count() == 4

@@ -15,7 +15,7 @@ STORE: dict[str, Callable[..., Stored]] = {
     SPECTROSCOPY: store_spectra,
     ASTROMETRY: store_astrometry,
 }
-NOUNS = {PHOTOMETRY: "points", SPECTROSCOPY: "spectra", ASTROMETRY: "positions"}
+NOUNS = {PHOTOMETRY: "Points", SPECTROSCOPY: "Spectra", ASTROMETRY: "Positions"}
 
 
 class Reader:
@@ -40,7 +40,7 @@ class Reader:
         reading = read_file(DataFile(product.filename, content), product.data_product_type)
         stored = store(product.target, reading.rows, source=product.source, product=product, lines=reading.lines)
         noun = NOUNS[product.data_product_type]
-        counts = f"{stored.created} {noun} created, {stored.updated} updated, {stored.unchanged} unchanged."
+        counts = f"{noun}: {stored.created} created, {stored.updated} updated, {stored.unchanged} unchanged."
         return " ".join([counts, *reading.notes])
 
 
