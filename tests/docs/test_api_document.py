@@ -41,8 +41,9 @@ def shape(value: Any) -> Any:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_every_request_of_the_document_is_answered_as_it_shows(live_server: Any) -> None:
+def test_every_request_of_the_document_is_answered_as_it_shows(live_server: Any, settings: Any) -> None:
     needs("curl")
+    settings.HOOK_ALLOWED_MODELS = ["targets.Target"]
     user = user_who_may_view("ada", "target")
     environment = {"API": f"{live_server.url}/api", "AUTH": f"Authorization: Token {Token.objects.create(user=user)}"}
     answers: list[Any] = []
