@@ -35,7 +35,15 @@ def observation_list(request: HttpRequest) -> HttpResponse:
     status = request.GET.get("status", "")
     if status in ObservationStatus.values:
         observations = observations.filter(status=status)
-    context = {"page": page_of(request, observations), "status": status, "statuses": ObservationStatus.choices}
+    target = object_for(request, Target.objects.all(), request.GET["target"]) if request.GET.get("target") else None
+    if target is not None:
+        observations = observations.filter(target=target)
+    context = {
+        "page": page_of(request, observations),
+        "status": status,
+        "statuses": ObservationStatus.choices,
+        "target": target,
+    }
     return render(request, "heliostat_observations/list.html", context)
 
 

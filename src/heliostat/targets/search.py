@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, ExpressionWrapper, F, FloatField, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Cos, Power, Radians, Sin
+from django.db.models.lookups import LessThanOrEqual
 
 from heliostat.targets.coordinates import separation
 from heliostat.targets.models import Target
@@ -53,6 +55,15 @@ def cone(ra: float, dec: float, radius: float, targets: QuerySet[Target] | None 
         if target.separation <= radius:  # type: ignore[union-attr]
             found.append(target)
     return sorted(found, key=lambda target: target.separation)  # type: ignore[attr-defined]
+
+
+def within(ra: float, dec: float, radius: float, targets: QuerySet[Target]) -> QuerySet[Target]:
+    """Targets within `radius` arcseconds, as a queryset: a box by index, and in it the exact distance (haversine)."""
+    dec_half, ra_half = (Sin(Radians(F(name) - Value(value)) / 2) for name, value in (("dec", dec), ("ra", ra)))
+    h = Power(dec_half, 2) + Value(math.cos(math.radians(dec))) * Cos(Radians(F("dec"))) * Power(ra_half, 2)
+    bound = math.sin(math.radians(min(radius / 3600, 180)) / 2) ** 2
+    near = LessThanOrEqual(ExpressionWrapper(h, FloatField()), Value(bound * (1 + _SLACK)))
+    return targets.filter(_box(ra, dec, radius / 3600), near)
 
 
 def _box(ra: float, dec: float, radius: float) -> Q:

@@ -3,12 +3,12 @@ from __future__ import annotations
 from django.urls import path
 
 from heliostat.rights.sharing import share
-from heliostat.targets import list_views, views
+from heliostat.targets import list_page, list_views, views
 from heliostat.targets.models import Target
 
 app_name = "targets"
 urlpatterns = [
-    path("", views.target_list, name="list"),
+    path("", list_page.target_list, name="list"),
     path("create/", views.create_target, name="create"),
     path("lists/", list_views.lists, name="lists"),
     path("lists/create/", list_views.create_list, name="create-list"),

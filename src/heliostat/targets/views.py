@@ -12,7 +12,6 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from heliostat import batch
-from heliostat.console.pagination import page_of
 from heliostat.exceptions import Refused
 from heliostat.listeners import publish_read
 from heliostat.permissions import has_permission
@@ -24,27 +23,11 @@ from heliostat.targets.models import ELEMENTS_OF_SCHEME, Target, TargetList
 from heliostat.targets.names import TAKEN_MEANWHILE, NameTaken, renaming
 from heliostat.targets.panels import target_panels
 from heliostat.targets.places import described_place
-from heliostat.targets.search import by_words, cone, is_same_place
+from heliostat.targets.search import cone, is_same_place
 from heliostat.targets.team_forms import DeclaredFieldsForm
 
 NEARBY = 60.0  # arcseconds
 MOST_NEARBY = 20
-SORTS = ("name", "type", "ra", "dec", "created")
-
-
-@require_safe
-@open_to_readers
-def target_list(request: HttpRequest) -> HttpResponse:
-    """All targets; htmx asks for the table alone while somebody types."""
-    sort = request.GET.get("sort", "")
-    targets = by_words(Target.objects.visible_to(request.user), request.GET.get("q", ""))
-    if sort.removeprefix("-") in SORTS:
-        targets = targets.order_by(sort, "id")
-    context = {"page": page_of(request, targets), "sort": sort, "q": request.GET.get("q", "")}
-    filtering = request.headers.get("HX-Request") and not request.headers.get("HX-History-Restore-Request")
-    response = render(request, "heliostat_targets/table.html" if filtering else "heliostat_targets/list.html", context)
-    response["Vary"] = "HX-Request, Cookie"
-    return response
 
 
 @require_safe

@@ -54,7 +54,8 @@ def fields(form: forms.BaseForm) -> dict[str, Any]:
 def sort(context: template.Context, label: str, key: str, current: str) -> dict[str, Any]:
     """A column head that sorts by `key`, and the other way round when chosen again."""
     query = context["request"].GET.copy()
-    query.pop("page", None)
+    for name in ("page", "after", "before"):
+        query.pop(name, None)
     query["sort"] = f"-{key}" if current == key else key
     direction = {key: "ascending", f"-{key}": "descending"}.get(current, "none")
     return {"label": label, "query": query.urlencode(), "direction": direction}
