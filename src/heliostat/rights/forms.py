@@ -29,7 +29,11 @@ class SharingForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         own = Group.objects.all() if user.is_superuser else groups_of(user)
         self.fields["groups"].queryset = own.order_by("name")  # type: ignore[attr-defined]
-        self.fields["groups"].help_text = "With which of your groups, where the visibility is “Groups”."
+        self.fields["groups"].help_text = (
+            "With which of your groups, where the visibility is “Groups”."
+            if own.exists()
+            else "You are a member of no group."
+        )
         self.fields["visibility"].required = False
         if self.instance.pk:
             self.initial["groups"] = list(self.instance.groups.values_list("pk", flat=True))

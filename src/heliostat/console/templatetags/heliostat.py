@@ -14,8 +14,7 @@ register = template.Library()
 
 _CLASSES: tuple[tuple[type[forms.Widget], str], ...] = (
     (forms.CheckboxInput, "form-check-input"),
-    (forms.CheckboxSelectMultiple, "form-check-input"),
-    (forms.RadioSelect, "form-check-input"),
+    (forms.RadioSelect, "choices"),  # and its subclass CheckboxSelectMultiple: the class of the box around them, too
     (forms.Select, "form-select"),
     (forms.Widget, "form-control"),
 )
