@@ -35,6 +35,11 @@ def permitted(user: Any, action: str, model: type[Model], obj: Model | None = No
     return any(has_permission(user, one, model, obj) for one in actions)
 
 
+def by_object(model: type[Model]) -> bool:
+    """Return whether a model leaves it to the permissions on each object who is notified of it."""
+    return bool(getattr(model, "heliostat_object_permissions", False))
+
+
 class ObjectPermissions(AdminMixin):
     """Admin pages where a permission on one object counts for the page of that object."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.core import mail
 from guardian.shortcuts import assign_perm
 
 from heliostat import batch
@@ -107,3 +108,22 @@ class Failing:
 
     def has_perm(self, user: Any, perm: str, obj: Any = None) -> bool:
         raise ValueError("no directory")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_e_mail_to_a_group_goes_to_those_who_may_view_the_target(
+    owner: User, member: User, stranger: User, settings: Any
+) -> None:
+    section = {"use": "heliostat.listeners.email", "resources": ["target"], "subject": "{name}", "when": "after_commit"}
+    settings.EVENT_LISTENERS = {"m": {**section, "recipients": "site@example.com", "group": "observers"}}
+    observers = Group.objects.create(name="observers")
+    for user in (owner, member, stranger):
+        user.email = f"{user.username}@example.com"
+        user.save()
+        observers.user_set.add(user)
+    Target.objects.create(name="M31", owner=owner, visibility="private")
+    Target.objects.create(name="M42", owner=owner, visibility="public")
+    assert [(one.subject, set(one.to)) for one in mail.outbox] == [
+        ("M31", {"site@example.com", owner.email}),
+        ("M42", {"site@example.com", owner.email, member.email, stranger.email}),
+    ]

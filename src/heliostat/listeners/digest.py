@@ -50,16 +50,14 @@ class Digest(ABC):
 class DigestTransport:
     """Collects the callbacks of each subscriber until all have come, and gives them to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, deliver: Deliver) -> None:
         self.slots = MOST
+        self._deliver = deliver
         self._jobs: dict[str, list[Job]] = {}
         self._last_at: dict[str, float] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heliostat-digest", daemon=True)
-
-    def start(self, deliver: Deliver) -> None:
-        self._deliver = deliver
         self._thread.start()
 
     def send(self, jobs: list[Job]) -> None:

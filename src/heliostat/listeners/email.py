@@ -1,6 +1,7 @@
 """An e-mail for each event, or one for the events of some minutes, by Django's own mail settings.
 
-Settings: `recipients` (list or text) and `group` (name of a Django group, whose active users get it), `from` (default:
+Settings: `recipients` (list or text) and `group` (name of a Django group, whose active users get it, of objects with
+permissions of their own those who may view the object), `from` (default:
 DEFAULT_FROM_EMAIL), `subject` and `text` (templates, see `heliostat.listeners.texts`), `digest_minutes`, and for
 digests `digest_subject` (may name `{count}`).
 """
@@ -8,18 +9,21 @@ digests `digest_subject` (may name `{count}`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email.utils import parseaddr
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
 from django.core.mail import EmailMessage
 
+from heliostat.events.event import Event
+from heliostat.events.types import model_of
 from heliostat.exceptions import ConfigurationError
 from heliostat.listeners.base import ListenerBase, ListenerEvent
 from heliostat.listeners.config import Config, aslist
 from heliostat.listeners.digest import Digest
 from heliostat.listeners.texts import check_template, facts_of, fill
+from heliostat.permissions import by_object, has_permission
 from heliostat.text import clean_name
 
 logger = logging.getLogger("heliostat.listeners")
@@ -28,6 +32,9 @@ SUBJECT = "{resource_name} {object_name}: {action}"
 TEXT = "{resource_name} {objects}: {action}\n\n{changes}\nBy: {user_id}\nSee: {link}\nEvent: {event_id}\n"
 DIGEST_SUBJECT = "{count} changes"
 LISTED = 200  # changes in the text of a digest
+
+Write = Callable[[Sequence[ListenerEvent]], tuple[str, str]]
+"""Makes the subject and the text of an e-mail about these events."""
 
 
 class Letters(NamedTuple):
@@ -39,20 +46,33 @@ class Letters(NamedTuple):
     subject: str
     text: str
 
-    def send(self, subject: str, text: str) -> None:
-        """Send one e-mail. Raise what the mail server, or the database that holds the group, raises."""
-        to = list(dict.fromkeys([*self.recipients, *self._members()]))
-        if not to:
+    def send(self, events: Sequence[ListenerEvent], write: Write) -> None:
+        """Send what `write` makes of the events: to all in one e-mail, but for members of the group who may not view
+        all of them. Raise what the mail server, or the database that holds the group, raises."""
+        addresses: dict[tuple[ListenerEvent, ...], list[str]] = {tuple(events): list(self.recipients)}
+        members = self._members()
+        if not members and not self.recipients:
             logger.warning("an e-mail is not sent: the group %r has no active user with an e-mail address", self.group)
-            return
-        EmailMessage(clean_name(subject), text, self.sender, to).send(fail_silently=False)
+        for member, address in members:
+            seen = tuple(event for event in events if all(_may_view(member, one) for one in event.events))
+            addresses.setdefault(seen, []).append(address)
+        for seen, to in addresses.items():
+            if seen and to:
+                subject, text = write(seen)
+                EmailMessage(clean_name(subject), text, self.sender, list(dict.fromkeys(to))).send(fail_silently=False)
 
-    def _members(self) -> list[str]:
+    def _members(self) -> list[tuple[Any, str]]:
         if not self.group:
             return []
-        users = get_user_model()._default_manager.filter(groups__name=self.group, is_active=True)
+        users = get_user_model()._default_manager.filter(groups__name=self.group, is_active=True).order_by("pk")
         field = get_user_model().get_email_field_name()
-        return [address for address in users.order_by("pk").values_list(field, flat=True) if address]
+        return [(user, address) for user in users if (address := getattr(user, field, ""))]
+
+
+def _may_view(user: Any, event: Event) -> bool:
+    """Return whether a user may view the object of an event, where its model says that this decides."""
+    model = model_of(event.resource)
+    return model is None or not by_object(model) or has_permission(user, "view", model, event.instance)
 
 
 class EmailListener(ListenerBase):
@@ -62,8 +82,11 @@ class EmailListener(ListenerBase):
         self.letters = letters
 
     def __call__(self, event: ListenerEvent) -> None:
-        facts = facts_of(event)
-        self.letters.send(fill(self.letters.subject, facts), fill(self.letters.text, facts))
+        self.letters.send([event], self._write)
+
+    def _write(self, events: Sequence[ListenerEvent]) -> tuple[str, str]:
+        facts = facts_of(events[0])
+        return fill(self.letters.subject, facts), fill(self.letters.text, facts)
 
 
 class EmailDigest(Digest):
@@ -75,13 +98,16 @@ class EmailDigest(Digest):
         self.subject = subject
 
     def send(self, events: Sequence[ListenerEvent]) -> None:
+        self.letters.send(events, self._write)
+
+    def _write(self, events: Sequence[ListenerEvent]) -> tuple[str, str]:
         entries = []
         for event in events[:LISTED]:
             facts = facts_of(event)
             entries.append(f"{clean_name(fill(self.letters.subject, facts))}\n  {facts['link']}")
         if (more := len(events) - LISTED) > 0:
             entries.append(f"… and {more} more.")
-        self.letters.send(self.subject.format(count=len(events)), "\n".join(entries) + "\n")
+        return self.subject.format(count=len(events)), "\n".join(entries) + "\n"
 
 
 def load_from_config(config: Config, prefix: str = "") -> EmailListener | EmailDigest:

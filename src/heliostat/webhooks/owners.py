@@ -28,7 +28,7 @@ from heliostat.events.transactions import own_savepoint
 from heliostat.events.types import WILD, is_observable, model_of, resource_of
 from heliostat.objects import find_object
 from heliostat.outbox.models import Event
-from heliostat.permissions import has_permission
+from heliostat.permissions import by_object, has_permission
 from heliostat.queues.named import SCHEME, NoSuchQueue, is_queue, named_queue, queues_of
 from heliostat.suggestions import did_you_mean
 from heliostat.webhooks import permissions
@@ -65,11 +65,6 @@ def may_view(user: Any, model: type[Model], object_id: str) -> bool:
         return True
     one = find_object(model._default_manager.all(), object_id) if object_id else None
     return one is not None and has_permission(user, "view", model, one)
-
-
-def by_object(model: type[Model]) -> bool:
-    """Return whether a model leaves it to the permissions on each object who is notified of it."""
-    return bool(getattr(model, "heliostat_object_permissions", False))
 
 
 def may_be_notified_of(hook: Hook, event: HappenedEvent) -> bool:
