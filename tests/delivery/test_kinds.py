@@ -79,3 +79,11 @@ def test_kinds_that_share_a_transport_share_its_slots(settings: Any, monkeypatch
                 transport.stop()
     finally:
         registry.remove("birds")
+
+
+@pytest.mark.parametrize("kind", kinds.registered(), ids=lambda kind: kind.name)
+def test_each_kind_has_a_transport_that_a_worker_can_make_and_stop(kind: SubscriberKind) -> None:
+    transport = kind.transport(lambda result: None)
+    transport.check()
+    assert transport.slots > 0
+    transport.stop()

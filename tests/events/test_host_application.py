@@ -12,7 +12,7 @@ from django.db import DatabaseError, IntegrityError, OperationalError, connectio
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 
 from heliostat import emit
-from heliostat.events import capture
+from heliostat.events import capture, snapshot
 from heliostat.events.event import Event
 from heliostat.outbox.dialect import dialect_for
 from heliostat.outbox.models import Event as EventRow
@@ -498,3 +498,20 @@ def test_a_save_is_undone_where_its_event_cannot_be_written_without_autocommit(
         finally:
             transaction.set_autocommit(True, using)
     assert not Tag.objects.using(using).exists()
+
+
+def test_a_model_whose_fields_cannot_be_understood_is_saved_without_an_event(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(field: Any) -> Any:
+        raise LookupError("the field refers to nothing")
+
+    monkeypatch.setattr(snapshot, "conversion_of", fail)
+    snapshot.table_of.cache_clear()
+    try:
+        with captured_events("example.depot.*") as events:
+            Depot.objects.create(name="north")
+    finally:
+        snapshot.table_of.cache_clear()
+    assert (Depot.objects.count(), events) == (1, [])
+    assert "has no event" in caplog.text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -248,3 +248,11 @@ def test_a_connection_that_dies_while_attempts_are_written_is_an_error_of_the_da
     finally:
         other.close()
     assert only(using).status == "sending", "all of it or nothing"
+
+
+def test_times_follow_the_settings_of_now(settings: Any) -> None:
+    settings.TIME_ZONE = "Asia/Tokyo"
+    moment = datetime(2026, 12, 1, 3, tzinfo=UTC)
+    assert dialect_for("default").time(moment) == "2026-12-01 03:00:00"
+    settings.USE_TZ = False
+    assert dialect_for("default").time(datetime(2026, 12, 1, 12)) == "2026-12-01 12:00:00"

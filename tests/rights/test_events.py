@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core import mail
+from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
 from heliostat import batch
 from heliostat.observations.models import ObservationRecord
 from heliostat.outbox.models import Callback
 from heliostat.targets.models import Target
+from heliostat.testing import Receiver, drain_outbox
 from heliostat.webhooks.models import Hook
 from heliostat.webhooks.owners import why_stopped
 from heliostat.webhooks.permissions import forget_answers
@@ -21,6 +24,7 @@ from tests.api.conftest import client_of
 pytestmark = pytest.mark.django_db
 
 URL = "https://receiver.example.com/"
+LONG_AGO = "2020-01-01T00:00:00Z"
 
 
 @pytest.fixture(autouse=True)
@@ -94,12 +98,115 @@ def test_a_hook_on_one_object_is_refused_where_the_object_may_not_be_viewed(owne
     assert client_of(owner).post("/api/hooks/", fields).status_code == 201
 
 
-def test_a_backend_that_fails_sends_nothing(owner: User, stranger: User, settings: Any) -> None:
+@pytest.mark.django_db(transaction=True)
+def test_a_backend_that_fails_is_asked_again_before_anything_is_sent(
+    owner: User, stranger: User, receiver: Receiver, settings: Any
+) -> None:
     hook = subscribe(stranger)
-    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.Failing"]
+    Hook.objects.filter(pk=hook.pk).update(target_url=receiver.url)
+    backends, settings.AUTHENTICATION_BACKENDS = settings.AUTHENTICATION_BACKENDS, [f"{__name__}.Failing"]
     Target.objects.create(name="M42", owner=owner, visibility="public")
+    Target.objects.create(name="M31", owner=owner, visibility="private")
+    drain_outbox()
+    assert receiver.deliveries == []
+    assert {row.status for row in Callback.objects.all()} == {"waiting"}
+    settings.AUTHENTICATION_BACKENDS = backends
+    forget_answers()
+    Callback.objects.update(due_at=timezone.now())
+    drain_outbox()
+    assert [json.loads(one.body)["object_serialization"]["name"] for one in receiver.deliveries] == ["M42"]
+    assert {row.event.object_id: row.status for row in Callback.objects.all()} == {
+        str(Target.objects.get(name="M42").pk): "sent",
+        str(Target.objects.get(name="M31").pk): "cancelled",
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_sent_of_a_target_that_was_hidden_meanwhile(owner: User, member: User, receiver: Receiver) -> None:
+    hook = subscribe(member)
+    Hook.objects.filter(pk=hook.pk).update(target_url=receiver.url)
+    hidden = Target.objects.create(name="M31", owner=owner)
+    Target.objects.create(name="M42", owner=owner)
+    Target.objects.filter(pk=hidden.pk).update(visibility="private")
+    drain_outbox()
+    assert [json.loads(one.body)["object_serialization"]["name"] for one in receiver.deliveries] == ["M42"]
+    (cancelled,) = Callback.objects.filter(status="cancelled")
+    assert cancelled.event.object_id == str(hidden.pk)
+    assert "may not view this object any more" in cancelled.status_details
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_deleted_is_still_sent_to_those_who_could_view_it(
+    owner: User, member: User, stranger: User, receiver: Receiver
+) -> None:
+    for user in (member, stranger):
+        Hook.objects.filter(pk=subscribe(user).pk).update(target_url=f"{receiver.url}{user.username}")
+    Target.objects.create(name="M31", owner=owner).delete()
+    drain_outbox()
+    assert sorted((one.path, json.loads(one.body)["event_type"]) for one in receiver.deliveries) == [
+        (f"/{member.username}", "created"),
+        (f"/{member.username}", "deleted"),
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("how", ["save", "update", "groups"])
+def test_the_change_that_hides_a_target_is_not_sent_to_those_from_whom_it_hides_it(
+    owner: User, member: User, how: str
+) -> None:
+    hook = subscribe(member)
+    target = Target.objects.create(name="M31", owner=owner)
+    if how == "save":
+        target.visibility, target.name = "private", "secret"
+        target.save()
+    elif how == "update":
+        Target.objects.filter(pk=target.pk).update(visibility="private", name="secret")
+    else:
+        target.groups.clear()
+        target.name = "secret"
+        target.save()
+    assert "secret" not in str([row.event.body for row in Callback.objects.filter(subscriber=hook.subscriber)])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_row_decides_and_not_what_was_never_saved(owner: User, stranger: User) -> None:
+    hook = subscribe(stranger)
+    target = Target.objects.create(name="M31", owner=owner, visibility="private")
+    target.visibility = "public"
+    target.ra = 5
+    target.save(update_fields=["ra"])
     assert sent(hook) == []
-    assert Target.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_owner_reads_and_resends_nothing_of_what_only_the_old_one_may_view(owner: User, stranger: User) -> None:
+    hook = subscribe(owner)
+    Target.objects.create(name="SECRET", owner=owner, visibility="private")
+    callback = Callback.objects.get(subscriber=hook.subscriber)
+    root = client_of(User.objects.create_superuser("root"))
+    assert root.patch(f"/api/hooks/{hook.pk}/", {"user": stranger.pk}).status_code == 200
+    Callback.objects.update(status="error")
+    forget_answers()
+    client = client_of(stranger)
+    assert "SECRET" not in client.get(f"/api/deliveries/{callback.pk}/").text
+    assert client.post(f"/api/deliveries/{callback.pk}/resend/").status_code == 403
+    assert client.post(f"/api/hooks/{hook.pk}/resend/", {"since": LONG_AGO}).status_code == 403
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_owner_reads_and_resends_what_they_may_view(owner: User, member: User) -> None:
+    hook = subscribe(member)
+    target = Target.objects.create(name="M31", owner=owner)
+    callback = Callback.objects.get(subscriber=hook.subscriber)
+    Callback.objects.update(status="error")
+    client = client_of(member)
+    assert "M31" in client.get(f"/api/deliveries/{callback.pk}/").text
+    assert client.post(f"/api/hooks/{hook.pk}/resend/", {"since": LONG_AGO}).status_code == 202
+    Callback.objects.update(status="cancelled")
+    Target.objects.filter(pk=target.pk).update(visibility="private")
+    forget_answers()
+    assert "M31" not in client.get(f"/api/deliveries/{callback.pk}/").text
+    assert client.post(f"/api/deliveries/{callback.pk}/resend/").status_code == 403
 
 
 class Failing:

@@ -18,9 +18,9 @@ from django.http import Http404
 from rest_framework.exceptions import PermissionDenied
 
 from heliostat.conf import conf
-from heliostat.events.types import declared_types
+from heliostat.events.types import declared_types, model_of
 from heliostat.outbox.models import Callback
-from heliostat.permissions import has_permission, permitted
+from heliostat.permissions import by_object, has_permission, permitted
 from heliostat.webhooks.event_patterns import DJANGO_SIGNALS, check_allowed, custom_signals
 from heliostat.webhooks.exceptions import InvalidSignalError
 from heliostat.webhooks.models import Hook, Signal, hook_of
@@ -31,6 +31,8 @@ from heliostat.webhooks.owners import (
     may_be_notified,
     why_stopped,
 )
+
+MOST_OBJECTS = 1000  # whose permissions are asked for one request
 
 
 def owns(user: Any, hook: Hook) -> bool:
@@ -118,9 +120,18 @@ def check_resend_all(user: Any, hook: Hook, callbacks: QuerySet[Callback]) -> No
     """Raise `PermissionDenied` where some of these callbacks of the user's own hook are of what they may not view."""
     if permitted(user, "change", Callback) or not hook.enforce_permissions:
         return
-    types = callbacks.order_by().values_list("event__resource", "event__action").distinct()
-    if not all(_may_be_notified(user, hook, ".".join(one), hook.object_id) for one in types):
-        raise PermissionDenied("Some of these are of what you may not view. Choose single ones.")
+    rows = callbacks.order_by()
+    types = rows.values_list("event__resource", "event__action").distinct()
+    for resource, action in types:
+        model = model_of(resource)
+        objects: list[str | None] = [hook.object_id]
+        if model is not None and by_object(model):
+            of_type = rows.filter(event__resource=resource, event__action=action)
+            objects = list(of_type.values_list("event__object_id", flat=True).distinct()[: MOST_OBJECTS + 1])
+        if len(objects) > MOST_OBJECTS:
+            raise PermissionDenied(f"These are of more than {MOST_OBJECTS} objects. Choose fewer.")
+        if not all(_may_be_notified(user, hook, f"{resource}.{action}", one) for one in objects):
+            raise PermissionDenied("Some of these are of what you may not view. Choose single ones.")
 
 
 def _hook_of(callback: Callback) -> Hook | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import ClassVar, NamedTuple, Protocol
 
 from heliostat.conf import conf
@@ -67,6 +67,11 @@ class SubscriberKind:
         The slots of `transport` are those of all of them.
         """
         return dict.fromkeys(subscribers, self.transport)
+
+    def refused(self, jobs: Sequence[Job]) -> Sequence[Result]:  # noqa: ARG002
+        """Return the results of those of these jobs that may not be sent, whatever their transport. May ask the
+        database."""
+        return ()
 
     def dispatcher(self) -> Dispatcher | None:
         """Return what sends callbacks right after their commit; None leaves them to a worker."""

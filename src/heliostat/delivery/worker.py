@@ -224,6 +224,23 @@ class Worker:
 
     def _send(self, claimed: list[Claimed]) -> None:
         # The database is asked first: if it fails, nothing is in flight and the leases simply run out.
+        for kind, jobs in self._jobs(claimed).items():
+            refused = {result.claimed.id: result for result in kind.refused(jobs)}
+            transports = kind.transports({job.claimed.subscriber for job in jobs})
+            batches: dict[type[Transport], list[Job]] = {}
+            for job in jobs:
+                if job.claimed.id not in refused:
+                    batches.setdefault(transports[job.claimed.subscriber], []).append(job)
+            for transport, batch in batches.items():
+                self._transport(transport).send(batch)
+                for job in batch:
+                    self._sent(job.claimed)
+            for result in refused.values():
+                self._sent(result.claimed)
+                self._deliver(result)
+
+    def _jobs(self, claimed: list[Claimed]) -> dict[SubscriberKind, list[Job]]:
+        """Return what is to be sent, by kind of subscribers."""
         bodies = dialect_for(self.using).bodies(list({one.event_id for one in claimed}))
         kinds = {subscriber: kind_of(subscriber) for subscriber in {one.subscriber for one in claimed}}
         jobs: dict[SubscriberKind, list[Job]] = {}
@@ -235,16 +252,11 @@ class Worker:
                 id_ = message_id(one.event_id, one.subscriber)
                 job = Job(one, id_, body, event_body, context, self.using)
                 jobs.setdefault(kind, []).append(job)
-        for kind, of_kind in jobs.items():
-            transports = kind.transports({job.claimed.subscriber for job in of_kind})
-            batches: dict[type[Transport], list[Job]] = {}
-            for job in of_kind:
-                batches.setdefault(transports[job.claimed.subscriber], []).append(job)
-            for transport, batch in batches.items():
-                self._transport(transport).send(batch)
-                for job in batch:
-                    self._in_flight[job.claimed.id] = job.claimed
-                    self._load[job.claimed.subscriber] += 1
+        return jobs
+
+    def _sent(self, claimed: Claimed) -> None:
+        self._in_flight[claimed.id] = claimed
+        self._load[claimed.subscriber] += 1
 
     def _deliver(self, result: Result) -> None:
         """Take a result from a transport, on any thread."""

@@ -21,6 +21,7 @@ from django.db import models, transaction
 
 from heliostat.events import context
 from heliostat.events.event import Event
+from heliostat.events.keys import key_names
 from heliostat.events.matching import registry
 from heliostat.events.publish import build_event, publish
 from heliostat.events.snapshot import Row, difference, table_of, visible
@@ -201,7 +202,7 @@ def _captured(instance: models.Model, levels: Levels, arguments: dict[str, Any],
 
 def _keys(instance: models.Model) -> dict[str, Any]:
     """Return the primary keys of an object in all its tables."""
-    return {name: instance.__dict__.get(name) for one in lineage(type(instance)) for name in table_of(one).keys}
+    return {name: instance.__dict__.get(name) for one in lineage(type(instance)) for name in key_names(one)}
 
 
 def _row_before(instance: models.Model, arguments: dict[str, Any]) -> Row | None:
@@ -213,7 +214,7 @@ def _row_before(instance: models.Model, arguments: dict[str, Any]) -> Row | None
     is_made = instance._state.adding and table.makes_keys and not arguments.get("force_update")
     if is_made or arguments.get("force_insert"):
         return None
-    for name in table.keys:
+    for name in key_names(table.model):
         key = instance.__dict__.get(name)
         if key is None or hasattr(key, "resolve_expression"):  # the database makes it
             return None

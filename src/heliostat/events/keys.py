@@ -37,6 +37,12 @@ def key_of(instance: models.Model, model: type[models.Model] | None = None) -> s
         return str(value)
 
 
+@cache
+def key_names(model: type[models.Model]) -> tuple[str, ...]:
+    """Return the attributes that are the primary key of a model: several of a composite one."""
+    return tuple(field.attname for field in model._meta.pk_fields)
+
+
 def canonical_key(model: type[models.Model], value: Any) -> str:
     """Return the one spelling of a key that may be given as a value or a text.
 

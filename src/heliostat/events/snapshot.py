@@ -43,7 +43,6 @@ class Table:
             (field.name, field.attname, conversion_of(field)) for field in fields
         )
         self.attnames = tuple(field.attname for field in fields)
-        self.keys = tuple(pk.attname for pk in model._meta.pk_fields)
         self.makes_keys = all(pk.has_default() or pk.has_db_default() for pk in model._meta.pk_fields)
         self.has_generated = any(field.generated for field in fields)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Q, QuerySet
@@ -15,7 +16,7 @@ from django.utils import timezone
 
 from heliostat.conf import conf
 from heliostat.delivery.http import HttpKind, HttpTransport
-from heliostat.delivery.kinds import Transport
+from heliostat.delivery.kinds import Job, Transport
 from heliostat.delivery.request import Destination, NoDestination
 from heliostat.events.context import notifying
 from heliostat.exceptions import ConfigurationError
@@ -24,7 +25,7 @@ from heliostat.outbox.bodies import event_from
 from heliostat.outbox.kinds import Dispatcher
 from heliostat.outbox.limits import Limits
 from heliostat.outbox.models import Event
-from heliostat.outbox.transitions import Result
+from heliostat.outbox.transitions import CANCEL, RETRY, Result
 from heliostat.queues.named import NoSuchQueue, is_queue, named_queue
 from heliostat.queues.transport import QueueTarget, QueueTransport
 from heliostat.webhooks import changes, permissions
@@ -34,7 +35,7 @@ from heliostat.webhooks.exceptions import InvalidHeadersError
 from heliostat.webhooks.headers import parse_headers
 from heliostat.webhooks.models import Hook, hook_of, hooks_database
 from heliostat.webhooks.operations import disable_failing
-from heliostat.webhooks.owners import INACTIVE, NOT_KNOWN, why_stopped
+from heliostat.webhooks.owners import INACTIVE, NOT_KNOWN, is_asked_by_object, why_not_sent, why_stopped
 
 LIMITED = Q(paused=True) | Q(max_per_second__isnull=False) | Q(max_concurrent__isnull=False)
 REMEMBERED = 10_000  # destinations
@@ -59,6 +60,17 @@ class HookKind(HttpKind):
         """Return the queues of these hooks, as they are now."""
         found = _targets(subscribers)
         return {name: MOVED if isinstance(one, Destination) else one for name, one in found.items()}
+
+    def refused(self, jobs: Sequence[Job]) -> Sequence[Result]:
+        """Return the results of callbacks about objects that the owners of their hooks may not view any more."""
+        _targets({job.claimed.subscriber for job in jobs})  # checks the owners
+        known, results = _still_true(), []
+        for job in jobs:
+            one = known.get(job.claimed.subscriber)
+            if isinstance(one, Owned) and one.by_object and (reason := one.why_not_sent(job)):
+                outcome = RETRY if reason == NOT_KNOWN else CANCEL
+                results.append(Result(job.claimed, outcome, reason, timezone.now(), 0.0, error=reason))
+        return results
 
     def dispatcher(self) -> Dispatcher | None:
         return dispatcher()
@@ -131,7 +143,7 @@ def _targets(subscribers: Collection[str]) -> dict[str, Destination | QueueTarge
 class Owned:
     """The destination of a hook that has an owner, with the last result of the check of their permissions."""
 
-    __slots__ = ("checked_in", "destination", "hook", "stopped", "until")
+    __slots__ = ("_objects", "by_object", "checked_in", "destination", "hook", "stopped", "until")
 
     def __init__(self, hook: Hook, destination: Destination | QueueTarget) -> None:
         self.hook = hook
@@ -139,6 +151,8 @@ class Owned:
         self.stopped: NoDestination | None = None
         self.until = 0.0
         self.checked_in = -1
+        self.by_object = is_asked_by_object(hook)
+        self._objects: dict[tuple[str, str], str] = {}  # why nothing of an object may be sent
 
     def is_checked(self) -> bool:
         """Return whether the last result is still valid."""
@@ -151,6 +165,24 @@ class Owned:
         reason = INACTIVE if owner is None else why_stopped(self.hook)
         self.stopped = NoDestination(reason, is_final=reason != NOT_KNOWN) if reason else None
         self.until, self.checked_in = time.monotonic() + conf.permission_cache, generation
+        self._objects = {}
+
+    def why_not_sent(self, job: Job) -> str:
+        """Return why this callback may not be sent, although its hook may be notified; empty where it may."""
+        about = msgspec.json.decode(job.event_body, type=About)
+        question = about.object_type, str(about.object_id)
+        if about.object_id is None:
+            return ""
+        if question not in self._objects:
+            self._objects[question] = why_not_sent(self.hook, *question, job.using)
+        return self._objects[question]
+
+
+class About(msgspec.Struct):
+    """The object of an event, as its body names it."""
+
+    object_type: str
+    object_id: str | int | None
 
 
 Known = dict[str, Destination | QueueTarget | NoDestination | Owned]

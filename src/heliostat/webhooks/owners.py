@@ -13,17 +13,20 @@ import json
 import logging
 from collections.abc import Collection
 from contextlib import suppress
+from contextvars import ContextVar
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from django.apps import apps
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.signals import setting_changed
 from django.db import Error as DatabaseError
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 
 from heliostat.events.event import Event as HappenedEvent
+from heliostat.events.snapshot import as_written
 from heliostat.events.transactions import own_savepoint
 from heliostat.events.types import WILD, is_observable, model_of, resource_of
 from heliostat.objects import find_object
@@ -52,6 +55,7 @@ NO_SUCH_MODEL = f"There is no such model that you may hook. {WHERE}"  # whether 
 INACTIVE = "the owner of the hook is inactive"
 NOT_ALLOWED = "the owner of the hook has no permission to view what it subscribes to"
 NOT_ITS_QUEUE = "the owner of the hook may not use its queue"
+NOT_VISIBLE = "the owner of the hook may not view this object any more"
 NOT_KNOWN = "HELIOSTAT_MAY_HOOK failed for the owner of the hook; the log says why"
 
 
@@ -67,27 +71,63 @@ def may_view(user: Any, model: type[Model], object_id: str) -> bool:
     return one is not None and has_permission(user, "view", model, one)
 
 
+_answers: ContextVar[tuple[UUID | None, dict[Any, bool]]] = ContextVar("heliostat_may_view", default=(None, {}))
+"""Who may view the object of one event, by the keys of users."""
+
+
 def may_be_notified_of(hook: Hook, event: HappenedEvent) -> bool:
     """Return whether the owner of a hook may view the object of an event, where its model says so: now, in the
-    transaction of the change. A backend that fails lets nobody view anything, and is logged."""
+    transaction of the change. Where a backend fails, which is logged, it is asked again before the callback is sent."""
     model = model_of(event.resource)
     if model is None or not by_object(model):
         return True
+    asked_of, answers = _answers.get()
+    if asked_of != event.id:
+        _answers.set((event.id, answers := {}))
+    if hook.user_id in answers:
+        return answers[hook.user_id]
     try:
         with own_savepoint():
-            instance = event.instance if isinstance(event.instance, Model) else None
-            if instance is None:
-                return permissions.may_be_sent(hook.user_id, model)
-            return permissions.may_be_sent(hook.user_id, model, instance)
+            instance = as_written(event.instance, event.snapshot) if isinstance(event.instance, Model) else None
+            answers[hook.user_id] = permissions.may_be_sent(hook.user_id, model, instance, is_new=True)
     except Exception:  # whatever a project's own function raises
         logger.exception(
-            "hook %s: asking about the permission of its owner failed, it is not sent %s %s (event %s)",
+            "hook %s: asking about the permission of its owner failed at %s %s (event %s)",
             hook.pk,
             event.type,
             event.object_id,
             event.id,
         )
+        answers[hook.user_id] = True
+    return answers[hook.user_id]
+
+
+def why_not_sent(hook: Hook, resource: str, object_id: str, using: str) -> str:
+    """Return why a callback may not be sent any more, though its hook may be notified: its owner may no longer view the
+    object. Empty where they may, and where the object is gone: then its owner's right was asked when it was deleted.
+
+    Asks the database.
+    """
+    model = model_of(resource)
+    if model is None or not by_object(model):
+        return ""
+    try:
+        instance = find_object(QuerySet(model, using=using), object_id)
+        may = instance is None or permissions.may_be_sent(hook.user_id, model, instance, is_new=True)
+    except DatabaseError:
+        raise
+    except Exception:  # whatever a project's own function raises
+        logger.exception("hook %s: asking about the permission of its owner failed, the callback is retried", hook.pk)
+        return NOT_KNOWN
+    return "" if may else NOT_VISIBLE
+
+
+def is_asked_by_object(hook: Hook) -> bool:
+    """Return whether the permission on each object decides about events of this hook."""
+    if not hook.enforce_permissions:
         return False
+    models = {model for pattern in hook.patterns for model in _models_of(pattern)}
+    return any(model is not None and by_object(model) for model in models)
 
 
 def may_hook(user: Any, model: type[Model], object_id: str = "") -> bool:
@@ -220,13 +260,21 @@ def check_change(editor: Any, hook: Hook, changed: Collection[str], before: Hook
 def may_be_notified(hook: Hook, user: Any, event_type: str, object_id: str) -> bool:
     """Return whether the owner of a hook may view an event that it was once sent.
 
-    `why_stopped` answers for the events that it is on now; it may have been on something else before.
+    `why_stopped` answers for the events that it is on now; it may have been on something else before. Where the
+    permission on each object decides, it is asked for this one: of an object that is gone nobody knows any more.
     """
-    is_on_it = object_id == hook.object_id or not hook.object_id
-    if not hook.enforce_permissions or (is_on_it and any(fnmatchcase(event_type, one) for one in hook.patterns)):
+    if not hook.enforce_permissions:
+        return True
+    model = model_of(event_type.rpartition(".")[0])
+    is_its_object = object_id == hook.object_id
+    if model is not None and by_object(model):
+        if not object_id:  # any object of the model
+            return permissions.may_be_sent(user.pk, model)
+    elif (is_its_object or not hook.object_id) and any(fnmatchcase(event_type, one) for one in hook.patterns):
         return True
     try:
-        check_may_hook(user, Hook(signals=[event_type], object_id=object_id))
+        at_end = hook.viewer_at_end if is_its_object else ""
+        check_may_hook(user, Hook(signals=[event_type], object_id=object_id, viewer_at_end=at_end))
     except ValidationError:
         return False
     return True

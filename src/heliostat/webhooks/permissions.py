@@ -49,11 +49,12 @@ def policy() -> Callable[[Any, type[Model], str], object]:
     return found
 
 
-def may_be_sent(user_id: Any, model: type[Model], obj: Model | None = None) -> bool:
+def may_be_sent(user_id: Any, model: type[Model], obj: Model | None = None, *, is_new: bool = False) -> bool:
     """Return whether a payload for the user with this key may hold data of a model, or of this one object.
 
     A superuser may be sent everything; others what they may view, or what the site's own rule in HELIOSTAT_MAY_HOOK
-    says; an inactive or deleted one nothing. Answers about permissions are kept for seconds.
+    says; an inactive or deleted one nothing. Answers about permissions are kept for seconds; with `is_new` none of
+    before this change counts, which may be the one that hides the object.
     """
     user = _user(user_id)
     if user is None or not user.is_active:
@@ -65,7 +66,7 @@ def may_be_sent(user_id: Any, model: type[Model], obj: Model | None = None) -> b
     one = None if obj is None else (obj._state.db, obj.pk)
     question = (user._state.db, user.pk, *identity, model, one)
     now, here = time.monotonic(), memory()
-    for answers in (here, _committed):
+    for answers in (here,) if is_new else (here, _committed):
         if (known := answers.get(question)) is not None and now - known[0] < conf.permission_cache:
             return known[1]
     if conf.may_hook == Conf.may_hook.default:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from django.core.signals import setting_changed
 from django.db import connections
 from django.db.models import DateTimeField
 from django.db.models.expressions import RawSQL
@@ -26,6 +27,14 @@ BY_VENDOR: dict[str, type[Dialect]] = {"sqlite": SQLite, "postgresql": PostgreSQ
 def dialect_for(using: str) -> Dialect:
     """The dialect of this database. Any other than the three is spoken to in what all of them understand."""
     return BY_VENDOR.get(connections[using].vendor, Dialect)(using)
+
+
+def _settings_changed(setting: str, **_: object) -> None:
+    if setting in ("DATABASES", "TIME_ZONE", "USE_TZ"):
+        dialect_for.cache_clear()
+
+
+setting_changed.connect(_settings_changed, dispatch_uid="heliostat.outbox.dialect")
 
 
 def moment(using: str, seconds: float = 0.0) -> RawSQL:
