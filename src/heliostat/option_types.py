@@ -9,9 +9,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
-
 LAST_PORT = 65_535
 LARGEST = 2**63 - 1
 
@@ -67,6 +64,9 @@ def positive(text: str) -> float:
 
 def point_in_time(text: str) -> datetime:
     """Parse an ISO time, which is in the site's time zone if it names none."""
+    from django.utils import timezone  # not at the top: `heliostat consume` needs no Django
+    from django.utils.dateparse import parse_datetime
+
     try:
         found = parse_datetime(text)
         if found is None:

@@ -32,6 +32,7 @@ def test_the_catalogue_has_forty_real_transients_each_with_its_sources() -> None
     assert len({entry["name"] for entry in transients()}) == len(transients())
 
 
+@pytest.mark.django_db
 def test_every_entry_is_a_usable_alert() -> None:
     broker = CatalogueBroker()
     for entry in transients():

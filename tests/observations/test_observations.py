@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 
@@ -12,7 +12,9 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
-from heliostat.observations.facilities.simulated import duration, light_curve
+from heliostat.datapoints.models import PhotometryPoint
+from heliostat.dataproducts.storing import save_from_facility
+from heliostat.observations.facilities.simulated import SimulatedFacility, duration, light_curve
 from heliostat.observations.facility import FacilityState
 from heliostat.observations.models import ObservationRecord
 from heliostat.observations.updating import update_status
@@ -192,10 +194,20 @@ def test_any_parameters_have_a_duration(parameters: dict[str, Any]) -> None:
 
 
 def test_a_light_curve_is_the_same_for_the_same_name_and_brightest_at_its_peak() -> None:
-    assert light_curve("M42", "r") == light_curve("M42", "r") != light_curve("M43", "r")
-    rows = [line.split(",") for line in light_curve("M42", "r").decode().splitlines()[1:]]
+    end = datetime(2026, 12, 1, tzinfo=UTC)  # MJD 61375
+    assert light_curve("M42", "r", end) == light_curve("M42", "r", end) != light_curve("M43", "r", end)
+    rows = [line.split(",") for line in light_curve("M42", "r", end).decode().splitlines()[1:]]
     brightest = min(rows, key=lambda row: float(row[2]))
-    assert abs(int(brightest[0])) <= 2
+    assert float(brightest[0]) == pytest.approx(61375 - 60, abs=2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_light_curve_of_the_simulated_facility_is_read_as_photometry(m42: Target) -> None:
+    record = observe(m42, status="COMPLETED")
+    (product,) = save_from_facility(record, list(SimulatedFacility().data_products(record)))
+    product.refresh_from_db()
+    assert product.problem == ""
+    assert PhotometryPoint.objects.filter(target=m42).count() == 36
 
 
 def test_pages_show_parameters_escaped(visitor: Client, m42: Target) -> None:

@@ -185,7 +185,7 @@ def test_django_s_signals_are_published_each_change_once(signal: str, notified: 
 
 
 def test_what_is_announced_but_fails_is_notified_to_nobody(receiver: Receiver) -> None:
-    create_hook(model="tag", signals=["django.db.models.signals.pre_save"], target_url=receiver.url)
+    create_hook(model="example.tag", signals=["django.db.models.signals.pre_save"], target_url=receiver.url)
     Tag.objects.create(word="old")
     with pytest.raises(IntegrityError):
         Tag.objects.create(word="old")

@@ -7,8 +7,9 @@ from typing import Any
 
 from django.db.models import F, Max, QuerySet
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
+from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
 from heliostat.rights.pages import open_to_readers
@@ -46,7 +47,17 @@ def target_list(request: HttpRequest) -> HttpResponse:
     filtering = request.headers.get("HX-Request") and not request.headers.get("HX-History-Restore-Request")
     response = render(request, "heliostat_targets/table.html" if filtering else "heliostat_targets/list.html", context)
     response["Vary"] = "HX-Request, Cookie"
+    if filtering:  # the address holds what was chosen, not each field that is empty
+        chosen = [
+            (name, value) for name, values in query.lists() for value in values if value and name in _asked(query)
+        ]
+        response["HX-Push-Url"] = f"{request.path}?{urlencode(chosen)}" if chosen else request.path
     return response
+
+
+def _asked(query: QueryDict) -> list[str]:
+    """Return the parameters that mean something: the unit of a radius does only beside a radius."""
+    return [name for name in query if name != "radius_unit" or query.get("radius")]
 
 
 def sorted_by(targets: QuerySet[Target], sort: str) -> tuple[QuerySet[Target], str]:

@@ -8,7 +8,7 @@ import math
 import random
 import uuid
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -19,6 +19,8 @@ from heliostat.observations.models import ObservationRecord, ObservationStatus
 from heliostat.targets.models import Target
 
 LONGEST = 86400.0
+MJD_0 = datetime(1858, 11, 17, tzinfo=UTC)
+LAST_DAY = 60  # of a light curve, from its peak on
 
 
 class SimulatedForm(forms.Form):
@@ -49,7 +51,9 @@ class SimulatedFacility(GenericObservationFacility):
         yield FacilityFile(
             product_id=f"{observation.observation_id}-lightcurve",
             filename=f"{name}_lightcurve.csv",
-            content=light_curve(name, str(observation.parameters.get("filter", "r"))),
+            content=light_curve(
+                name, str(observation.parameters.get("filter", "r")), observation.scheduled_start or observation.created
+            ),
             data_product_type="photometry",
         )
 
@@ -63,15 +67,21 @@ def duration(parameters: Mapping[str, Any]) -> float:
     return min(max(seconds, 0.0), LONGEST * 100) if math.isfinite(seconds) else 0.0
 
 
-def light_curve(name: str, band: str) -> bytes:
-    """A made-up transient: quick rise, slow fall. The same for the same name."""
+def light_curve(name: str, band: str, end: datetime) -> bytes:
+    """Return photometry of a made-up transient until `end`: quick rise, slow fall. The same for the same name.
+
+    The columns are `mjd` (modified Julian date, UTC), `filter`, `magnitude` and `magnitude_error`.
+    """
     dice = random.Random(name)  # noqa: S311  no secret
     peak, rise, fall = dice.uniform(12, 18), dice.uniform(3, 8), dice.uniform(15, 40)
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["days_from_peak", "filter", "magnitude", "magnitude_error"])
-    for day in range(-10, 61, 2):
+    table.writerow(["mjd", "filter", "magnitude", "magnitude_error"])
+    last = ((end if timezone.is_aware(end) else timezone.make_aware(end)) - MJD_0) / timedelta(days=1)
+    for day in range(-10, LAST_DAY + 1, 2):
         faded = (day / rise) ** 2 if day < 0 else day / fall
         error = 0.01 * (1 + faded)
-        table.writerow([day, band, f"{peak + faded + dice.gauss(0, error):.3f}", f"{error:.3f}"])
+        table.writerow(
+            [f"{last - LAST_DAY + day:.5f}", band, f"{peak + faded + dice.gauss(0, error):.3f}", f"{error:.3f}"]
+        )
     return text.getvalue().encode()
