@@ -151,7 +151,7 @@ def test_what_is_deleted_is_still_sent_to_those_who_could_view_it(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("how", ["save", "update", "groups"])
-def test_the_change_that_hides_a_target_is_not_sent_to_users_who_then_see_it_no_more(
+def test_the_change_that_hides_a_target_is_not_sent_to_users_who_may_not_view_it_then(
     owner: User, member: User, how: str
 ) -> None:
     hook = subscribe(member)
