@@ -150,6 +150,7 @@ def test_what_is_public_of_a_private_target_shows_it_to_nobody(owner: User, stra
     assert not ObservationRecord.objects.visible_to(stranger).exists()
 
 
+@pytest.mark.sweep
 def test_a_list_shows_exactly_what_may_be_viewed(site_on: str, settings: Any, request: pytest.FixtureRequest) -> None:
     """Every combination of visibilities, groups and rights, for every user: the condition in SQL and the rule agree."""
     names = ("team", "owner", "member", "manager", "stranger")

@@ -48,10 +48,8 @@ def target_list(request: HttpRequest) -> HttpResponse:
     response = render(request, "heliostat_targets/table.html" if filtering else "heliostat_targets/list.html", context)
     response["Vary"] = "HX-Request, Cookie"
     if filtering:  # the address holds what was chosen, not each field that is empty
-        chosen = [
-            (name, value) for name, values in query.lists() for value in values if value and name in _asked(query)
-        ]
-        response["HX-Push-Url"] = f"{request.path}?{urlencode(chosen)}" if chosen else request.path
+        chosen = urlencode([(name, value) for name in _asked(query) for value in query.getlist(name) if value])
+        response["HX-Push-Url"] = f"{request.path}?{chosen}" if chosen else request.path
     return response
 
 
